@@ -1,0 +1,83 @@
+package schema
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// ControlKind is what a control event does.
+type ControlKind string
+
+// The kinds of control events.
+const (
+	ControlWorkspaceCreated     ControlKind = "workspace.created"
+	ControlKeyCreated           ControlKind = "key.created"
+	ControlKeyRevoked           ControlKind = "key.revoked"
+	ControlTokenCreated         ControlKind = "token.created"
+	ControlTokenRevoked         ControlKind = "token.revoked"
+	ControlConfigurationChanged ControlKind = "configuration.changed"
+	ControlProfileErased        ControlKind = "profile.erased"
+)
+
+// Control is one record of the control topic: a decision about the installation, with who took it and why. It holds no personal
+// data: secrets appear as hashes, persons as persona ids.
+//
+// On the wire it is one JSON object; members of later versions are ignored by older readers.
+type Control struct {
+	ID        string      `json:"id"` // UUID; the same id twice is the same decision
+	Kind      ControlKind `json:"kind"`
+	Workspace string      `json:"workspace"`
+	Actor     string      `json:"actor"`
+	Reason    string      `json:"reason,omitempty"`
+
+	Key           *ControlAccess        `json:"key,omitempty"`
+	Token         *ControlAccess        `json:"token,omitempty"`
+	Configuration *ControlConfiguration `json:"configuration,omitempty"`
+	Erasure       *ControlErasure       `json:"erasure,omitempty"`
+}
+
+// ControlAccess is a write key or a token. A revocation carries the id alone.
+type ControlAccess struct {
+	ID     string   `json:"id"`
+	Name   string   `json:"name,omitempty"`
+	Hash   string   `json:"hash,omitempty"`   // hex SHA-256 of the secret, which has 256 random bits
+	Source string   `json:"source,omitempty"` // write keys: the source of events that name none
+	Trust  string   `json:"trust,omitempty"`  // write keys: client or server
+	Actor  string   `json:"actor,omitempty"`  // tokens: on whose behalf
+	Scopes []string `json:"scopes,omitempty"` // tokens
+}
+
+// ControlConfiguration is a whole configuration document and the hash of the one that it was based on. A stale base is refused
+// when the event is folded, so two people cannot overwrite each other unseen.
+type ControlConfiguration struct {
+	Document json.RawMessage `json:"document"`
+	Hash     string          `json:"hash"`
+	Base     string          `json:"base"`
+}
+
+// ControlErasure closes epochs of personas. Events of those epochs, and events that occurred at or before the cut-off, are void.
+type ControlErasure struct {
+	Personas []ErasedPersona `json:"personas"`
+	CutOff   Instant         `json:"cutOff"` // microseconds since 1970
+}
+
+// ErasedPersona names the epoch that an erasure closes.
+type ErasedPersona struct {
+	Persona string `json:"persona"`
+	Epoch   uint32 `json:"epoch"`
+}
+
+// ParseControl reads a control record. What is not one is rejected.
+func ParseControl(b []byte) (*Control, error) {
+	c := &Control{}
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, Refuse("control_invalid", fmt.Sprintf("not a control record: %v", err), "the control topic is written by Dossier alone")
+	}
+	if c.ID == "" || c.Kind == "" {
+		return nil, Refuse("control_invalid", "a control record without id or kind", "the control topic is written by Dossier alone")
+	}
+	return c, nil
+}
+
+// Encode gives the wire form.
+func (c *Control) Encode() ([]byte, error) { return json.Marshal(c) }
