@@ -1,0 +1,95 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Reader reads a store, either as it is at each call (Store) or as it was at one moment (Snapshot).
+type Reader interface {
+	// Get appends the value of key to dst. found is false, and dst comes back as it was, if there is none.
+	Get(dst, key []byte) (value []byte, found bool, err error)
+	// Scan calls f for every key in [from, to) in byte order until f fails. ErrStop ends it without an error. Neither key nor
+	// value may be kept.
+	Scan(from, to []byte, f func(key, value []byte) error) error
+	// ScanDown is Scan in falling order.
+	ScanDown(from, to []byte, f func(key, value []byte) error) error
+}
+
+// ErrStop ends a Scan.
+var ErrStop = errors.New("stop")
+
+// view reads whatever Pebble can read from.
+type view struct{ r pebble.Reader }
+
+func (v view) Get(dst, key []byte) ([]byte, bool, error) {
+	value, closer, err := v.r.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return dst, false, nil
+	}
+	if err != nil {
+		return dst, false, fmt.Errorf("read state: %w", err)
+	}
+	dst = append(dst, value...)
+	return dst, true, closer.Close()
+}
+
+func (v view) Scan(from, to []byte, f func(key, value []byte) error) error {
+	return v.scan(from, to, (*pebble.Iterator).First, (*pebble.Iterator).Next, f)
+}
+
+func (v view) ScanDown(from, to []byte, f func(key, value []byte) error) error {
+	return v.scan(from, to, (*pebble.Iterator).Last, (*pebble.Iterator).Prev, f)
+}
+
+func (v view) scan(from, to []byte, first, next func(*pebble.Iterator) bool, f func(key, value []byte) error) error {
+	it, err := v.r.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+	if err != nil {
+		return fmt.Errorf("scan state: %w", err)
+	}
+	for ok := first(it); ok; ok = next(it) {
+		value, err := it.ValueAndErr()
+		if err == nil {
+			err = f(it.Key(), value)
+		}
+		if errors.Is(err, ErrStop) {
+			return it.Close()
+		}
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return fmt.Errorf("scan state: %w", err)
+	}
+	return nil
+}
+
+// Snapshot reads the store as it was at one moment. It holds back compaction: Close it soon.
+type Snapshot struct {
+	view
+	s *pebble.Snapshot
+}
+
+// Snapshot takes a snapshot of everything committed.
+func (s *Store) Snapshot() *Snapshot {
+	p := s.db.NewSnapshot()
+	return &Snapshot{view{p}, p}
+}
+
+// Close lets the snapshot go.
+func (s *Snapshot) Close() error { return s.s.Close() }
+
+// After gives the first key that is above every key beginning with prefix, for use as the end of a Scan; nil if there is none.
+func After(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] < 0xff {
+			end := append([]byte(nil), prefix[:i+1]...)
+			end[i]++
+			return end
+		}
+	}
+	return nil
+}
