@@ -1,0 +1,462 @@
+// Package manage serves the paths by which an installation is run: exports and digests, dead letters, keys, tokens,
+// configuration, waiting for visibility, and the doctor's checks. The command line is its main user.
+//
+// Every path needs a token: exports and dead letters the scopes read and unmask, the rest admin, waiting only read. Answers are
+// JSON, exports NDJSON; an error is {"error":{"code","message","hint"}}. It decides nothing that package control or a role decides.
+package manage
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/access"
+	"github.com/dossier-cdp/dossier/services/internal/control"
+)
+
+// Export writes one projection as canonical NDJSON, sorted: the same bytes for the same set of events. With clocks it adds
+// receipt and record times and provenance, which differ between installations.
+type Export func(ctx context.Context, workspace string, w io.Writer, clocks bool) error
+
+// DeadLetter is one refused input.
+type DeadLetter struct {
+	ID         string          `json:"id"`
+	Code       string          `json:"code"`
+	Reason     string          `json:"reason"`
+	Hint       string          `json:"hint"`
+	Source     string          `json:"source"`
+	ReceivedAt string          `json:"receivedAt"`
+	Payload    json.RawMessage `json:"payload,omitempty"` // show only; null when its key is gone
+	Raw        string          `json:"raw,omitempty"`     // show only, when the payload is not JSON
+}
+
+// DeadLetters reads what was refused.
+type DeadLetters interface {
+	List(ctx context.Context, workspace string, limit int) ([]DeadLetter, error)
+	Show(ctx context.Context, workspace, id string) (DeadLetter, bool, error)
+}
+
+// Check is one line of the doctor.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"` // what to do, when it is not well
+}
+
+// Config is what the paths stand on.
+type Config struct {
+	Control     *control.Control
+	Exports     map[string]Export
+	DeadLetters DeadLetters
+	// Wait returns when everything that the log held at the call is queryable.
+	Wait func(ctx context.Context) error
+	// Doctor checks the installation.
+	Doctor func(ctx context.Context) []Check
+	// CheckConfiguration refuses a document that no role could run under, and gives its canonical form.
+	CheckConfiguration func(document []byte) (canonical []byte, err error)
+	// Documents gives the configuration in force before the first change.
+	DefaultConfiguration []byte
+}
+
+type server struct{ Config }
+
+// Handler serves the management paths under /v1/.
+func Handler(c Config) http.Handler {
+	s := &server{c}
+	mux := http.NewServeMux()
+	mux.Handle("GET /v1/export/{name}", s.needs([]string{access.ScopeRead, access.ScopeUnmask}, s.export))
+	mux.Handle("GET /v1/digest", s.needs([]string{access.ScopeRead}, s.digest))
+	mux.Handle("POST /v1/wait", s.needs([]string{access.ScopeRead}, s.wait))
+	mux.Handle("GET /v1/deadletters", s.needs([]string{access.ScopeRead, access.ScopeUnmask}, s.listDeadLetters))
+	mux.Handle("GET /v1/deadletters/{id}", s.needs([]string{access.ScopeRead, access.ScopeUnmask}, s.showDeadLetter))
+	mux.Handle("GET /v1/doctor", s.needs([]string{access.ScopeAdmin}, s.doctor))
+	mux.Handle("GET /v1/workspaces", s.needs([]string{access.ScopeAdmin}, s.listWorkspaces))
+	mux.Handle("GET /v1/keys", s.needs([]string{access.ScopeAdmin}, s.listKeys))
+	mux.Handle("POST /v1/keys", s.needs([]string{access.ScopeAdmin}, s.createKey))
+	mux.Handle("DELETE /v1/keys/{id}", s.needs([]string{access.ScopeAdmin}, s.revokeKey))
+	mux.Handle("GET /v1/tokens", s.needs([]string{access.ScopeAdmin}, s.listTokens))
+	mux.Handle("POST /v1/tokens", s.needs([]string{access.ScopeAdmin}, s.createToken))
+	mux.Handle("DELETE /v1/tokens/{id}", s.needs([]string{access.ScopeAdmin}, s.revokeToken))
+	mux.Handle("GET /v1/configuration", s.needs([]string{access.ScopeRead}, s.showConfiguration))
+	mux.Handle("PUT /v1/configuration", s.needs([]string{access.ScopeAdmin}, s.applyConfiguration))
+	mux.Handle("GET /v1/configuration/log", s.needs([]string{access.ScopeRead}, s.configurationLog))
+	return mux
+}
+
+type handler func(w http.ResponseWriter, r *http.Request, t access.Token) error
+
+// refusal is an error that the caller can mend.
+type refusal struct {
+	status              int
+	code, message, hint string
+}
+
+func (e *refusal) Error() string { return e.code + ": " + e.message }
+
+func (s *server) needs(scopes []string, h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := func() error {
+			secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+			if !ok {
+				return &refusal{401, "token_missing", "this path needs a token", "send it as 'Authorization: Bearer TOKEN'; credentials.json in the data folder has one"}
+			}
+			token, ok := s.Control.Token(strings.TrimSpace(secret))
+			if !ok {
+				return &refusal{401, "token_unknown", "this token is not known here", "create one with 'dossier tokens create'"}
+			}
+			for _, scope := range scopes {
+				if !token.Has(scope) {
+					return &refusal{403, "scope_missing", "this token lacks the scope " + scope, "create one with 'dossier tokens create --scope " + scope + "'"}
+				}
+			}
+			return h(w, r, token)
+		}()
+		if err != nil {
+			writeError(w, err)
+		}
+	})
+}
+
+func writeError(w http.ResponseWriter, err error) {
+	status, code, message, hint := http.StatusInternalServerError, "internal", err.Error(), ""
+	var ref *refusal
+	var rejected *schema.Refusal
+	var refused *control.ErrRefused
+	switch {
+	case errors.As(err, &ref):
+		status, code, message, hint = ref.status, ref.code, ref.message, ref.hint
+	case errors.As(err, &rejected):
+		status, code, message, hint = 400, rejected.Code, rejected.Reason, rejected.Hint
+	case errors.As(err, &refused):
+		status, code, message, hint = 409, "conflict", refused.Reason, "read the state as it is now and decide again"
+	case errors.Is(err, context.DeadlineExceeded):
+		status, code, message, hint = 504, "timeout", "the time given is over", "ask again"
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	body := map[string]any{"error": map[string]string{"code": code, "message": message, "hint": hint}}
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		return // the caller has gone
+	}
+}
+
+func writeJSON(w http.ResponseWriter, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(v)
+}
+
+func (s *server) export(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	export, ok := s.Exports[r.PathValue("name")]
+	if !ok {
+		return &refusal{404, "export_unknown", "there is no such export", "ask for one of " + strings.Join(s.exportNames(), ", ")}
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Trailer", "Dossier-Error")
+	out := bufio.NewWriterSize(w, 1<<16)
+	err := export(r.Context(), t.Workspace, out, r.URL.Query().Get("clocks") != "")
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
+		// The status has gone out: the trailer tells that the stream is cut.
+		w.Header().Set("Dossier-Error", err.Error())
+	}
+	return nil
+}
+
+func (s *server) exportNames() []string {
+	names := make([]string, 0, len(s.Exports))
+	for name := range s.Exports {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Digest is one line of `dossier digest`.
+type Digest struct {
+	SHA256 string `json:"sha256"`
+	Name   string `json:"name"`
+	Count  int64  `json:"count"`
+}
+
+type lineCounter struct{ lines int64 }
+
+func (c *lineCounter) Write(p []byte) (int, error) {
+	for _, b := range p {
+		if b == '\n' {
+			c.lines++
+		}
+	}
+	return len(p), nil
+}
+
+func (s *server) digest(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	var out []Digest
+	for _, name := range s.exportNames() {
+		hash, count := sha256.New(), &lineCounter{}
+		buffered := bufio.NewWriterSize(io.MultiWriter(hash, count), 1<<16)
+		if err := s.Exports[name](r.Context(), t.Workspace, buffered, false); err != nil {
+			return fmt.Errorf("export %s: %w", name, err)
+		}
+		if err := buffered.Flush(); err != nil {
+			return err
+		}
+		out = append(out, Digest{hex.EncodeToString(hash.Sum(nil)), name, count.lines})
+	}
+	return writeJSON(w, out)
+}
+
+func (s *server) wait(w http.ResponseWriter, r *http.Request, _ access.Token) error {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	if err := s.Wait(ctx); err != nil {
+		return err
+	}
+	return writeJSON(w, map[string]bool{"visible": true})
+}
+
+func (s *server) listDeadLetters(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	limit := 100
+	if v := r.URL.Query().Get("limit"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > 10_000 {
+			return &refusal{400, "limit_invalid", "limit is a number from 1 to 10000", ""}
+		}
+		limit = n
+	}
+	letters, err := s.DeadLetters.List(r.Context(), t.Workspace, limit)
+	if err != nil {
+		return err
+	}
+	if letters == nil {
+		letters = []DeadLetter{}
+	}
+	return writeJSON(w, letters)
+}
+
+func (s *server) showDeadLetter(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	letter, ok, err := s.DeadLetters.Show(r.Context(), t.Workspace, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return &refusal{404, "letter_unknown", "there is no dead letter with this id", "list them with 'dossier deadletters list'"}
+	}
+	return writeJSON(w, letter)
+}
+
+func (s *server) doctor(w http.ResponseWriter, r *http.Request, _ access.Token) error {
+	return writeJSON(w, s.Doctor(r.Context()))
+}
+
+func (s *server) listWorkspaces(w http.ResponseWriter, r *http.Request, _ access.Token) error {
+	return writeJSON(w, s.Control.State().Workspaces())
+}
+
+// KeyLine is a write key without its secret.
+type KeyLine struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Source string `json:"source"`
+	Trust  string `json:"trust"`
+	Secret string `json:"secret,omitempty"` // once, when it is created
+}
+
+// TokenLine is a token without its secret.
+type TokenLine struct {
+	ID     string   `json:"id"`
+	Name   string   `json:"name"`
+	Actor  string   `json:"actor"`
+	Scopes []string `json:"scopes"`
+	Secret string   `json:"secret,omitempty"` // once, when it is created
+}
+
+func (s *server) listKeys(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	lines := []KeyLine{}
+	for _, k := range s.Control.State().WriteKeys(t.Workspace) {
+		lines = append(lines, KeyLine{ID: k.ID, Name: k.Label, Source: k.Source, Trust: k.Trust.String()})
+	}
+	return writeJSON(w, lines)
+}
+
+func (s *server) listTokens(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	lines := []TokenLine{}
+	for _, k := range s.Control.State().Tokens(t.Workspace) {
+		lines = append(lines, TokenLine{ID: k.ID, Name: k.Name, Actor: k.Actor, Scopes: k.Scopes})
+	}
+	return writeJSON(w, lines)
+}
+
+func readJSON(r *http.Request, into any) error {
+	decoder := json.NewDecoder(io.LimitReader(r.Body, 4<<20))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return &refusal{400, "body_invalid", "the body is not the JSON that this path takes: " + err.Error(), ""}
+	}
+	return nil
+}
+
+// NewSecret makes a secret of 256 random bits with a prefix that tells what it is.
+func NewSecret(prefix string) string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	return prefix + hex.EncodeToString(b[:])
+}
+
+func (s *server) createKey(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	var in KeyLine
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	trust, ok := schema.ParseTrust(in.Trust)
+	if !ok {
+		return &refusal{400, "trust_invalid", "a write key is client (public) or server (secret)", "say trust: client or server"}
+	}
+	if in.Source == "" {
+		return &refusal{400, "source_missing", "a write key belongs to a source", "name the connected system, such as shop"}
+	}
+	prefix := "dk_server_"
+	if trust == schema.TrustClient {
+		prefix = "dk_client_"
+	}
+	in.ID, in.Secret = uuid.NewString(), NewSecret(prefix)
+	err := s.Control.Append(r.Context(), &schema.Control{
+		ID: uuid.NewString(), Kind: schema.ControlKeyCreated, Workspace: t.Workspace, Actor: t.Actor,
+		Key: &schema.ControlAccess{ID: in.ID, Name: in.Name, Hash: control.HashSecret(in.Secret), Source: in.Source, Trust: in.Trust},
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, in)
+}
+
+func (s *server) revokeKey(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	for _, k := range s.Control.State().WriteKeys(t.Workspace) {
+		if k.ID == r.PathValue("id") {
+			err := s.Control.Append(r.Context(), &schema.Control{
+				ID: uuid.NewString(), Kind: schema.ControlKeyRevoked, Workspace: t.Workspace, Actor: t.Actor, Key: &schema.ControlAccess{ID: k.ID},
+			})
+			if err != nil {
+				return err
+			}
+			return writeJSON(w, map[string]string{"revoked": k.ID})
+		}
+	}
+	return &refusal{404, "key_unknown", "there is no write key with this id", "list them with 'dossier keys list'"}
+}
+
+func (s *server) createToken(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	var in TokenLine
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	if len(in.Scopes) == 0 {
+		return &refusal{400, "scopes_missing", "a token needs at least one scope", "choose of " + strings.Join(access.Scopes(), ", ")}
+	}
+	for _, scope := range in.Scopes {
+		if !slices.Contains(access.Scopes(), scope) {
+			return &refusal{400, "scope_unknown", "there is no scope " + strconv.Quote(scope), "choose of " + strings.Join(access.Scopes(), ", ")}
+		}
+	}
+	in.ID, in.Secret = uuid.NewString(), NewSecret("dt_")
+	err := s.Control.Append(r.Context(), &schema.Control{
+		ID: uuid.NewString(), Kind: schema.ControlTokenCreated, Workspace: t.Workspace, Actor: t.Actor,
+		Token: &schema.ControlAccess{ID: in.ID, Name: in.Name, Hash: control.HashSecret(in.Secret), Actor: in.Actor, Scopes: in.Scopes},
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, in)
+}
+
+func (s *server) revokeToken(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	for _, k := range s.Control.State().Tokens(t.Workspace) {
+		if k.ID == r.PathValue("id") {
+			err := s.Control.Append(r.Context(), &schema.Control{
+				ID: uuid.NewString(), Kind: schema.ControlTokenRevoked, Workspace: t.Workspace, Actor: t.Actor, Token: &schema.ControlAccess{ID: k.ID},
+			})
+			if err != nil {
+				return err
+			}
+			return writeJSON(w, map[string]string{"revoked": k.ID})
+		}
+	}
+	return &refusal{404, "token_unknown", "there is no token with this id", "list them with 'dossier tokens list'"}
+}
+
+// ConfigurationLine is the configuration in force.
+type ConfigurationLine struct {
+	Hash     string          `json:"hash"` // empty before the first change: the default is in force
+	Document json.RawMessage `json:"document"`
+}
+
+func (s *server) showConfiguration(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	c := s.Control.State().Configuration(t.Workspace)
+	if c.Hash == "" {
+		c.Document = s.DefaultConfiguration
+	}
+	return writeJSON(w, ConfigurationLine{c.Hash, c.Document})
+}
+
+// ApplyConfiguration is the body of PUT /v1/configuration.
+type ApplyConfiguration struct {
+	Document json.RawMessage `json:"document"`
+	Base     string          `json:"base"` // the hash that the change is based on
+	Reason   string          `json:"reason"`
+}
+
+func (s *server) applyConfiguration(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	var in ApplyConfiguration
+	if err := readJSON(r, &in); err != nil {
+		return err
+	}
+	document, err := s.CheckConfiguration(in.Document)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(document)
+	hash := hex.EncodeToString(sum[:])
+	if hash == s.Control.State().Configuration(t.Workspace).Hash {
+		return writeJSON(w, ConfigurationLine{hash, document})
+	}
+	err = s.Control.Append(r.Context(), &schema.Control{
+		ID: uuid.NewString(), Kind: schema.ControlConfigurationChanged, Workspace: t.Workspace, Actor: t.Actor, Reason: in.Reason,
+		Configuration: &schema.ControlConfiguration{Document: document, Hash: hash, Base: in.Base},
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, ConfigurationLine{hash, document})
+}
+
+func (s *server) configurationLog(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	type line struct {
+		Hash   string `json:"hash"`
+		Base   string `json:"base"`
+		Actor  string `json:"actor"`
+		Reason string `json:"reason"`
+		At     string `json:"at"`
+	}
+	lines := []line{}
+	for _, c := range s.Control.State().Changes(t.Workspace) {
+		lines = append(lines, line{c.Hash, c.Base, c.Actor, c.Reason, c.At.String()})
+	}
+	return writeJSON(w, lines)
+}

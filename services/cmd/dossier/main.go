@@ -1,0 +1,105 @@
+// Command dossier is the one binary: `up` runs everything, the other commands talk to what runs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/dossier-cdp/dossier/services/internal/embedded/chdb"
+)
+
+// The exit codes of every command.
+const (
+	exitDone      = 0
+	exitFailed    = 1
+	exitMisused   = 2
+	exitAmbiguous = 3 // done in part, or ambiguous: the output says what and where
+)
+
+// exit is an error with the code to end with. Its text is printed when it has one.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+type commands struct {
+	Up          upCommand          `cmd:"" help:"Run everything in one process tree, on embedded engines unless addresses are given."`
+	Import      importCommand      `cmd:"" help:"Send the rows of files as events, by a mapping."`
+	Show        showCommand        `cmd:"" help:"Show the dossier of whoever owns an identifier."`
+	Why         whyCommand         `cmd:"" help:"Explain why two identifiers are one person, or why not."`
+	How         howCommand         `cmd:"" help:"Explain how a profile came together."`
+	Link        linkCommand        `cmd:"" help:"Record that two personas are one person."`
+	Separate    separateCommand    `cmd:"" help:"Record that two personas are different people."`
+	Release     releaseCommand     `cmd:"" help:"Withdraw a link or a separation."`
+	Export      exportCommand      `cmd:"" help:"Write a projection as canonical NDJSON."`
+	Digest      digestCommand      `cmd:"" help:"Print the SHA-256 and the count of each export."`
+	Config      configCommand      `cmd:"" help:"Show, compare and change the configuration."`
+	Workspaces  workspacesCommand  `cmd:"" help:"List the workspaces."`
+	Keys        keysCommand        `cmd:"" help:"List, create and revoke write keys."`
+	Tokens      tokensCommand      `cmd:"" help:"List, create and revoke tokens."`
+	Deadletters deadlettersCommand `cmd:"" help:"List and show what was refused."`
+	Doctor      doctorCommand      `cmd:"" help:"Check engines, lag, keys and disk; a line each with what to do."`
+	Bench       benchCommand       `cmd:"" help:"Run one benchmark on this machine beside its own measured limit."`
+}
+
+func main() {
+	chdb.MaybeServeChild() // the hidden role: the same binary serves the embedded engine
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("dossier"),
+		kong.Description("Every contact of a customer on every channel, as one person.\n\nFlags beat DOSSIER_* variables, those beat dossier.yaml."),
+		kong.UsageOnError(),
+		kong.DefaultEnvars("DOSSIER"),
+		kong.Configuration(yamlConfiguration, "dossier.yaml"),
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "dossier:", err)
+		return exitMisused
+	}
+	asked := false
+	parser.Exit = func(int) { asked = true }
+	parser.Stdout, parser.Stderr = os.Stdout, os.Stderr
+	command, err := parser.Parse(args)
+	if asked {
+		return exitDone
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "dossier:", err)
+		fmt.Fprintln(os.Stderr, "see 'dossier --help' or 'dossier COMMAND --help'")
+		return exitMisused
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	command.BindTo(ctx, (*context.Context)(nil))
+	err = command.Run()
+	if err == nil {
+		return exitDone
+	}
+	code := exitFailed
+	if e := (*exit)(nil); errors.As(err, &e) {
+		code = e.code
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, "dossier:", text)
+	}
+	return code
+}

@@ -1,0 +1,240 @@
+package control
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"sort"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/access"
+)
+
+// State is the control topic folded up to a point. A State is immutable once published: Fold returns a new one.
+type State struct {
+	Next       int64 // offset after the last folded record
+	workspaces map[string]*workspace
+	keys       map[string]access.WriteKey // by hash of the secret
+	tokens     map[string]access.Token    // by hash of the secret
+	hashOf     map[string]string          // key or token id → hash
+	seen       map[string]bool            // ids of folded decisions
+	refused    map[string]string          // id → why a decision had no effect
+}
+
+type workspace struct {
+	name           string
+	configuration  Configuration
+	configurations []Change
+	erasures       []Erasure
+}
+
+// Configuration is the document in force.
+type Configuration struct {
+	Hash     string
+	Document json.RawMessage
+}
+
+// Change is one line of the configuration's history.
+type Change struct {
+	ID, Hash, Base, Actor, Reason string
+	At                            schema.Instant // RecordedAt
+	Position                      int64
+}
+
+// Erasure closes an epoch of a persona.
+type Erasure struct {
+	schema.PersonaEpoch
+	CutOff schema.Instant
+}
+
+func newState() *State {
+	return &State{
+		workspaces: map[string]*workspace{}, keys: map[string]access.WriteKey{}, tokens: map[string]access.Token{},
+		hashOf: map[string]string{}, seen: map[string]bool{}, refused: map[string]string{},
+	}
+}
+
+func (s *State) clone() *State {
+	c := newState()
+	c.Next = s.Next
+	for name, w := range s.workspaces {
+		copied := *w
+		copied.configurations = slices.Clone(w.configurations)
+		copied.erasures = slices.Clone(w.erasures)
+		c.workspaces[name] = &copied
+	}
+	for k, v := range s.keys {
+		c.keys[k] = v
+	}
+	for k, v := range s.tokens {
+		c.tokens[k] = v
+	}
+	for k, v := range s.hashOf {
+		c.hashOf[k] = v
+	}
+	for k := range s.seen {
+		c.seen[k] = true
+	}
+	for k, v := range s.refused {
+		c.refused[k] = v
+	}
+	return c
+}
+
+// apply folds one record into s. A record seen before, or one that its fold refuses (a stale base, an unknown workspace), changes
+// nothing but the list of refusals.
+func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
+	if s.seen[c.ID] {
+		return
+	}
+	s.seen[c.ID] = true
+	if c.Kind == schema.ControlWorkspaceCreated {
+		if s.workspaces[c.Workspace] == nil {
+			s.workspaces[c.Workspace] = &workspace{name: c.Workspace}
+		}
+		return
+	}
+	w := s.workspaces[c.Workspace]
+	if w == nil {
+		s.refused[c.ID] = "unknown workspace"
+		return
+	}
+	switch c.Kind {
+	case schema.ControlKeyCreated:
+		trust, ok := schema.ParseTrust(c.Key.Trust)
+		if !ok {
+			s.refused[c.ID] = "a write key is client or server"
+			return
+		}
+		s.keys[c.Key.Hash] = access.WriteKey{ID: c.Key.ID, Workspace: c.Workspace, Source: c.Key.Source, Trust: trust, Label: c.Key.Name}
+		s.hashOf[c.Key.ID] = c.Key.Hash
+	case schema.ControlKeyRevoked:
+		delete(s.keys, s.hashOf[c.Key.ID])
+	case schema.ControlTokenCreated:
+		s.tokens[c.Token.Hash] = access.Token{ID: c.Token.ID, Name: c.Token.Name, Actor: c.Token.Actor, Workspace: c.Workspace, Scopes: c.Token.Scopes}
+		s.hashOf[c.Token.ID] = c.Token.Hash
+	case schema.ControlTokenRevoked:
+		delete(s.tokens, s.hashOf[c.Token.ID])
+	case schema.ControlConfigurationChanged:
+		if c.Configuration.Base != w.configuration.Hash {
+			s.refused[c.ID] = "stale base"
+			return
+		}
+		w.configuration = Configuration{Hash: c.Configuration.Hash, Document: c.Configuration.Document}
+		w.configurations = append(w.configurations, Change{
+			ID: c.ID, Hash: c.Configuration.Hash, Base: c.Configuration.Base, Actor: c.Actor, Reason: c.Reason, At: at, Position: offset,
+		})
+	case schema.ControlProfileErased:
+		for _, p := range c.Erasure.Personas {
+			id, err := schema.ParsePersonaID(p.Persona)
+			if err != nil {
+				s.refused[c.ID] = "an erasure names a persona that is not an id"
+				return
+			}
+			w.erasures = append(w.erasures, Erasure{schema.PersonaEpoch{Persona: id, Epoch: p.Epoch}, c.Erasure.CutOff})
+		}
+	}
+}
+
+// valid says whether a record has the part that its kind needs.
+func valid(c *schema.Control) bool {
+	switch c.Kind {
+	case schema.ControlWorkspaceCreated:
+		return c.Workspace != ""
+	case schema.ControlKeyCreated, schema.ControlKeyRevoked:
+		return c.Key != nil
+	case schema.ControlTokenCreated, schema.ControlTokenRevoked:
+		return c.Token != nil
+	case schema.ControlConfigurationChanged:
+		return c.Configuration != nil
+	case schema.ControlProfileErased:
+		return c.Erasure != nil
+	}
+	return false
+}
+
+// HashSecret is how a key or token is stored: hex SHA-256. The secrets have 256 random bits, so a slow hash would add nothing.
+func HashSecret(secret string) string {
+	h := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(h[:])
+}
+
+// WriteKey finds the key with this secret.
+func (s *State) WriteKey(secret string) (access.WriteKey, bool) {
+	hash := HashSecret(secret)
+	k, ok := s.keys[hash]
+	return k, ok && subtle.ConstantTimeCompare([]byte(hash), []byte(s.hashOf[k.ID])) == 1
+}
+
+// Token finds the token with this secret.
+func (s *State) Token(secret string) (access.Token, bool) {
+	hash := HashSecret(secret)
+	t, ok := s.tokens[hash]
+	return t, ok && subtle.ConstantTimeCompare([]byte(hash), []byte(s.hashOf[t.ID])) == 1
+}
+
+// Workspaces lists the names, sorted.
+func (s *State) Workspaces() []string {
+	out := make([]string, 0, len(s.workspaces))
+	for name := range s.workspaces {
+		out = append(out, name)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// WriteKeys lists the keys of a workspace by id.
+func (s *State) WriteKeys(workspace string) []access.WriteKey {
+	var out []access.WriteKey
+	for _, k := range s.keys {
+		if k.Workspace == workspace {
+			out = append(out, k)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
+
+// Tokens lists the tokens of a workspace by id.
+func (s *State) Tokens(workspace string) []access.Token {
+	var out []access.Token
+	for _, t := range s.tokens {
+		if t.Workspace == workspace {
+			out = append(out, t)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
+
+// Configuration gives the document in force, empty before the first change.
+func (s *State) Configuration(workspace string) Configuration {
+	if w := s.workspaces[workspace]; w != nil {
+		return w.configuration
+	}
+	return Configuration{}
+}
+
+// Changes lists the configuration's history, oldest first.
+func (s *State) Changes(workspace string) []Change {
+	if w := s.workspaces[workspace]; w != nil {
+		return slices.Clone(w.configurations)
+	}
+	return nil
+}
+
+// Erasures lists every erasure of a workspace in the order of the log.
+func (s *State) Erasures(workspace string) []Erasure {
+	if w := s.workspaces[workspace]; w != nil {
+		return slices.Clone(w.erasures)
+	}
+	return nil
+}
+
+// Refused says why a decision had no effect; "" if it took effect or is unknown.
+func (s *State) Refused(id string) string { return s.refused[id] }
+
+// Known says whether a decision has been folded.
+func (s *State) Known(id string) bool { return s.seen[id] }
