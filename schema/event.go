@@ -57,8 +57,9 @@ type Sealed struct {
 
 // Account is what the source itself calls one customer.
 type Account struct {
-	Kind  string // such as user_id, crm_id, card, anonymous_id, conversation_id
-	Value string
+	Kind    string // such as user_id, crm_id, card, anonymous_id, conversation_id
+	Value   string
+	Unknown string // fields of a later version, kept as they came; no part of the id
 }
 
 // Identifier is a value by which a customer may be recognised, as the source gave it. Normalisation happens when it is folded,
@@ -68,12 +69,14 @@ type Identifier struct {
 	Value        string
 	Assurance    Assurance
 	SupersededBy string // the value of the same kind that replaces this one (a lost card)
+	Unknown      string // fields of a later version, kept as they came
 }
 
 // Trait is one property of a person, as the source gave it.
 type Trait struct {
-	Name  string
-	Value []byte // canonical JSON; "null" takes the trait back
+	Name    string
+	Value   []byte // canonical JSON; "null" takes the trait back
+	Unknown string // fields of a later version, kept as they came
 }
 
 // ConsentState is what the person said.
@@ -104,13 +107,15 @@ type Consent struct {
 	TextVersion string
 	Proof       string
 	Expiry      Instant // 0 if it has none
+	Unknown     string  // fields of a later version, kept as they came
 }
 
 // Assertion is a person's decision about two personas: identity.linked, identity.separated (A and B), identity.released (Of).
 type Assertion struct {
-	A, B   PersonaEpoch
-	Of     EventID // what identity.released withdraws
-	Reason string
+	A, B    PersonaEpoch
+	Of      EventID // what identity.released withdraws
+	Reason  string
+	Unknown string // fields of a later version, kept as they came
 }
 
 // Provenance says how an event came to us.
@@ -124,4 +129,5 @@ type Provenance struct {
 	UserAgent     string
 	ReceiptTimed  bool   // the payload stated no time: OccurredAt is the receipt
 	TimeStatement string // the payload's time, as given
+	Unknown       string // fields of a later version, kept as they came
 }
