@@ -1,0 +1,327 @@
+package seal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+var (
+	// ErrExpired says that the secret of this retention class and year has been deleted: nothing of it can be read or accepted.
+	ErrExpired error = schema.Refuse("retention_expired", "the retention class of this event has expired for its year", "check the time that the event states, and the retention of its class")
+	// ErrNoSecret says that this ring has no secret for the retention class and year, neither now nor before. The keeper can make
+	// one (Extend); a reader that meets it in the log holds a ring older than the event.
+	ErrNoSecret error = schema.Refuse("retention_unknown", "there is no key for this retention class and year", "check the time that the event states; the keeper extends the years")
+)
+
+// errDestroyed is an error of the program: it went on using a ring after Destroy.
+var errDestroyed = errors.New("the key ring has been destroyed")
+
+// Ring is the key ring of one workspace.
+//
+// Any number of goroutines may ask for keys while one changes it. After Punch, Expire or Destroy has returned no call gives the
+// key that it took away, and the ring's memory, caches included, does not hold it. What changes a ring is for the keeper alone:
+// only its changes are written down.
+type Ring struct {
+	mu        sync.RWMutex
+	version   uint64
+	workspace string
+	pseudonym Key
+	prf       *PRF
+	tree      *Tree
+	secrets   map[secretName]*secret
+	expired   map[secretName]struct{}
+	closed    map[schema.PersonaID]uint32 // the highest closed epoch
+	slots     uint32                      // given out so far
+	destroyed bool
+	cache     keyCache
+}
+
+type secretName struct {
+	class string
+	year  int
+}
+
+type secret struct {
+	key  Key
+	pads *pads
+	slot uint32 // its number in the cache
+}
+
+const (
+	eventInfo  = "dossier event key v1"
+	letterInfo = "dossier letter key v1"
+
+	// The years that fit the key id of an event.
+	firstYear, lastYear = 1, 9999
+	longestClass        = 255
+	longestWorkspace    = 1<<16 - 1
+)
+
+// unsalted is HKDF-Extract without a salt.
+var unsalted = newPads(&Key{})
+
+// NewRing makes the ring of a new workspace, version 1: a pseudonym key from the master key, and from random a root and a secret
+// for each class and each year from the first to the last. Random must be good for keys (crypto/rand).
+func NewRing(workspace string, master Key, classes []string, first, last int, random io.Reader) (*Ring, error) {
+	if len(workspace) > longestWorkspace {
+		return nil, fmt.Errorf("a workspace name has at most %d bytes", longestWorkspace)
+	}
+	pseudonym, err := PseudonymKey(master, workspace)
+	if err != nil {
+		return nil, err
+	}
+	var root Key
+	if _, err := io.ReadFull(random, root[:]); err != nil {
+		return nil, fmt.Errorf("read a root: %w", err)
+	}
+	r := emptyRing(workspace, pseudonym)
+	r.tree = NewTree(root)
+	for _, class := range classes {
+		if _, err := r.Extend(class, first, last, random); err != nil {
+			return nil, err
+		}
+	}
+	r.version = 1
+	return r, nil
+}
+
+func emptyRing(workspace string, pseudonym Key) *Ring {
+	return &Ring{
+		workspace: workspace,
+		pseudonym: pseudonym,
+		prf:       NewPRF(pseudonym),
+		secrets:   map[secretName]*secret{},
+		expired:   map[secretName]struct{}{},
+		closed:    map[schema.PersonaID]uint32{},
+	}
+}
+
+// Workspace is the name of the workspace.
+func (r *Ring) Workspace() string { return r.workspace }
+
+// PRF is the pseudorandom function under the pseudonym key, which persona ids, event ids and identifier hashes come from.
+func (r *Ring) PRF() *PRF { return r.prf }
+
+// Version rises with every change.
+func (r *Ring) Version() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.version
+}
+
+// CurrentEpoch is the epoch that a new event of persona is sealed in: 1 + the highest closed one, 0 if none is closed. When the
+// last possible epoch is closed it stays the current one, and gives no key.
+func (r *Ring) CurrentEpoch(persona schema.PersonaID) uint32 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	highest, ok := r.closed[persona]
+	if !ok {
+		return 0
+	}
+	return highest + min(1, math.MaxUint32-highest)
+}
+
+// EventKey derives the key of an event, or says why there is none: ErrExpired, ErrNoSecret or ErrPunched.
+func (r *Ring) EventKey(persona schema.PersonaID, id schema.KeyID) (Key, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.destroyed {
+		return Key{}, errDestroyed
+	}
+	name := secretName{id.Class, id.Year}
+	mixed := r.secrets[name]
+	if mixed == nil {
+		if _, ok := r.expired[name]; ok {
+			return Key{}, ErrExpired
+		}
+		return Key{}, ErrNoSecret
+	}
+	of := schema.PersonaEpoch{Persona: persona, Epoch: id.Epoch}
+	if key, ok := r.cache.get(of, mixed.slot); ok {
+		return key, nil
+	}
+	c := borrow()
+	defer c.release()
+	leaf, ok := r.cache.get(of, leafSlot)
+	if !ok {
+		var err error
+		if leaf, err = r.tree.derive(c, r.leafIndex(c, of)); err != nil {
+			return Key{}, err
+		}
+		r.cache.put(of, leafSlot, &leaf)
+	}
+	c.derive(mixed.pads, &leaf, eventInfo)
+	key := c.sum
+	r.cache.put(of, mixed.slot, &key)
+	return key, nil
+}
+
+// derive is HKDF: the salt as pads, input, info; the result is in sum.
+func (c *compressor) derive(salt *pads, input *Key, info string) {
+	c.buf = append(c.buf[:0], input[:]...)
+	c.mac(salt)
+	c.expand(info)
+}
+
+func (r *Ring) leafIndex(c *compressor, of schema.PersonaEpoch) uint64 {
+	c.buf = appendPart(c.buf[:0], "leaf")
+	c.buf = appendPart(c.buf, of.Persona[:])
+	c.buf = binary.BigEndian.AppendUint32(c.buf, 4)
+	c.buf = binary.BigEndian.AppendUint32(c.buf, of.Epoch)
+	c.mac(r.prf.pads)
+	return binary.BigEndian.Uint64(c.sum[:])
+}
+
+func (r *Ring) letterIndex(c *compressor, letter [16]byte) uint64 {
+	c.buf = appendPart(c.buf[:0], "letter")
+	c.buf = appendPart(c.buf, letter[:])
+	c.mac(r.prf.pads)
+	return binary.BigEndian.Uint64(c.sum[:])
+}
+
+// LetterKey derives the key of a dead letter, or ErrPunched.
+func (r *Ring) LetterKey(letter [16]byte) (Key, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.destroyed {
+		return Key{}, errDestroyed
+	}
+	c := borrow()
+	defer c.release()
+	leaf, err := r.tree.derive(c, r.letterIndex(c, letter))
+	if err != nil {
+		return Key{}, err
+	}
+	c.derive(unsalted, &leaf, letterInfo)
+	return c.sum, nil
+}
+
+// Punch closes an epoch of a persona and gives up its leaf. It says whether that changed anything.
+func (r *Ring) Punch(persona schema.PersonaID, epoch uint32) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := borrow()
+	defer c.release()
+	of := schema.PersonaEpoch{Persona: persona, Epoch: epoch}
+	changed := r.tree.Punch(r.leafIndex(c, of))
+	r.cache.dropPersona(of)
+	if highest, ok := r.closed[persona]; !ok || highest < epoch {
+		r.closed[persona] = epoch
+		changed = true
+	}
+	return r.changed(changed)
+}
+
+// PunchLetter gives up the leaf of a dead letter. It says whether that changed anything.
+func (r *Ring) PunchLetter(letter [16]byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := borrow()
+	defer c.release()
+	return r.changed(r.tree.Punch(r.letterIndex(c, letter)))
+}
+
+// Expire deletes the secret of a class and year for ever, also one that was never made. It says whether that changed anything.
+func (r *Ring) Expire(class string, year int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := secretName{class, year}
+	if held := r.secrets[name]; held != nil {
+		r.cache.dropSlot(held.slot)
+		held.wipe()
+		delete(r.secrets, name)
+	}
+	if _, ok := r.expired[name]; ok || !name.valid() {
+		return false
+	}
+	r.expired[name] = struct{}{}
+	return r.changed(true)
+}
+
+// Extend makes a secret for each year from the first to the last that class has none for; expired ones stay expired. It returns
+// how many it made. If random fails, the ring is as it was.
+func (r *Ring) Extend(class string, first, last int, random io.Reader) (int, error) {
+	if !(secretName{class, first}).valid() || !(secretName{class, last}).valid() {
+		return 0, fmt.Errorf("a retention class has 1 to %d bytes and years from %d to %d", longestClass, firstYear, lastYear)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	made := map[secretName]Key{}
+	for year := first; year <= last; year++ {
+		name := secretName{class, year}
+		if _, expired := r.expired[name]; expired || r.secrets[name] != nil {
+			continue
+		}
+		var key Key
+		if _, err := io.ReadFull(random, key[:]); err != nil {
+			return 0, fmt.Errorf("read a secret: %w", err)
+		}
+		made[name] = key
+	}
+	for name, key := range made {
+		r.addSecret(name, key)
+	}
+	r.changed(len(made) > 0)
+	return len(made), nil
+}
+
+// Adopt takes over the secrets of other, an extended copy of this ring, and its version. The keeper extends a copy, writes it
+// down, and only then lets anyone seal under the new secrets.
+func (r *Ring) Adopt(other *Ring) {
+	other.mu.RLock()
+	defer other.mu.RUnlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, held := range other.secrets {
+		if _, expired := r.expired[name]; !expired && r.secrets[name] == nil {
+			r.addSecret(name, held.key)
+		}
+	}
+	r.version = max(r.version, other.version)
+}
+
+func (n secretName) valid() bool {
+	return n.class != "" && len(n.class) <= longestClass && n.year >= firstYear && n.year <= lastYear
+}
+
+func (r *Ring) addSecret(name secretName, key Key) {
+	r.slots++
+	r.secrets[name] = &secret{key: key, pads: newPads(&key), slot: r.slots}
+}
+
+func (s *secret) wipe() {
+	s.key = Key{}
+	s.pads.wipe()
+}
+
+func (r *Ring) changed(did bool) bool {
+	if did {
+		r.version++
+	}
+	return did
+}
+
+// Destroy overwrites every key that the ring holds. Afterwards it gives no key and no serialised form, and panics when it or its
+// PRF is asked for anything that has no error to return: to go on without keys would be worse.
+func (r *Ring) Destroy() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.destroyed {
+		return
+	}
+	r.destroyed = true
+	r.tree.Destroy()
+	r.cache.destroy()
+	for _, held := range r.secrets {
+		held.wipe()
+	}
+	clear(r.secrets)
+	r.pseudonym = Key{}
+	r.prf.pads.wipe()
+}
