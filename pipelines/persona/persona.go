@@ -1,0 +1,253 @@
+// Package persona keeps what is known of one persona, and joins personas into what is known of one person.
+//
+// A State is a function of the set of events of one persona: Fold and Join are idempotent, commutative and associative, so order,
+// duplicates and batches change nothing, down to the bytes of AppendBinary and AppendJSON. GoldenRecord, Identifiers and Consents are functions of the set
+// of the states of a profile, so a merge or a split rewrites nothing: it only changes which states are asked.
+//
+// What must be counted or summed is not here: it is counted in the timeline, which holds each event once.
+//
+// Every part is bounded, by rules that are joins themselves; the limits are beside the rules. What a limit leaves out of a state
+// is still in the log and in the timeline.
+package persona
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Kinds is what this package must know of identifier kinds.
+type Kinds interface {
+	// Normalize gives the normal form of a value, or the reason why it identifies nobody. It is a pure function.
+	Normalize(kind, value, country string) (normal string, refusal error)
+	// ContactPoint says whether a person can be reached by values of the kind.
+	ContactPoint(kind string) bool
+}
+
+// State is what the events of one (persona, epoch) say. Its slices are sorted and hold each key once, so equal states are equal
+// byte for byte. The zero State is that of no event.
+type State struct {
+	ID          schema.ProfileID // the public id of the persona and epoch
+	Of          schema.PersonaEpoch
+	Source      string
+	Trust       schema.Trust
+	Account     schema.Account
+	First, Last schema.Instant // OccurredAt of the first and the last event
+	Contacts    []Contact      // by channel
+	Identifiers []Identifier   // by kind and normal form
+	Traits      []Trait        // by name
+	Consents    []Statement    // by subject, the latest first
+}
+
+// Contact is when a channel carried events of the persona.
+type Contact struct {
+	Channel     schema.Channel
+	First, Last schema.Instant // OccurredAt
+}
+
+// IsZero says whether no event was folded.
+func (s *State) IsZero() bool { return s.ID.IsZero() }
+
+// Begin is the state of a persona of which nothing is known but the event that it belongs to. id is the public id of the event's persona
+// and epoch.
+func Begin(id schema.ProfileID, e *schema.Event) *State {
+	return &State{
+		ID: id, Of: schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch},
+		Source: e.Source, Trust: e.Provenance.Trust, Account: e.Account, First: e.OccurredAt, Last: e.OccurredAt,
+	}
+}
+
+// Fold adds an event of the persona and says whether anything changed. It keeps no memory of e.
+func (s *State) Fold(e *schema.Event, kinds Kinds) (changed bool) {
+	changed = s.span(e.OccurredAt, e.OccurredAt)
+	changed = s.contact(Contact{e.Channel, e.OccurredAt, e.OccurredAt}) || changed
+	changed = s.foldIdentifiers(e, kinds) || changed
+	changed = s.foldTraits(e) || changed
+	return s.foldConsents(e, kinds) || changed
+}
+
+// Join adds what other knows of the same persona and says whether anything changed. It panics if the ids differ: that is a mistake
+// of the caller, never of the input. The states share nothing afterwards that either may change.
+func (s *State) Join(other *State) (changed bool) {
+	if other.IsZero() {
+		return false
+	}
+	if s.IsZero() {
+		*s = *other.Clone()
+		return true
+	}
+	if s.ID != other.ID {
+		panic("persona: join of two personas")
+	}
+	changed = s.span(other.First, other.Last)
+	for _, c := range other.Contacts {
+		changed = s.contact(c) || changed
+	}
+	for i := range other.Identifiers {
+		changed = s.identifier(&other.Identifiers[i]) || changed
+	}
+	for i := range other.Traits {
+		changed = s.joinTrait(&other.Traits[i]) || changed
+	}
+	for i := range other.Consents {
+		changed = s.statement(&other.Consents[i]) || changed
+	}
+	return changed
+}
+
+// Clone copies the state.
+func (s *State) Clone() *State {
+	c := *s
+	c.Contacts = slices.Clone(s.Contacts)
+	c.Identifiers = slices.Clone(s.Identifiers)
+	c.Consents = slices.Clone(s.Consents)
+	c.Traits = slices.Clone(s.Traits)
+	for i := range c.Traits {
+		c.Traits[i].Best = slices.Clone(s.Traits[i].Best)
+	}
+	return &c
+}
+
+func (s *State) span(first, last schema.Instant) (changed bool) {
+	if first < s.First {
+		s.First, changed = first, true
+	}
+	if last > s.Last {
+		s.Last, changed = last, true
+	}
+	return changed
+}
+
+func (s *State) contact(c Contact) (changed bool) {
+	i, found := slices.BinarySearchFunc(s.Contacts, c.Channel, func(c Contact, channel schema.Channel) int { return cmp.Compare(c.Channel, channel) })
+	if !found {
+		s.Contacts = slices.Insert(s.Contacts, i, c)
+		return true
+	}
+	at := &s.Contacts[i]
+	if c.First < at.First {
+		at.First, changed = c.First, true
+	}
+	if c.Last > at.Last {
+		at.Last, changed = c.Last, true
+	}
+	return changed
+}
+
+// Identifier is a value by which the persona's source knows the customer.
+type Identifier struct {
+	Kind         string
+	Normal       string         // the normal form; the value as given where Unusable
+	Unusable     bool           // identifies nobody (a placeholder, a malformed value): shown, never evidence
+	Value        string         // as last given; of two given at one moment the larger
+	Assurance    schema.Assurance
+	First, Last  schema.Instant // OccurredAt
+	SupersededBy string         // the value that replaces this one, as last said
+	SupersededAt schema.Instant // when that was said; 0 if never
+}
+
+// MaxIdentifiers is how many values of one kind a state holds: the smallest normal forms, by length, then bytes. An order that never
+// changes is what keeps this a join: the recency of a value could not decide, since its first time would be forgotten with it.
+const MaxIdentifiers = 256
+
+func (a *Identifier) compare(b *Identifier) int {
+	return cmp.Or(strings.Compare(a.Kind, b.Kind), cmp.Compare(len(a.Normal), len(b.Normal)), strings.Compare(a.Normal, b.Normal))
+}
+
+func (s *State) foldIdentifiers(e *schema.Event, kinds Kinds) (changed bool) {
+	for i := range e.Identifiers {
+		id := &e.Identifiers[i]
+		if id.Kind == "" || id.Value == "" {
+			continue
+		}
+		seen := Identifier{
+			Kind: id.Kind, Value: id.Value, Assurance: believable(e.Provenance.Trust, id.Assurance),
+			First: e.OccurredAt, Last: e.OccurredAt, SupersededBy: id.SupersededBy,
+		}
+		seen.Normal, seen.Unusable = normalize(kinds, id.Kind, id.Value, e.Provenance.Country)
+		if seen.SupersededBy != "" {
+			seen.SupersededAt = e.OccurredAt
+		}
+		changed = s.identifier(&seen) || changed
+	}
+	return changed
+}
+
+// normalize falls back to the value as given where there is no normal form, so that nothing a source said is hidden.
+func normalize(kinds Kinds, kind, value, country string) (normal string, unusable bool) {
+	normal, refusal := kinds.Normalize(kind, value, country)
+	if refusal != nil || normal == "" {
+		return value, true
+	}
+	return normal, false
+}
+
+// believable bounds what a public key can claim: nothing that it says is verified.
+func believable(trust schema.Trust, a schema.Assurance) schema.Assurance {
+	if trust != schema.TrustServer {
+		return min(a, schema.AssuranceDeclared)
+	}
+	return a
+}
+
+func (s *State) identifier(seen *Identifier) (changed bool) {
+	i, found := s.findIdentifier(seen)
+	if !found {
+		s.Identifiers = slices.Insert(s.Identifiers, i, *seen)
+		if last := s.lastOfKind(i); last-s.firstOfKind(i) >= MaxIdentifiers {
+			s.Identifiers = slices.Delete(s.Identifiers, last, last+1)
+			return i != last
+		}
+		return true
+	}
+	at := &s.Identifiers[i]
+	if seen.Last > at.Last || seen.Last == at.Last && seen.Value > at.Value {
+		at.Last, at.Value, changed = seen.Last, seen.Value, true
+	}
+	if seen.First < at.First {
+		at.First, changed = seen.First, true
+	}
+	if seen.Assurance > at.Assurance {
+		at.Assurance, changed = seen.Assurance, true
+	}
+	if at.Unusable && !seen.Unusable { // under two countries, one of which can read it
+		at.Unusable, changed = false, true
+	}
+	if c := cmp.Or(cmp.Compare(seen.SupersededAt, at.SupersededAt), strings.Compare(seen.SupersededBy, at.SupersededBy)); c > 0 && seen.SupersededBy != "" {
+		at.SupersededAt, at.SupersededBy, changed = seen.SupersededAt, seen.SupersededBy, true
+	}
+	return changed
+}
+
+func (s *State) findIdentifier(seen *Identifier) (int, bool) {
+	return slices.BinarySearchFunc(s.Identifiers, seen, func(a Identifier, b *Identifier) int { return a.compare(b) })
+}
+
+func (s *State) firstOfKind(i int) int {
+	for i > 0 && s.Identifiers[i-1].Kind == s.Identifiers[i].Kind {
+		i--
+	}
+	return i
+}
+
+func (s *State) lastOfKind(i int) int {
+	for i+1 < len(s.Identifiers) && s.Identifiers[i+1].Kind == s.Identifiers[i].Kind {
+		i++
+	}
+	return i
+}
+
+// carries says whether the persona gave a value that can be used to reach it.
+func (s *State) carries(kind, normal string) bool {
+	probe := Identifier{Kind: kind, Normal: normal}
+	i, found := s.findIdentifier(&probe)
+	return found && !s.Identifiers[i].Unusable
+}
+
+// later orders statements by which one counts: the later OccurredAt, then the larger event id.
+func later(at schema.Instant, id schema.EventID, thanAt schema.Instant, thanID schema.EventID) int {
+	return cmp.Or(cmp.Compare(at, thanAt), bytes.Compare(id[:], thanID[:]))
+}
