@@ -1,7 +1,9 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding"
 	"encoding/binary"
 	"hash"
@@ -155,14 +157,19 @@ type pads struct{ inner, outer midstate }
 const innerPad, outerPad = 0x36, 0x5c
 
 func padBlock(key *Key, pad byte) (block [64]byte) {
-	for i := range block {
-		block[i] = pad
+	fill := &innerFill
+	if pad == outerPad {
+		fill = &outerFill
 	}
-	for i, b := range key {
-		block[i] ^= b
-	}
+	block = *fill
+	subtle.XORBytes(block[:len(key)], key[:], fill[:len(key)])
 	return block
 }
+
+var (
+	innerFill = [64]byte(bytes.Repeat([]byte{innerPad}, 64))
+	outerFill = [64]byte(bytes.Repeat([]byte{outerPad}, 64))
+)
 
 func newPads(key *Key) *pads {
 	return &pads{inner: newMidstate(padBlock(key, innerPad)), outer: newMidstate(padBlock(key, outerPad))}

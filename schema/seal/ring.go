@@ -42,6 +42,11 @@ type Ring struct {
 	cache     keyCache
 }
 
+// EventKeys gives the keys of events: a Ring, or what stands before one.
+type EventKeys interface {
+	EventKey(persona schema.PersonaID, id schema.KeyID) (Key, error)
+}
+
 type secretName struct {
 	class string
 	year  int
@@ -127,6 +132,19 @@ func (r *Ring) CurrentEpoch(persona schema.PersonaID) uint32 {
 	return highest + min(1, math.MaxUint32-highest)
 }
 
+// Closed says whether this epoch of persona has been punched.
+func (r *Ring) Closed(persona schema.PersonaID, epoch uint32) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	c := borrow()
+	defer c.release()
+	_, _, ok := r.tree.covering(r.leafIndex(c, schema.PersonaEpoch{Persona: persona, Epoch: epoch}))
+	return !ok
+}
+
+// IdentifierHash is that of PRF.
+func (r *Ring) IdentifierHash(kind, value string) [16]byte { return r.prf.IdentifierHash(kind, value) }
+
 // EventKey derives the key of an event, or says why there is none: ErrExpired, ErrNoSecret or ErrPunched.
 func (r *Ring) EventKey(persona schema.PersonaID, id schema.KeyID) (Key, error) {
 	r.mu.RLock()
@@ -143,23 +161,21 @@ func (r *Ring) EventKey(persona schema.PersonaID, id schema.KeyID) (Key, error) 
 		return Key{}, ErrNoSecret
 	}
 	of := schema.PersonaEpoch{Persona: persona, Epoch: id.Epoch}
-	if key, ok := r.cache.get(of, mixed.slot); ok {
-		return key, nil
+	leaf, isEvent, isLeaf := r.cache.get(of, mixed.slot)
+	if isEvent {
+		return leaf, nil
 	}
 	c := borrow()
 	defer c.release()
-	leaf, ok := r.cache.get(of, leafSlot)
-	if !ok {
+	if !isLeaf {
 		var err error
 		if leaf, err = r.tree.derive(c, r.leafIndex(c, of)); err != nil {
 			return Key{}, err
 		}
-		r.cache.put(of, leafSlot, &leaf)
 	}
 	c.derive(mixed.pads, &leaf, eventInfo)
-	key := c.sum
-	r.cache.put(of, mixed.slot, &key)
-	return key, nil
+	r.cache.put(of, &leaf, mixed.slot, &c.sum)
+	return c.sum, nil
 }
 
 // derive is HKDF: the salt as pads, input, info; the result is in sum.

@@ -261,6 +261,9 @@ func TestPunchEpoch(t *testing.T) {
 	}
 	for _, persona := range []schema.PersonaID{ann, bob} {
 		for epoch := range uint32(3) {
+			if closed := persona == ann && epoch == 0; ring.Closed(persona, epoch) != closed {
+				t.Errorf("%v epoch %d closed: %v", persona, epoch, !closed)
+			}
 			for _, year := range []int{1999, 2026} {
 				got, err := ring.EventKey(persona, standard(epoch, year))
 				if persona == ann && epoch == 0 {
@@ -277,7 +280,8 @@ func TestPunchEpoch(t *testing.T) {
 		if sets := ring.cache.shards[s].sets; sets != nil {
 			for n := range sets {
 				for i, name := range sets[n].name {
-					if name.Persona == ann && name.Epoch == 0 && name.held || !name.held && sets[n].key[i] != (Key{}) {
+					held := sets[n].tag[i] != 0
+					if name.Persona == ann && name.Epoch == 0 && held || !held && sets[n].key[i] != (Key{}) {
 						t.Error("a key of the punched epoch is still in the cache")
 					}
 				}

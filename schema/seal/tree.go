@@ -73,21 +73,34 @@ func NewTree(root Key) *Tree {
 // step says which child of the node at level leads to index.
 func step(index uint64, level int) int { return int(index>>(2*(treeLevels-1-level))) & (fanOut - 1) }
 
-// beginSteps readies c to take steps: only the node, the domain and the child number change from one to the next.
-func (c *compressor) beginSteps() {
-	c.buf = append(c.buf[:0], make([]byte, len(Key{})+2)...)
-	c.pad(0)
+// stepTails are the second halves of the block that a step hashes, after the node: domain, child and padding, by whether the
+// child is a leaf and by its number. They are moved whole, since the hash's wide loads would wait for bytes written one by one.
+var stepTails = func() (tails [2][fanOut]Key) {
+	for leaf, domain := range []byte{nodeDomain, leafDomain} {
+		for i := range fanOut {
+			c := compressor{buf: append(make([]byte, len(Key{})), domain, byte(i))}
+			c.pad(0)
+			tails[leaf][i] = Key(c.buf[len(Key{}):])
+		}
+	}
+	return tails
+}()
+
+// beginSteps readies c to step down from node.
+func (c *compressor) beginSteps(node *Key) {
+	c.buf = c.buf[:blockLength]
+	c.sum = *node
 }
 
-// step replaces node, which is at level, by its child i.
-func (c *compressor) step(node *Key, level, i int) {
-	*(*Key)(c.buf) = *node
-	c.buf[32], c.buf[33] = nodeDomain, byte(i)
+// step replaces the node in sum, which is at level, by its child i.
+func (c *compressor) step(level, i int) {
+	leaf := 0
 	if level == treeLevels-1 {
-		c.buf[32] = leafDomain
+		leaf = 1
 	}
+	*(*Key)(c.buf) = c.sum
+	*(*Key)(c.buf[len(Key{}):]) = stepTails[leaf][i]
 	c.compress(nil)
-	*node = c.sum
 }
 
 // Derive gives the leaf of index, or ErrPunched.
@@ -105,11 +118,11 @@ func (t *Tree) derive(c *compressor, index uint64) (Key, error) {
 	if !ok {
 		return Key{}, ErrPunched
 	}
-	c.beginSteps()
+	c.beginSteps(&node)
 	for ; level < treeLevels; level++ {
-		c.step(&node, level, step(index, level))
+		c.step(level, step(index, level))
 	}
-	return node, nil
+	return c.sum, nil
 }
 
 // covering finds the whole node above index, or the leaf itself.
@@ -155,11 +168,10 @@ func (t *Tree) Punch(index uint64) bool {
 
 // split fills b with the children of node.
 func split(c *compressor, b *branch, node *Key, level int) {
-	c.beginSteps()
 	for i := range fanOut {
-		child := *node
-		c.step(&child, level, i)
-		b.set(i, whole, &child)
+		c.beginSteps(node)
+		c.step(level, i)
+		b.set(i, whole, &c.sum)
 	}
 }
 

@@ -88,9 +88,9 @@ func retained(t *Tree) (nodes []retainedNode) {
 	walk(t.arena.at(0), 0, 0, 0)
 	for n := range t.upper.blocks {
 		if block := t.upper.blocks[n].Load(); block != nil {
-			for i := range block.node {
-				if block.node[i] != (Key{}) {
-					nodes = append(nodes, retainedNode{block.node[i], upperLevel, uint64(n*blockNodes+i) << upperShift})
+			for i := range block {
+				if block[i] != (Key{}) {
+					nodes = append(nodes, retainedNode{block[i], upperLevel, uint64(n*blockNodes+i) << upperShift})
 				}
 			}
 		}
@@ -195,9 +195,9 @@ func TestPunchedLeafHasNoAncestor(t *testing.T) {
 		}
 		for n := range tree.upper.blocks {
 			if block := tree.upper.blocks[n].Load(); block != nil {
-				for i := range block.node {
-					if block.node[i] != (Key{}) {
-						memory.Write(block.node[i][:])
+				for i := range block {
+					if block[i] != (Key{}) {
+						memory.Write(block[i][:])
 					}
 				}
 			}

@@ -16,12 +16,8 @@ type upperNodes struct {
 	blocks [upperBlocks]atomic.Pointer[upperBlock]
 }
 
-type upperBlock struct {
-	whole [blockNodes / 64]uint64 // which nodes are whole; the others are found by walking the tree
-	node  [blockNodes]Key
-}
-
-func (b *upperBlock) has(i int) bool { return b.whole[i/64]&(1<<(i%64)) != 0 }
+// An upperBlock has zeros for a node that is not whole; what is left below that one is found by walking the tree.
+type upperBlock [blockNodes]Key
 
 func (u *upperNodes) covering(t *Tree, c *compressor, index uint64) (Key, int, bool) {
 	place := int(index >> upperShift)
@@ -29,16 +25,13 @@ func (u *upperNodes) covering(t *Tree, c *compressor, index uint64) (Key, int, b
 	if block == nil {
 		block = u.fill(t, c, place/blockNodes)
 	}
-	if i := place % blockNodes; block.has(i) {
-		return block.node[i], upperLevel, true
-	}
-	return Key{}, 0, false
+	node := block[place%blockNodes]
+	return node, upperLevel, node != Key{}
 }
 
 // fill makes a block. Of several goroutines that make the same one, the first to end is heard.
 func (u *upperNodes) fill(t *Tree, c *compressor, number int) *upperBlock {
 	block := &upperBlock{}
-	c.beginSteps()
 	first := uint64(number) << (64 - 2*blockLevel)
 	b, i := t.arena.at(0), 0
 	for level := 0; level < blockLevel && b.kind[i] == open; level++ {
@@ -49,10 +42,12 @@ func (u *upperNodes) fill(t *Tree, c *compressor, number int) *upperBlock {
 	case b.kind[i] == open:
 		block.collect(t, c, b, i, blockLevel, 0)
 	case ok:
+		c.beginSteps(&node)
 		for ; level < blockLevel; level++ {
-			c.step(&node, level, step(first, level))
+			c.step(level, step(first, level))
 		}
-		block.grow(c, node, blockLevel, 0)
+		node = c.sum
+		block.grow(c, &node, blockLevel, 0)
 	}
 	if !u.blocks[number].CompareAndSwap(nil, block) {
 		*block = upperBlock{}
@@ -64,7 +59,7 @@ func (u *upperNodes) fill(t *Tree, c *compressor, number int) *upperBlock {
 // collect keeps what is whole under child i of b, which is at level and whose nodes begin at place.
 func (block *upperBlock) collect(t *Tree, c *compressor, b *branch, i, level, place int) {
 	if b.kind[i] == whole {
-		block.grow(c, b.child[i], level, place)
+		block.grow(c, &b.child[i], level, place)
 		return
 	}
 	if b.kind[i] == gone || level == upperLevel {
@@ -77,16 +72,16 @@ func (block *upperBlock) collect(t *Tree, c *compressor, b *branch, i, level, pl
 }
 
 // grow derives the nodes under a whole one.
-func (block *upperBlock) grow(c *compressor, node Key, level, place int) {
+func (block *upperBlock) grow(c *compressor, node *Key, level, place int) {
 	if level == upperLevel {
-		block.node[place] = node
-		block.whole[place/64] |= 1 << (place % 64)
+		block[place] = *node
 		return
 	}
 	for j := range fanOut {
-		child := node
-		c.step(&child, level, j)
-		block.grow(c, child, level+1, place+j<<(2*(upperLevel-level-1)))
+		c.beginSteps(node)
+		c.step(level, j)
+		child := c.sum
+		block.grow(c, &child, level+1, place+j<<(2*(upperLevel-level-1)))
 	}
 }
 
@@ -94,9 +89,7 @@ func (block *upperBlock) grow(c *compressor, node Key, level, place int) {
 func (u *upperNodes) drop(index uint64) {
 	place := int(index >> upperShift)
 	if block := u.blocks[place/blockNodes].Load(); block != nil {
-		i := place % blockNodes
-		block.whole[i/64] &^= 1 << (i % 64)
-		block.node[i] = Key{}
+		block[place%blockNodes] = Key{}
 	}
 }
 
