@@ -1,0 +1,112 @@
+package timeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
+)
+
+// ClickHouse is Table on a ClickHouse whose migrations are applied.
+type ClickHouse struct{ Conn *clickhouse.Conn }
+
+// inserting keeps the insert one block, so that it is there whole or not at all.
+var inserting = clickhouse.Settings{
+	"max_insert_block_size":       1 << 20,
+	"min_insert_block_size_rows":  0,
+	"min_insert_block_size_bytes": 0,
+}
+
+// Insert adds a block under a deduplication token.
+func (c ClickHouse) Insert(ctx context.Context, token string, b *Block) error {
+	names := make([]string, len(b.Columns))
+	for i, column := range b.Columns {
+		names[i] = column.Name
+	}
+	return c.Conn.Insert(ctx, b.Table, names, token, inserting, func(batch *clickhouse.Batch) error {
+		for i, column := range b.Columns {
+			if err := batch.Column(i, column.Values); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+const presentSQL = `SELECT log_offset FROM events
+WHERE log_generation = {generation:UInt32} AND log_partition = {partition:Int32}
+  AND log_offset >= {from:Int64} AND log_offset < {to:Int64}`
+
+// Present reads the whole partition column; it is asked after a failure only.
+func (c ClickHouse) Present(ctx context.Context, generation uint32, partition int32, from, to int64) (map[int64]bool, error) {
+	rows, err := c.Conn.Query(ctx, presentSQL, clickhouse.Params{"generation": generation, "partition": partition, "from": from, "to": to}, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	present := map[int64]bool{}
+	for rows.Next() {
+		var offset int64
+		if err := rows.Scan(&offset); err != nil {
+			return nil, err
+		}
+		present[offset] = true
+	}
+	return present, rows.Err()
+}
+
+const indexedColumns = `SELECT id, occurred_at, epoch, log_generation, log_partition, log_offset FROM events`
+
+// Index streams the ids of all rows.
+func (c ClickHouse) Index(ctx context.Context, yield func(Indexed) error) error {
+	return c.indexed(ctx, indexedColumns, nil, yield)
+}
+
+const erased = ` WHERE workspace = {workspace:String} AND persona = {persona:UUID}
+  AND (epoch <= {epoch:UInt32} OR occurred_at <= {cutoff:DateTime64(6, 'UTC')})`
+
+func erasedParams(workspace string, e Erasure) clickhouse.Params {
+	return clickhouse.Params{
+		"workspace": workspace, "persona": e.Persona, "epoch": e.Epoch,
+		"cutoff": min(max(e.CutOff, schema.FirstTimelineInstant-1), schema.EndTimelineInstant-1),
+	}
+}
+
+// Erased streams the ids of the rows that an erasure voids.
+func (c ClickHouse) Erased(ctx context.Context, workspace string, e Erasure, yield func(Indexed) error) error {
+	return c.indexed(ctx, indexedColumns+erased, erasedParams(workspace, e), yield)
+}
+
+// Erase rewrites the parts that hold such rows, and waits for it.
+func (c ClickHouse) Erase(ctx context.Context, workspace string, e Erasure) error {
+	params, wait := erasedParams(workspace, e), clickhouse.Settings{"mutations_sync": 2}
+	if err := c.Conn.Exec(ctx, `ALTER TABLE events DELETE`+erased, params, wait); err != nil {
+		return fmt.Errorf("erase events: %w", err)
+	}
+	const entries = `ALTER TABLE persona_profile DELETE
+WHERE workspace = {workspace:String} AND persona = {persona:UUID} AND epoch <= {epoch:UInt32}`
+	delete(params, "cutoff")
+	if err := c.Conn.Exec(ctx, entries, params, wait); err != nil {
+		return fmt.Errorf("erase entries of the persona map: %w", err)
+	}
+	return nil
+}
+
+func (c ClickHouse) indexed(ctx context.Context, sql string, params clickhouse.Params, yield func(Indexed) error) error {
+	rows, err := c.Conn.Query(ctx, sql, params, nil)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r Indexed
+		if err := rows.Scan(&r.ID, &r.OccurredAt, &r.Epoch, &r.Position.Generation, &r.Position.Partition, &r.Position.Offset); err != nil {
+			return err
+		}
+		if err := yield(r); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

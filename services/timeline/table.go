@@ -1,0 +1,51 @@
+package timeline
+
+import (
+	"context"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Table is ClickHouse as this role uses it. Errors are classed (schema.ClassOf): transient is tried again, rejected is the rows' own
+// fault, everything else stops the role.
+type Table interface {
+	// Insert adds a block, whole or not at all. A block under a token that was used before adds nothing. After an error other than
+	// rejected the block may be there all the same.
+	Insert(ctx context.Context, token string, b *Block) error
+	// Present gives the offsets in [from, to) of a partition whose rows are in the events table.
+	Present(ctx context.Context, generation uint32, partition int32, from, to int64) (map[int64]bool, error)
+	// Index calls yield for every row of the events table, in no order.
+	Index(ctx context.Context, yield func(Indexed) error) error
+	// Erased gives the rows that an erasure voids, by id and time.
+	Erased(ctx context.Context, workspace string, e Erasure, yield func(Indexed) error) error
+	// Erase deletes those rows, and the persona's entries of the map up to its closed epoch. When it returns they can no longer be read.
+	Erase(ctx context.Context, workspace string, e Erasure) error
+}
+
+// Indexed is what the index keeps of a row.
+type Indexed struct {
+	ID         schema.EventID
+	OccurredAt schema.Instant
+	Epoch      uint32
+	Position   schema.Position
+}
+
+// Erasure voids the events of a persona that are of its closed epoch, of an earlier one, or that occurred at or before the cut-off.
+type Erasure struct {
+	schema.PersonaEpoch
+	CutOff schema.Instant
+}
+
+// Letter is an event that the table cannot hold. The same position may come twice: it is the same letter.
+type Letter struct {
+	Position   schema.Position
+	RecordedAt schema.Instant
+	Event      *schema.Event // nil if it could not be decoded
+	Reason     error         // a *schema.Refusal where there is a rule
+}
+
+// DeadLetters keeps letters.
+type DeadLetters interface {
+	// Put returns when the letter is durable.
+	Put(ctx context.Context, l Letter) error
+}

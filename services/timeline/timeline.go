@@ -1,0 +1,305 @@
+package timeline
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/state"
+)
+
+// MaxBatchRecords bounds the range of the log that one intent covers. It is part of the stored format: a rebuilt index reads on this
+// far before the newest row. Never raise it on existing tables.
+const MaxBatchRecords = 20_000
+
+// Config of the role. Feed, Partitions, Table, Store and DeadLetters are needed; the zero value of the others is good.
+type Config struct {
+	Feed        Feed
+	Partitions  int32
+	Generation  uint32 // of the log
+	Table       Table
+	Store       *state.Store // the role's own; closed by the caller after Run
+	DeadLetters DeadLetters
+	Intents     Intents // nil keeps them in Store
+
+	// Ends gives the end of each partition of the log; it is asked once, to refuse a log that is not the one of the index. nil trusts.
+	Ends func(ctx context.Context) ([]int64, error)
+
+	// Void says whether an event is void by an erasure. It is asked again just before an insert, so an erasure that it knows of
+	// reaches what was read before. nil is never.
+	Void func(c *schema.Clear) bool
+
+	BatchRecords int           // records a batch; 0 is MaxBatchRecords, which is also the most
+	BatchBytes   int           // bytes of a batch's events, roughly; 0 is 16 MiB. A batch has at least one event
+	Linger       time.Duration // age of a batch's first row at which it is inserted; 0 is 300 ms
+	Inserts      int           // inserts at the same time; 0 is 2
+	InsertLimit  time.Duration // after which an insert is given up and tried again; 0 is one minute
+	BackOff      time.Duration // before the first retry; doubles up to 64 times; 0 is 100 ms
+
+	Now      func() time.Time // for figures only; nil is time.Now
+	Logger   *slog.Logger     // nil is slog.Default()
+	Registry prometheus.Registerer
+}
+
+func (c Config) withDefaults() Config {
+	if c.BatchRecords <= 0 || c.BatchRecords > MaxBatchRecords {
+		c.BatchRecords = MaxBatchRecords
+	}
+	if c.BatchBytes <= 0 {
+		c.BatchBytes = 16 << 20
+	}
+	if c.Linger <= 0 {
+		c.Linger = 300 * time.Millisecond
+	}
+	if c.Inserts <= 0 {
+		c.Inserts = 2
+	}
+	if c.InsertLimit <= 0 {
+		c.InsertLimit = time.Minute
+	}
+	if c.BackOff <= 0 {
+		c.BackOff = 100 * time.Millisecond
+	}
+	if c.Void == nil {
+		c.Void = func(*schema.Clear) bool { return false }
+	}
+	if c.Intents == nil {
+		c.Intents = storedIntents{c.Store}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+// Timeline is the role. Run does the work; the other methods may be called from any goroutine, before and while it runs.
+type Timeline struct {
+	Config
+	index      *index
+	partitions []*partition
+	inserts    chan *builder // one for each insert at the same time
+	metrics    *metrics
+
+	opened   atomic.Bool   // the index is complete and the offsets are known
+	mu       sync.Mutex    // guards advanced
+	advanced chan struct{} // closed and replaced when any partition advances
+}
+
+// New makes the role. It reads and writes nothing yet.
+func New(config Config) *Timeline {
+	c := config.withDefaults()
+	t := &Timeline{
+		Config:   c,
+		index:    &index{store: c.Store, topic: schema.TopicEvents, generation: c.Generation},
+		inserts:  make(chan *builder, c.Inserts),
+		metrics:  newMetrics(c.Registry),
+		advanced: make(chan struct{}),
+	}
+	for range c.Inserts {
+		t.inserts <- &builder{}
+	}
+	for p := range c.Partitions {
+		t.partitions = append(t.partitions, &partition{role: t, number: p, writing: make(chan struct{}, 1), seen: map[schema.EventID]uint32{}})
+	}
+	return t
+}
+
+// Run writes the timeline until ctx ends, and then returns nil. Any other return is a failure after which a new start recovers.
+func (t *Timeline) Run(ctx context.Context) error {
+	if err := t.open(ctx); err != nil {
+		return ignoreEnd(ctx, fmt.Errorf("open the timeline index: %w", err))
+	}
+	group, ctx2 := errgroup.WithContext(ctx)
+	for _, p := range t.partitions {
+		group.Go(func() error {
+			if err := p.run(ctx2); err != nil {
+				return fmt.Errorf("write partition %d of the timeline: %w", p.number, err)
+			}
+			return nil
+		})
+	}
+	return ignoreEnd(ctx, group.Wait())
+}
+
+// ignoreEnd takes an error that came of the end of ctx for the end that it is.
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// open reads the index, or rebuilds it, waiting for ClickHouse where needed.
+func (t *Timeline) open(ctx context.Context) error {
+	found, err := t.index.open()
+	if err != nil {
+		return err
+	}
+	if !found {
+		started := t.Now()
+		err := t.retry(ctx, "rebuild the timeline index", func() error {
+			return t.index.rebuild(ctx, t.Table, rand.Reader, func(rows int64) {
+				t.Logger.Info("timeline: reading the ids of the table", "rows", rows)
+			})
+		})
+		if err != nil {
+			return err
+		}
+		t.Logger.Info("timeline: new index", "incarnation", t.index.incarnation, "took", t.Now().Sub(started))
+	}
+	var ends []int64
+	if t.Ends != nil {
+		if err := t.retry(ctx, "find the end of the log", func() (err error) { ends, err = t.Ends(ctx); return err }); err != nil {
+			return err
+		}
+	}
+	for _, p := range t.partitions {
+		next, err := t.index.next(p.number)
+		if err != nil {
+			return err
+		}
+		if int(p.number) < len(ends) && next > ends[p.number] {
+			return schema.Classify(schema.Fatal, fmt.Errorf("partition %d of the log ends at offset %d, the timeline has read up to %d: "+
+				"this is another log, or it has lost its end", p.number, ends[p.number], next))
+		}
+		p.next = next
+		p.visible.Store(next)
+	}
+	t.opened.Store(true)
+	return nil
+}
+
+// retry runs f until it succeeds, fails for another reason than a transient one, or ctx ends.
+func (t *Timeline) retry(ctx context.Context, what string, f func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := f()
+		if err == nil || schema.ClassOf(err) != schema.Transient || ctx.Err() != nil {
+			return err
+		}
+		if err := t.wait(ctx, what, attempt, err); err != nil {
+			return err
+		}
+	}
+}
+
+// wait backs off before the next attempt.
+func (t *Timeline) wait(ctx context.Context, what string, attempt int, cause error) error {
+	pause := t.BackOff << min(attempt, 6)
+	t.metrics.retries.Inc()
+	t.Logger.Warn("timeline: cannot "+what+" now", "error", cause, "attempt", attempt+1, "retry_in", pause)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pause):
+		return nil
+	}
+}
+
+// Visible gives, for each partition, the offset up to which every event can be read in the table. ok is false before the role has
+// opened its index.
+func (t *Timeline) Visible() (next []int64, ok bool) {
+	for _, p := range t.partitions {
+		next = append(next, p.visible.Load())
+	}
+	return next, t.opened.Load()
+}
+
+// WaitFor returns when every partition is visible up to the offset that ends names for it, or when ctx ends.
+func (t *Timeline) WaitFor(ctx context.Context, ends []int64) error {
+	for {
+		t.mu.Lock()
+		advanced := t.advanced
+		t.mu.Unlock()
+		next, ok := t.Visible()
+		if ok && !slices.ContainsFunc(t.partitions, func(p *partition) bool {
+			return int(p.number) < len(ends) && next[p.number] < ends[p.number]
+		}) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-advanced:
+		}
+	}
+}
+
+func (t *Timeline) announce() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.advanced)
+	t.advanced = make(chan struct{})
+}
+
+// Erase makes the table forget what an erasure voids. Void must know of the erasure before; then no row of it can come after. Erase
+// returns when the rows can no longer be read. It may be repeated, and must be after an error.
+//
+// The ids leave the index before the rows leave the table, so that an event that was sent again, sealed in the next epoch, is a new
+// row whatever happens in between.
+func (t *Timeline) Erase(ctx context.Context, workspace string, e Erasure) error {
+	if !t.opened.Load() {
+		return schema.Classify(schema.Transient, errors.New("erase: the timeline index is not open yet"))
+	}
+	for _, p := range t.partitions { // whoever chose its rows before Void knew has written them when it lets go
+		select {
+		case p.writing <- struct{}{}:
+			<-p.writing
+		case <-ctx.Done():
+			return fmt.Errorf("erase: wait for the writes under way: %w", ctx.Err())
+		}
+	}
+	b := t.Store.NewBatch()
+	var key [eventKeyLength]byte
+	err := t.Table.Erased(ctx, workspace, e, func(row Indexed) error {
+		epoch, found, err := t.index.known(nil, row.OccurredAt, row.ID)
+		if err != nil || !found || epoch != row.Epoch { // a newer copy may stand for it already
+			return err
+		}
+		return b.Delete(appendEventKey(key[:0], row.OccurredAt, row.ID))
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("erase: find the rows: %w", err), b.Discard())
+	}
+	if err := b.CommitDurable(); err != nil {
+		return fmt.Errorf("erase: forget the ids: %w", err)
+	}
+	if err := t.Table.Erase(ctx, workspace, e); err != nil {
+		return fmt.Errorf("erase: delete the rows: %w", err)
+	}
+	return nil
+}
+
+// Lag is how many records of each partition are not visible yet, given the ends of the log.
+func (t *Timeline) Lag(ends []int64) (records int64) {
+	next, _ := t.Visible()
+	for i, n := range next {
+		if i < len(ends) {
+			records += max(0, ends[i]-n)
+		}
+	}
+	return records
+}
+
+// size is roughly what an event keeps in memory.
+func size(e *schema.Event) int {
+	const fixed = 1024
+	n := fixed + len(e.Text) + len(e.Properties)
+	for _, t := range e.Traits {
+		n += len(t.Name) + len(t.Value)
+	}
+	return min(n, math.MaxInt32)
+}
