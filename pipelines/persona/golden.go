@@ -159,7 +159,9 @@ func GoldenRecord(states []*State, rules *Rules) []Golden {
 func distinctValues(all []Attributed) []Attributed {
 	kept := all[:0]
 	for _, a := range all {
-		if !slices.ContainsFunc(kept, func(k Attributed) bool { return k.Value == a.Value && a.Value != "" || k.Event == a.Event && k.Value == a.Value }) {
+		if !slices.ContainsFunc(kept, func(k Attributed) bool {
+			return k.Value == a.Value && a.Value != "" || k.Event == a.Event && k.Value == a.Value
+		}) {
 			kept = append(kept, a)
 		}
 	}

@@ -19,14 +19,6 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-// Kinds is what this package must know of identifier kinds.
-type Kinds interface {
-	// Normalize gives the normal form of a value, or the reason why it identifies nobody. It is a pure function.
-	Normalize(kind, value, country string) (normal string, refusal error)
-	// ContactPoint says whether a person can be reached by values of the kind.
-	ContactPoint(kind string) bool
-}
-
 // State is what the events of one (persona, epoch) say. Its slices are sorted and hold each key once, so equal states are equal
 // byte for byte. The zero State is that of no event.
 type State struct {
@@ -60,7 +52,17 @@ func Begin(id schema.ProfileID, e *schema.Event) *State {
 	}
 }
 
-// Fold adds an event of the persona and says whether anything changed. It keeps no memory of e.
+// Describes says whether an event says anything of its persona. A person's decision about two personas does not: it is no contact,
+// so that link and release together leave no trace.
+func Describes(e *schema.Event) bool {
+	switch e.Type {
+	case schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased:
+		return false
+	}
+	return true
+}
+
+// Fold adds an event that describes the persona and says whether anything changed. It keeps no memory of e.
 func (s *State) Fold(e *schema.Event, kinds Kinds) (changed bool) {
 	changed = s.span(e.OccurredAt, e.OccurredAt)
 	changed = s.contact(Contact{e.Channel, e.OccurredAt, e.OccurredAt}) || changed
@@ -137,16 +139,16 @@ func (s *State) contact(c Contact) (changed bool) {
 	return changed
 }
 
-// Identifier is a value by which the persona's source knows the customer.
+// Identifier is a value by which the persona's source knows the customer; its account is one of them.
 type Identifier struct {
 	Kind         string
-	Normal       string         // the normal form; the value as given where Unusable
-	Unusable     bool           // identifies nobody (a placeholder, a malformed value): shown, never evidence
-	Value        string         // as last given; of two given at one moment the larger
+	Normal       string // the normal form; the value as given where Unusable
+	Unusable     bool   // identifies nobody (a placeholder, a malformed value): shown, never evidence
+	Value        string // as last given; of two given at one moment the larger
 	Assurance    schema.Assurance
 	First, Last  schema.Instant // OccurredAt
 	SupersededBy string         // the value that replaces this one, as last said
-	SupersededAt schema.Instant // when that was said; 0 if never
+	SupersededAt schema.Instant // when that was said
 }
 
 // MaxIdentifiers is how many values of one kind a state holds: the smallest normal forms, by length, then bytes. An order that never
@@ -158,22 +160,28 @@ func (a *Identifier) compare(b *Identifier) int {
 }
 
 func (s *State) foldIdentifiers(e *schema.Event, kinds Kinds) (changed bool) {
+	if kinds.Evidence(e.Account.Kind) {
+		changed = s.foldIdentifier(e, &schema.Identifier{Kind: e.Account.Kind, Value: e.Account.Value, Assurance: schema.AssuranceVerified}, kinds)
+	}
 	for i := range e.Identifiers {
-		id := &e.Identifiers[i]
-		if id.Kind == "" || id.Value == "" {
-			continue
-		}
-		seen := Identifier{
-			Kind: id.Kind, Value: id.Value, Assurance: believable(e.Provenance.Trust, id.Assurance),
-			First: e.OccurredAt, Last: e.OccurredAt, SupersededBy: id.SupersededBy,
-		}
-		seen.Normal, seen.Unusable = normalize(kinds, id.Kind, id.Value, e.Provenance.Country)
-		if seen.SupersededBy != "" {
-			seen.SupersededAt = e.OccurredAt
-		}
-		changed = s.identifier(&seen) || changed
+		changed = s.foldIdentifier(e, &e.Identifiers[i], kinds) || changed
 	}
 	return changed
+}
+
+func (s *State) foldIdentifier(e *schema.Event, id *schema.Identifier, kinds Kinds) bool {
+	if id.Kind == "" || id.Value == "" {
+		return false
+	}
+	seen := Identifier{
+		Kind: id.Kind, Value: id.Value, Assurance: believable(e.Provenance.Trust, id.Assurance),
+		First: e.OccurredAt, Last: e.OccurredAt, SupersededBy: id.SupersededBy,
+	}
+	seen.Normal, seen.Unusable = normalize(kinds, id.Kind, id.Value, e.Provenance.Country)
+	if seen.SupersededBy != "" {
+		seen.SupersededAt = e.OccurredAt
+	}
+	return s.identifier(&seen)
 }
 
 // normalize falls back to the value as given where there is no normal form, so that nothing a source said is hidden.
@@ -216,14 +224,27 @@ func (s *State) identifier(seen *Identifier) (changed bool) {
 	if at.Unusable && !seen.Unusable { // under two countries, one of which can read it
 		at.Unusable, changed = false, true
 	}
-	if c := cmp.Or(cmp.Compare(seen.SupersededAt, at.SupersededAt), strings.Compare(seen.SupersededBy, at.SupersededBy)); c > 0 && seen.SupersededBy != "" {
+	if seen.SupersededBy != "" && (at.SupersededBy == "" ||
+		cmp.Or(cmp.Compare(seen.SupersededAt, at.SupersededAt), strings.Compare(seen.SupersededBy, at.SupersededBy)) > 0) {
 		at.SupersededAt, at.SupersededBy, changed = seen.SupersededAt, seen.SupersededBy, true
 	}
 	return changed
 }
 
 func (s *State) findIdentifier(seen *Identifier) (int, bool) {
-	return slices.BinarySearchFunc(s.Identifiers, seen, func(a Identifier, b *Identifier) int { return a.compare(b) })
+	from, to := 0, len(s.Identifiers) // written out: a comparison by func would move every seen identifier to the heap
+	for from < to {
+		mid := (from + to) / 2
+		switch c := s.Identifiers[mid].compare(seen); {
+		case c == 0:
+			return mid, true
+		case c < 0:
+			from = mid + 1
+		default:
+			to = mid
+		}
+	}
+	return from, false
 }
 
 func (s *State) firstOfKind(i int) int {
