@@ -1,0 +1,96 @@
+package identity
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/dossier-cdp/dossier/pipelines/identifier/name"
+)
+
+// Beside lists what stands beside a persona's values, as short hashes, sorted: its values of unique kinds and of core kinds, and
+// the sounds of its given names (of its family names, if it has no given one). It is what HubState counts.
+func (p *Persona) Beside(rules *Rules) []uint64 {
+	var out []uint64
+	for i := range p.Keys {
+		e := &p.Keys[i]
+		rule, _ := rules.rule(e.Kind)
+		if (rule.Unique || rule.Strength == Core) && rules.Links(p, e) {
+			out = append(out, shorten(e.Hash))
+		}
+	}
+	for _, n := range p.Names {
+		word := n.Given
+		if word == "" {
+			word = n.Family
+		}
+		out = append(out, hashText(name.Skeleton(word)))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// besideKey is what stands beside one key: everything but the key itself.
+func besideKey(beside []uint64, key Key) []uint64 {
+	at, found := slices.BinarySearch(beside, shorten(key.Hash))
+	if !found {
+		return beside
+	}
+	return slices.Delete(slices.Clone(beside), at, at+1)
+}
+
+func shorten(h [16]byte) uint64 { return binary.BigEndian.Uint64(h[:8]) }
+
+// hashText is FNV-1a. Names are stored in the clear beside it, so it hides nothing; it only has to be the same everywhere.
+func hashText(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
+
+// Difference is what a store has to do to its hubs when a persona's evidence changes.
+type Difference struct {
+	// Added and Removed are the keys that now tie the persona to others and did not before, and the reverse. Keys are removed only
+	// when a kind becomes crowded or when the persona is erased: make those hubs anew from the carriers that are left.
+	Added, Removed []Key
+	// Beside is what now stands beside the persona's keys; BesideGrew says that some of it is new, so that every hub of the
+	// persona has to count it.
+	Beside     []uint64
+	BesideGrew bool
+}
+
+// Diff compares a persona's evidence before (zero or nil if new) and after (zero or nil if erased).
+func Diff(before, after *Persona, rules *Rules) Difference {
+	if before == nil {
+		before = &Persona{}
+	}
+	if after == nil {
+		after = &Persona{}
+	}
+	d := Difference{Beside: after.Beside(rules)}
+	was := before.Beside(rules)
+	for _, b := range d.Beside {
+		if _, found := slices.BinarySearch(was, b); !found {
+			d.BesideGrew = true
+		}
+	}
+	d.Added = missing(after, before, rules)
+	d.Removed = missing(before, after, rules)
+	return d
+}
+
+// missing lists the linking keys of p that are not linking keys of q.
+func missing(p, q *Persona, rules *Rules) []Key {
+	var out []Key
+	for i := range p.Keys {
+		e := &p.Keys[i]
+		if !rules.Links(p, e) {
+			continue
+		}
+		if f := q.Evidence(e.Key); f == nil || !rules.Links(q, f) {
+			out = append(out, e.Key)
+		}
+	}
+	return out
+}

@@ -1,0 +1,127 @@
+package identity
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Strength is what a shared value of a kind can do.
+type Strength string
+
+// The strengths, strongest first.
+const (
+	// Core: a value names one person. Verified on both sides it joins in stratum 0; in client trust it attaches.
+	Core Strength = "core"
+	// Merge: a verified value may join two known people whose given names agree; a declared one attaches.
+	Merge Strength = "merge"
+	// Attach: a value joins only an unknown persona, and only to the one component that claims it.
+	Attach Strength = "attach"
+	// None: a value is kept and shown, and joins nothing.
+	None Strength = "none"
+)
+
+// KindRule says what values of one identifier kind mean. The order of the rules is the kinds' priority.
+type KindRule struct {
+	Kind     string   `yaml:"kind" json:"kind"`
+	Strength Strength `yaml:"strength" json:"strength"`
+	// Unique: one person has one value, so a joint that would bring two together is refused, unless one is superseded by the other.
+	Unique bool `yaml:"unique,omitempty" json:"unique,omitempty"`
+	// PerSource: uniqueness holds within a source; values that no source has in common do not conflict.
+	PerSource bool `yaml:"perSource,omitempty" json:"perSource,omitempty"`
+	// WindowDays: two values conflict only if the times in which they were seen come within so many days of each other; 0 is ever.
+	WindowDays int `yaml:"windowDays,omitempty" json:"windowDays,omitempty"`
+	// Limit: how many values of the kind a profile may gather by joints; 0 is no limit.
+	Limit int `yaml:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// Rules are the identity rules of a workspace. The zero value is not useful: start from DefaultRules. They are read-only once
+// in use; Prepare must have been called.
+type Rules struct {
+	Kinds []KindRule `yaml:"kinds" json:"kinds"`
+	// GenericDegree: a value beside more distinct people than this is no evidence (HubState).
+	GenericDegree int `yaml:"genericDegree" json:"genericDegree"`
+	// HubSize: a value with more carriers than this is no evidence, whoever they are.
+	HubSize int `yaml:"hubSize" json:"hubSize"`
+	// QuarantineSize: a component of evidence with more personas than this is resolved to its cores only.
+	QuarantineSize int `yaml:"quarantineSize" json:"quarantineSize"`
+	// GivenNames: a different given name on both sides forbids a joint in stratum 1.
+	GivenNames bool `yaml:"givenNames" json:"givenNames"`
+	// BirthDates: a clearly different birth date on both sides forbids a joint in stratum 1.
+	BirthDates bool `yaml:"birthDates" json:"birthDates"`
+	// Blocked: values that are never evidence, beside the built-in placeholders; compared in normal form, per kind ("" is every kind).
+	Blocked map[string][]string `yaml:"blocked,omitempty" json:"blocked,omitempty"`
+
+	byKind map[string]int
+}
+
+// DefaultRules are the rules of a workspace that configures none.
+func DefaultRules() *Rules {
+	r := &Rules{
+		Kinds: []KindRule{
+			{Kind: "user_id", Strength: Core, Unique: true},
+			{Kind: "crm_id", Strength: Core},
+			{Kind: "card", Strength: Core, Unique: true, PerSource: true},
+			{Kind: "email", Strength: Merge, Limit: 10},
+			{Kind: "phone", Strength: Merge, Limit: 10},
+			{Kind: "order_id", Strength: Attach},
+			{Kind: "device_id", Strength: Attach},
+			{Kind: "anonymous_id", Strength: Attach},
+			{Kind: "cookie", Strength: Attach},
+		},
+		GenericDegree:  20,
+		HubSize:        500,
+		QuarantineSize: 500,
+		GivenNames:     true,
+		BirthDates:     true,
+	}
+	if err := r.Prepare(); err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// Prepare checks the rules and makes them ready for use. A rule that cannot be meant is a *schema.Refusal.
+func (r *Rules) Prepare() error {
+	r.byKind = make(map[string]int, len(r.Kinds))
+	for i, k := range r.Kinds {
+		if k.Kind == "" {
+			return schema.Refuse("identity_rule_invalid", fmt.Sprintf("rule %d names no kind", i+1), "name an identifier kind such as email")
+		}
+		if _, twice := r.byKind[k.Kind]; twice {
+			return schema.Refuse("identity_rule_invalid", "kind "+k.Kind+" has two rules", "keep one; its place is its priority")
+		}
+		if !slices.Contains([]Strength{Core, Merge, Attach, None}, k.Strength) {
+			return schema.Refuse("identity_rule_invalid", fmt.Sprintf("kind %s has strength %q", k.Kind, k.Strength), "use core, merge, attach or none")
+		}
+		if k.WindowDays < 0 || k.Limit < 0 {
+			return schema.Refuse("identity_rule_invalid", "kind "+k.Kind+" has a negative window or limit", "use 0 for none")
+		}
+		r.byKind[k.Kind] = i
+	}
+	for name, n := range map[string]int{"genericDegree": r.GenericDegree, "hubSize": r.HubSize, "quarantineSize": r.QuarantineSize} {
+		if n < 2 {
+			return schema.Refuse("identity_rule_invalid", fmt.Sprintf("%s is %d", name, n), "give at least 2")
+		}
+	}
+	return nil
+}
+
+// rule finds the rule of a kind and its priority. A kind without a rule attaches, with the lowest priority: unknown ids of
+// sources may be anything.
+func (r *Rules) rule(kind string) (rule *KindRule, priority int) {
+	if i, ok := r.byKind[kind]; ok {
+		return &r.Kinds[i], i
+	}
+	return &otherKind, len(r.Kinds)
+}
+
+var otherKind = KindRule{Strength: Attach}
+
+// Links says whether a persona's evidence of a key ties it to the key's other carriers: the kind has a strength and is not
+// crowded on the persona.
+func (r *Rules) Links(p *Persona, e *Evidence) bool {
+	rule, _ := r.rule(e.Kind)
+	return rule.Strength != None && !p.IsCrowded(e.Kind)
+}

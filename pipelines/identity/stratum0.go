@@ -1,0 +1,172 @@
+package identity
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// stratum0 makes cores of values that name one person, of aliases and of assertions.
+//
+// For one pair of cores the latest assertion counts. Cores are what the evidence alone makes (pre-cores): so a link between two
+// personas and a later separation between two others of the same cores are about the same two people.
+func (s *resolver) stratum0() {
+	if len(s.assertions) == 0 {
+		s.coreJoints()
+		return
+	}
+	before := s.resolver()
+	before.coreJoints()
+
+	type pair [2]int32
+	decided := map[pair]bool{}
+	var linked []joint
+	for i := range s.assertions {
+		a := &s.assertions[i]
+		p, ok := s.node(a.A)
+		q, ok2 := s.node(a.B)
+		if !ok || !ok2 {
+			continue
+		}
+		about := pair{before.find(p), before.find(q)}
+		if about[0] == about[1] {
+			about = pair{p, q}
+		}
+		if about[0] > about[1] {
+			about[0], about[1] = about[1], about[0]
+		}
+		if decided[about] {
+			continue
+		}
+		decided[about] = true
+		if a.Kind == Separated {
+			s.separated = append(s.separated, [2]int32{p, q})
+		} else {
+			linked = append(linked, joint{a: p, b: q, rule: RuleLink, assertion: i})
+		}
+	}
+	for _, j := range linked {
+		a, b := s.find(j.a), s.find(j.b)
+		if a == b || s.holds[j.a] == Alone || s.holds[j.b] == Alone {
+			continue
+		}
+		if reason := s.forbidden(a, b, RuleLink); reason != "" {
+			s.refuse(j.a, j.b, RuleLink, Key{}, reason)
+			continue
+		}
+		j.overrides = conflict(&s.comps[a], &s.comps[b]) != ""
+		s.join(j)
+	}
+	s.coreJoints()
+}
+
+// coreJoints joins what shares a verified value of a core kind, kind by kind in the order of priority, then what an alias names.
+func (s *resolver) coreJoints() {
+	order := make([]int, 0, len(s.hubs))
+	for i := range s.hubs {
+		if h := &s.hubs[i]; h.alias || h.rule.Strength == Core && h.best == schema.AssuranceVerified {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(s.hubs[i].priority, s.hubs[j].priority) })
+	for _, i := range order {
+		h := &s.hubs[i]
+		if h.rule.Strength != Core {
+			continue
+		}
+		var verified []int32
+		for _, c := range h.carriers {
+			if c.evidence.Assurance == schema.AssuranceVerified && s.holds[c.node] != Alone {
+				verified = append(verified, c.node)
+			}
+		}
+		s.joinHub(h, RuleCore, verified, func(_, _ int32) bool { return true })
+	}
+	for _, i := range order {
+		h := &s.hubs[i]
+		if !h.alias {
+			continue
+		}
+		var carriers []int32
+		says := map[int32]bool{}
+		for _, c := range h.carriers {
+			if s.holds[c.node] != Alone {
+				carriers = append(carriers, c.node)
+				says[c.node] = c.evidence.Alias
+			}
+		}
+		s.joinHub(h, RuleAlias, carriers, func(a, b int32) bool { return says[a] || says[b] })
+	}
+}
+
+// joinHub joins the components of a hub's nodes, pairwise where join allows it and no constraint forbids it. A component that
+// could go with either of two that may not be one goes with neither: it could be either person.
+//
+// What is decided rests on the state before the hub, and joints are made in node order, each checked again as it is made.
+func (s *resolver) joinHub(h *hub, rule Rule, nodes []int32, want func(a, b int32) bool) {
+	type group struct {
+		root, node int32 // node: the first of the hub's nodes in it
+	}
+	var groups []group
+	for _, n := range nodes {
+		root := s.find(n)
+		if !slices.ContainsFunc(groups, func(g group) bool { return g.root == root }) {
+			groups = append(groups, group{root, n})
+		}
+	}
+	if len(groups) < 2 {
+		return
+	}
+	slices.SortFunc(groups, func(a, b group) int {
+		if s.nodes[s.comps[a.root].canonical].Before(s.nodes[s.comps[b.root].canonical]) {
+			return -1
+		}
+		return 1
+	})
+	n := len(groups)
+	yes := make([]bool, n*n)
+	no := make([]Reason, n*n)
+	conflicts := false
+	for i := range n {
+		for j := range i {
+			reason := s.forbidden(groups[i].root, groups[j].root, rule)
+			no[i*n+j], no[j*n+i] = reason, reason
+			conflicts = conflicts || reason != ""
+			y := reason == "" && want(groups[i].node, groups[j].node)
+			yes[i*n+j], yes[j*n+i] = y, y
+		}
+	}
+	torn := make([]bool, n)
+	if conflicts {
+		for i := range n {
+			for j := range n {
+				for k := range j {
+					torn[i] = torn[i] || yes[i*n+j] && yes[i*n+k] && no[j*n+k] != ""
+				}
+			}
+		}
+	}
+	for i := range n {
+		for j := range i {
+			a, b := groups[j], groups[i]
+			switch {
+			case no[i*n+j] != "":
+				s.refuse(a.node, b.node, rule, h.key, no[i*n+j])
+			case !yes[i*n+j]:
+			case torn[i] || torn[j]:
+				s.refuse(a.node, b.node, rule, h.key, ReasonTwoClaims)
+			default:
+				x, y := s.find(a.node), s.find(b.node)
+				if x == y {
+					continue
+				}
+				if reason := s.forbidden(x, y, rule); reason != "" {
+					s.refuse(a.node, b.node, rule, h.key, reason)
+					continue
+				}
+				s.join(joint{a: a.node, b: b.node, rule: rule, key: h.key})
+			}
+		}
+	}
+}

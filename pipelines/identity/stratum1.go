@@ -1,0 +1,235 @@
+package identity
+
+import (
+	"slices"
+
+	"github.com/dossier-cdp/dossier/pipelines/identifier/name"
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// stratum1 joins cores through shared identifiers. Its steps run in order, each on what the earlier ones left.
+func (s *resolver) stratum1() {
+	if !slices.Contains(s.holds, Free) {
+		return
+	}
+	s.merge()
+	s.client()
+	s.support()
+	for rank := rankClaimed; ; rank-- {
+		s.attach(rank)
+		if rank == rankLoose {
+			break
+		}
+	}
+	s.rest()
+}
+
+// rank says how much of a person a component is. A component attaches only to one of a higher rank.
+type rank int
+
+const (
+	rankLoose   rank = 0 // nothing but shared values
+	rankNamed   rank = 1 // a name and a verified value
+	rankClaimed rank = 2 // a declared id in client trust
+	rankKnown   rank = 3 // a declared id in server trust
+)
+
+func (s *resolver) rank(root int32) rank {
+	switch c := &s.comps[root]; {
+	case c.standing == Known:
+		return rankKnown
+	case c.standing == Claimed:
+		return rankClaimed
+	case c.verified && len(c.names) > 0:
+		return rankNamed
+	}
+	return rankLoose
+}
+
+// free lists a hub's carriers that are not quarantined, and of those the ones of at least an assurance.
+func (s *resolver) free(h *hub, least schema.Assurance) []int32 {
+	var out []int32
+	for _, c := range h.carriers {
+		if s.holds[c.node] == Free && c.evidence.Assurance >= least {
+			out = append(out, c.node)
+		}
+	}
+	return out
+}
+
+// merge joins components that share a verified contact point and whose given names agree: first those that plainly do, then those
+// where one name is a part of the other.
+func (s *resolver) merge() {
+	for _, least := range []name.Relation{name.Near, name.Part} {
+		for i := range s.hubs {
+			h := &s.hubs[i]
+			if h.rule.Strength != Merge && h.rule.Strength != Core || h.best != schema.AssuranceVerified {
+				continue
+			}
+			nodes := slices.DeleteFunc(s.free(h, schema.AssuranceVerified), func(n int32) bool { return len(s.comps[s.find(n)].names) == 0 })
+			s.joinHub(h, RuleMerge, nodes, func(a, b int32) bool {
+				return s.relation(&s.comps[s.find(a)], &s.comps[s.find(b)]) >= least
+			})
+		}
+	}
+}
+
+// client brings client personas to the server persona of the same user id, and those without one to each other.
+func (s *resolver) client() {
+	for i := range s.hubs {
+		h := &s.hubs[i]
+		if h.rule.Strength != Core {
+			continue
+		}
+		nodes := s.free(h, schema.AssuranceDeclared)
+		declared := slices.ContainsFunc(h.carriers, func(c carrier) bool { return c.evidence.Assurance < schema.AssuranceVerified })
+		if !declared {
+			continue
+		}
+		s.joinHub(h, RuleClient, nodes, func(a, b int32) bool {
+			return s.rank(s.find(a)) <= rankClaimed || s.rank(s.find(b)) <= rankClaimed
+		})
+	}
+}
+
+// support brings known components without a name to the one named component that shares a verified value with them; those that
+// no named one claims join each other.
+func (s *resolver) support() {
+	s.claim(RuleSupport, schema.AssuranceVerified, Merge,
+		func(root int32) bool { return s.rank(root) == rankKnown && len(s.comps[root].names) == 0 },
+		func(root int32) bool { return s.rank(root) >= rankNamed && len(s.comps[root].names) > 0 })
+	for i := range s.hubs {
+		h := &s.hubs[i]
+		if h.rule.Strength != Merge || h.best != schema.AssuranceVerified {
+			continue
+		}
+		nodes := s.free(h, schema.AssuranceVerified)
+		// A named carrier that did not take them in says that it could be two people.
+		if slices.ContainsFunc(nodes, func(n int32) bool { return len(s.comps[s.find(n)].names) > 0 }) {
+			continue
+		}
+		s.joinHub(h, RuleSupport, nodes, func(a, b int32) bool { return true })
+	}
+}
+
+// attach brings components of one rank to the one component of a higher rank that claims them, in rounds.
+func (s *resolver) attach(of rank) {
+	for s.claim(RuleAttach, schema.AssuranceInferred, Attach,
+		func(root int32) bool { return s.rank(root) == of },
+		func(root int32) bool { return s.rank(root) > of }) {
+	}
+}
+
+// claim attaches each component that takes part to the only one that claims it by a shared value. All proposals rest on the
+// state before, and are applied in canonical order. It says whether any component was attached.
+func (s *resolver) claim(rule Rule, least schema.Assurance, weakest Strength, seeks, claims func(root int32) bool) bool {
+	type proposal struct {
+		seeker, target int32 // roots
+		torn           bool
+		via            joint
+	}
+	proposals := map[int32]*proposal{}
+	var order []int32
+	for i := range s.hubs {
+		h := &s.hubs[i]
+		if h.rule.Strength == Attach && weakest == Merge {
+			continue
+		}
+		nodes := s.free(h, least)
+		for _, n := range nodes {
+			seeker := s.find(n)
+			if !seeks(seeker) {
+				continue
+			}
+			for _, m := range nodes {
+				target := s.find(m)
+				if target == seeker || !claims(target) {
+					continue
+				}
+				if reason := s.forbidden(seeker, target, rule); reason != "" {
+					s.refuse(m, n, rule, h.key, reason)
+					continue
+				}
+				p, ok := proposals[seeker]
+				if !ok {
+					proposals[seeker] = &proposal{seeker: seeker, target: target, via: joint{a: m, b: n, rule: rule, key: h.key}}
+					order = append(order, seeker)
+				} else if p.target != target {
+					p.torn = true
+					s.refuse(p.via.a, n, rule, p.via.key, ReasonTwoClaims)
+					s.refuse(m, n, rule, h.key, ReasonTwoClaims)
+				}
+			}
+		}
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		if s.nodes[s.comps[a].canonical].Before(s.nodes[s.comps[b].canonical]) {
+			return -1
+		}
+		return 1
+	})
+	attached := false
+	for _, seeker := range order {
+		p := proposals[seeker]
+		if p.torn {
+			continue
+		}
+		a, b := s.find(p.via.a), s.find(p.via.b)
+		if a == b {
+			continue
+		}
+		if reason := s.forbidden(a, b, rule); reason != "" {
+			s.refuse(p.via.a, p.via.b, rule, p.via.key, reason)
+			continue
+		}
+		s.join(p.via)
+		attached = true
+	}
+	return attached
+}
+
+// rest joins loose components that nobody claims through the values that they share.
+func (s *resolver) rest() {
+	claimed := map[int32]bool{}
+	for _, r := range s.refusals {
+		if r.reason == ReasonTwoClaims {
+			claimed[r.a], claimed[r.b] = true, true
+		}
+	}
+	for i := range s.hubs {
+		h := &s.hubs[i]
+		nodes := slices.DeleteFunc(s.free(h, schema.AssuranceInferred), func(n int32) bool {
+			return s.rank(s.find(n)) != rankLoose || claimed[n]
+		})
+		s.joinHub(h, RuleRest, nodes, func(a, b int32) bool {
+			r := s.relation(&s.comps[s.find(a)], &s.comps[s.find(b)])
+			return r == name.Missing || r >= name.Part
+		})
+	}
+	s.possible()
+}
+
+// possible notes what still shares a value and stayed apart for want of strength.
+func (s *resolver) possible() {
+	for i := range s.hubs {
+		h := &s.hubs[i]
+		nodes := s.free(h, schema.AssuranceInferred)
+		for i, n := range nodes {
+			for _, m := range nodes[:i] {
+				a, b := s.find(n), s.find(m)
+				if a == b {
+					continue
+				}
+				reason := s.forbidden(a, b, RuleMerge)
+				switch {
+				case reason != "":
+				case s.relation(&s.comps[a], &s.comps[b]) == name.Apart || len(s.comps[a].names) == 0 || len(s.comps[b].names) == 0:
+					reason = ReasonUnnamed
+				default:
+					reason = ReasonDeclared
+				}
+				s.refuse(m, n, RuleMerge, h.key, reason)
+			}
+		}
+	}
+}
