@@ -11,6 +11,7 @@ import (
 const (
 	CodeNotJSON           = "not_json"            // the bytes are not JSON: the position says where
 	CodeInvalidUTF8       = "invalid_utf8"        // a string is not UTF-8
+	CodeLoneSurrogate     = "lone_surrogate"      // a \u escape that is half of a pair
 	CodeDuplicateKey      = "duplicate_key"       // an object names one member twice
 	CodeTooDeep           = "too_deep"            // nested deeper than the limit
 	CodeNumberTooLong     = "number_too_long"     // a number of more than 1,000 digits
@@ -36,17 +37,17 @@ const (
 	CodeConsentInvalid    = "consent_invalid"   // a consent without purpose, channel, state or proof
 	CodeErased            = "erased"            // occurred before the person was erased
 	CodeRetentionExpired  = "retention_expired" // its retention class and year are expired or not kept
-	CodeNotWritable       = "not_writable"      // sealed, it is larger than the log takes
+	CodeRetentionUnknown  = "retention_unknown" // no key for its retention class and year
 )
 
 // Codes lists every code that a mapper or the collector may give for one event.
 func Codes() []string {
 	return []string{
-		CodeNotJSON, CodeInvalidUTF8, CodeDuplicateKey, CodeTooDeep, CodeNumberTooLong, CodeTooManyProperties, CodeEventTooLarge,
+		CodeNotJSON, CodeInvalidUTF8, CodeLoneSurrogate, CodeDuplicateKey, CodeTooDeep, CodeNumberTooLong, CodeTooManyProperties, CodeEventTooLarge,
 		CodeNotAnObject, CodeTypeUnknown, CodeTypeMissing, CodeNoIdentity, CodeNoEventName, CodeNoPreviousID, CodeNoGroupID,
 		CodeMessageIDTooLong, CodeTimeInvalid, CodeTimeInFuture, CodeFieldInvalid, CodeFieldUnknown, CodeIdentifierInvalid,
 		CodeReservedProperty, CodeNotForClientKey, CodeScopeMissing, CodeAssertionInvalid, CodeConsentInvalid, CodeErased,
-		CodeRetentionExpired, CodeNotWritable,
+		CodeRetentionExpired, CodeRetentionUnknown,
 	}
 }
 

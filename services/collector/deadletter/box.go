@@ -1,0 +1,101 @@
+package deadletter
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/kafka"
+)
+
+// Log takes records of the topic deadletters. Submit returns nil when all in-sync replicas have them.
+type Log interface {
+	Submit(ctx context.Context, messages []kafka.Message) error
+}
+
+// Box is where the letters of one workspace go.
+type Box struct {
+	Keys   Keys
+	Log    Log
+	Random io.Reader // nonces; crypto/rand.Reader outside tests
+}
+
+// Put seals letters and writes them. It returns nil when all of them are durable.
+func (b *Box) Put(ctx context.Context, letters []Letter) error {
+	messages := make([]kafka.Message, 0, len(letters))
+	for i := range letters {
+		key, value, err := Encode(&letters[i], b.Keys, b.Random)
+		if err != nil {
+			return err
+		}
+		messages = append(messages, kafka.Message{Key: key, Value: value})
+	}
+	if err := b.Log.Submit(ctx, messages); err != nil {
+		return fmt.Errorf("write %d dead letters: %w", len(messages), err)
+	}
+	return nil
+}
+
+// Filter chooses letters. A zero field chooses all.
+type Filter struct {
+	Workspace string
+	Source    string
+	Code      string
+	Since     schema.Instant // received at or after
+}
+
+// Match says whether a letter is chosen.
+func (f *Filter) Match(c *Clear) bool {
+	at, err := schema.ParseInstant(c.ReceivedAt)
+	return (f.Workspace == "" || f.Workspace == c.Workspace) && (f.Source == "" || f.Source == c.Source) &&
+		(f.Code == "" || f.Code == c.Code) && (f.Since == 0 || err == nil && at >= f.Since)
+}
+
+// Record is one record of the topic, as a Reader gives it.
+type Record struct {
+	Position schema.Position
+	Value    []byte
+}
+
+// Reader gives the records of the topic deadletters from its beginning to its present end, in order, until next returns false.
+type Reader func(ctx context.Context, next func(Record) bool) error
+
+// List calls each for the chosen letters in the order of the log, until it returns false. A letter that is in the log twice is given
+// once. A record that is no letter is passed over and counted.
+func List(ctx context.Context, read Reader, f Filter, each func(*Clear, Record) bool) (unreadable int, err error) {
+	seen := map[string]struct{}{}
+	err = read(ctx, func(r Record) bool {
+		clear, err := ReadClear(r.Value)
+		if err != nil {
+			unreadable++
+			return true
+		}
+		if _, again := seen[clear.ID]; again || !f.Match(clear) {
+			return true
+		}
+		seen[clear.ID] = struct{}{}
+		return each(clear, r)
+	})
+	if err != nil {
+		return unreadable, fmt.Errorf("list dead letters: %w", err)
+	}
+	return unreadable, nil
+}
+
+// Find opens the letter of a workspace with an id. It returns nil without an error if there is none.
+func Find(ctx context.Context, read Reader, keys Keys, workspace, id string) (*Opened, error) {
+	var opened *Opened
+	var failed error
+	_, err := List(ctx, read, Filter{Workspace: workspace}, func(c *Clear, r Record) bool {
+		if c.ID != id {
+			return true
+		}
+		opened, failed = Open(r.Value, keys)
+		return false
+	})
+	if err != nil {
+		return nil, err
+	}
+	return opened, failed
+}

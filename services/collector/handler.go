@@ -1,0 +1,307 @@
+package collector
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dossier-cdp/dossier/pipelines/channel"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/canonical"
+)
+
+// calls are Segment's calls by the last part of their path. The batch path has none.
+var calls = map[string]string{
+	"identify": "identify", "track": "track", "page": "page", "screen": "screen", "group": "group", "alias": "alias",
+	"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias",
+}
+
+// Paths are the patterns under which Handler is to be mounted.
+func Paths() []string { return []string{"/v1/"} }
+
+// Handler serves every path under /v1/.
+func (c *Collector) Handler() http.Handler { return http.HandlerFunc(c.serve) }
+
+func (c *Collector) serve(w http.ResponseWriter, r *http.Request) {
+	started := time.Now()
+	status := c.route(w, r)
+	c.metrics.answer(status, time.Since(started))
+}
+
+// route answers a request and returns the status.
+func (c *Collector) route(w http.ResponseWriter, r *http.Request) int {
+	header := w.Header()
+	// No cookie and no other ambient right counts here, so every page may call: what a client key may do, everyone may.
+	header.Set("Access-Control-Allow-Origin", "*")
+	name := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
+	if r.Method == http.MethodOptions {
+		return preflight(w, r)
+	}
+	if key, ok := settingsPath(name); ok {
+		return c.settings(w, r, key)
+	}
+	call, isCall := calls[name]
+	isBatch := name == "batch" || name == "b"
+	isNative := name == "events"
+	if !isCall && !isBatch && !isNative {
+		return answerFailure(w, fail(http.StatusNotFound, "path_unknown", "there is no such path", "see the paths under HTTP in the README"))
+	}
+	if r.Method != http.MethodPost {
+		header.Set("Allow", "POST, OPTIONS")
+		return answerFailure(w, fail(http.StatusMethodNotAllowed, "method_not_allowed", "this path takes POST", "send POST"))
+	}
+	in := intakes.Get().(*intake)
+	in.call, in.native, in.endpoint = call, isNative, "/v1/"+name
+	if isBatch {
+		in.endpoint = "/v1/batch"
+	} else if isCall {
+		in.endpoint = "/v1/" + call
+	}
+	return c.ingest(w, r, in)
+}
+
+func (c *Collector) ingest(w http.ResponseWriter, r *http.Request, in *intake) int {
+	secret, scheme := credential(r)
+	who, known := c.find(secret, scheme)
+	if !known && scheme != "" && scheme != bearer {
+		return answerFailure(w, unauthorized(w, "key_unknown", "the write key is unknown or revoked"))
+	}
+	b, f := c.read(w, r)
+	if f != nil {
+		return answerFailure(w, f)
+	}
+	in.c = c
+	if f = in.takeApart(b.bytes, r.Header.Get("Content-Type")); f == nil && !known {
+		who, f = c.findInBody(w, in, b.bytes, scheme)
+	}
+	if f == nil {
+		f = c.prepare(in, who, b.bytes)
+	}
+	b.release()
+	if f == nil {
+		f = c.write(r.Context(), in)
+	}
+	if f != nil {
+		return answerFailure(w, f)
+	}
+	status := in.answer(w)
+	in.release()
+	return status
+}
+
+// The schemes of a credential.
+const (
+	basic  = "basic"
+	bearer = "bearer"
+)
+
+// credential reads the write key or token of a request's headers.
+func credential(r *http.Request) (secret, scheme string) {
+	if user, password, ok := r.BasicAuth(); ok {
+		if user == "" {
+			user = password
+		}
+		return user, basic
+	}
+	if authorization := r.Header.Get("Authorization"); len(authorization) > 7 && strings.EqualFold(authorization[:7], "bearer ") {
+		return strings.TrimSpace(authorization[7:]), bearer
+	}
+	return "", ""
+}
+
+func (c *Collector) find(secret, scheme string) (caller, bool) {
+	if secret == "" {
+		return caller{}, false
+	}
+	if scheme == bearer {
+		if t, ok := c.access.Token(secret); ok {
+			return tokenCaller(t), true
+		}
+	}
+	k, ok := c.access.WriteKey(secret)
+	return keyCaller(k), ok
+}
+
+// findInBody finds the write key that a body carries: beside a batch's items, or in the one item.
+func (c *Collector) findInBody(w http.ResponseWriter, in *intake, text []byte, scheme string) (caller, *failure) {
+	from := in.parts.envelope
+	if len(from) == 0 && len(in.parts.items) == 1 {
+		from = text[in.parts.items[0].from:in.parts.items[0].to]
+	}
+	secret := ""
+	if len(from) > 2 && len(from) <= c.limits.Native.EventBytes {
+		if doc, err := canonical.Parse(from, canonical.Limits{}); err == nil {
+			secret, _ = doc.Root().Get("writeKey").Str()
+			doc.Release()
+		} else if r := (*schema.Refusal)(nil); errors.As(err, &r) && r.Code == channel.CodeNotJSON {
+			return caller{}, notJSON(text, 0, "a JSON value")
+		}
+	}
+	if who, known := c.find(secret, basic); known {
+		return who, nil
+	}
+	switch {
+	case secret != "" || scheme != "":
+		return caller{}, unauthorized(w, "key_unknown", "the write key or token is unknown or revoked")
+	default:
+		return caller{}, unauthorized(w, "key_missing", "there is no write key")
+	}
+}
+
+func unauthorized(w http.ResponseWriter, code, reason string) *failure {
+	w.Header().Set("WWW-Authenticate", `Basic realm="write key"`)
+	return fail(http.StatusUnauthorized, code, reason, "send a write key of the source: Authorization: Basic base64(KEY:), or writeKey in the body")
+}
+
+func isNDJSON(contentType string) bool {
+	return strings.Contains(contentType, "ndjson") || strings.Contains(contentType, "jsonl") || strings.Contains(contentType, "json-seq")
+}
+
+func preflight(w http.ResponseWriter, r *http.Request) int {
+	header := w.Header()
+	header.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	asked := r.Header.Get("Access-Control-Request-Headers")
+	if asked == "" {
+		asked = "Authorization, Content-Type, Content-Encoding"
+	}
+	header.Set("Access-Control-Allow-Headers", asked)
+	header.Set("Access-Control-Max-Age", "86400")
+	header.Add("Vary", "Access-Control-Request-Headers")
+	w.WriteHeader(http.StatusNoContent)
+	return http.StatusNoContent
+}
+
+// settingsPath reads projects/KEY/settings.
+func settingsPath(name string) (key string, ok bool) {
+	rest, ok := strings.CutPrefix(name, "projects/")
+	if !ok {
+		return "", false
+	}
+	key, ok = strings.CutSuffix(rest, "/settings")
+	return key, ok && key != "" && !strings.Contains(key, "/")
+}
+
+// settings tells Segment's browser SDK where to send: here.
+func (c *Collector) settings(w http.ResponseWriter, r *http.Request, secret string) int {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		return answerFailure(w, fail(http.StatusMethodNotAllowed, "method_not_allowed", "this path takes GET", "send GET"))
+	}
+	key, known := c.access.WriteKey(secret)
+	if !known {
+		return answerFailure(w, fail(http.StatusNotFound, "key_unknown", "the write key is unknown or revoked", "use the source's client key"))
+	}
+	if key.Trust != schema.TrustClient {
+		return answerFailure(w, fail(http.StatusForbidden, "key_secret", "this is a server key, which no browser may hold", "use the source's client key, and revoke this one if it was published"))
+	}
+	protocol := "http"
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		protocol = "https"
+	}
+	answer, err := json.Marshal(map[string]any{
+		"integrations": map[string]any{"Segment.io": map[string]any{
+			"apiKey": secret, "apiHost": r.Host + "/v1", "protocol": protocol, "bundlingStatus": "bundled", "unbundledIntegrations": []string{},
+			"type": "server", "addBundledMetadata": false, "versionSettings": map[string]any{"componentTypes": []string{"browser"}},
+		}},
+		"plan":                      map[string]any{"track": map[string]any{"__default": map[string]any{"enabled": true}}, "identify": map[string]any{"__default": map[string]any{"enabled": true}}, "group": map[string]any{"__default": map[string]any{"enabled": true}}},
+		"edgeFunction":              map[string]any{},
+		"analyticsNextEnabled":      true,
+		"middlewareSettings":        map[string]any{},
+		"enabledMiddleware":         map[string]any{},
+		"metrics":                   map[string]any{"sampleRate": 0},
+		"legacyVideoPluginsEnabled": false,
+		"remotePlugins":             []any{},
+	})
+	if err != nil {
+		return answerFailure(w, fail(http.StatusServiceUnavailable, "not_ready", "the settings cannot be written", "try again"))
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	return write(w, http.StatusOK, answer)
+}
+
+func write(w http.ResponseWriter, status int, answer []byte) int {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(answer)))
+	w.WriteHeader(status)
+	if _, err := w.Write(answer); err != nil {
+		return status // the sender has hung up, and will send again what it heard no answer for
+	}
+	return status
+}
+
+// answerFailure answers a request of which nothing was stored.
+func answerFailure(w http.ResponseWriter, f *failure) int {
+	if f.hangUp {
+		w.Header().Set("Connection", "close")
+	}
+	if f.retryAfter > 0 {
+		seconds := int64((f.retryAfter + time.Second - 1) / time.Second)
+		w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+	}
+	answer, err := json.Marshal(map[string]any{
+		"success": false,
+		"error":   map[string]string{"code": f.refusal.Code, "reason": f.refusal.Reason, "hint": f.refusal.Hint},
+	})
+	if err != nil {
+		answer = []byte(`{"success":false}`)
+	}
+	return write(w, f.status, answer)
+}
+
+var allAccepted = []byte(`{"success":true}`)
+
+// answer says what became of each event. Segment's SDKs want success and try 4xx and 5xx in their own ways, so a batch of which
+// anything was usable is a success with a list of what was refused.
+func (in *intake) answer(w http.ResponseWriter) int {
+	r := &in.receipt
+	if !in.native && len(r.Refused) == 0 {
+		return write(w, http.StatusOK, allAccepted)
+	}
+	status := http.StatusOK
+	switch {
+	case r.forbidden():
+		status = http.StatusForbidden
+	case r.Accepted == 0:
+		status = http.StatusBadRequest
+	}
+	answer := make([]byte, 0, 64+40*len(r.IDs)+256*len(r.Refused))
+	answer = append(answer, '{')
+	if !in.native {
+		answer = append(answer, `"success":`...)
+		answer = strconv.AppendBool(answer, r.Accepted > 0)
+		answer = append(answer, ',')
+	}
+	answer = append(answer, `"accepted":`...)
+	answer = strconv.AppendInt(answer, int64(r.Accepted), 10)
+	answer = append(answer, `,"refused":[`...)
+	for i := range r.Refused {
+		one, err := json.Marshal(&r.Refused[i])
+		if err != nil {
+			continue // Unreachable: five plain fields.
+		}
+		if i > 0 {
+			answer = append(answer, ',')
+		}
+		answer = append(answer, one...)
+	}
+	answer = append(answer, ']')
+	if in.native {
+		answer = append(answer, `,"ids":[`...)
+		for i, id := range r.IDs {
+			if i > 0 {
+				answer = append(answer, ',')
+			}
+			if id.IsZero() {
+				answer = append(answer, "null"...)
+				continue
+			}
+			answer = append(append(append(answer, '"'), id.String()...), '"')
+		}
+		answer = append(answer, ']')
+	}
+	return write(w, status, append(answer, '}'))
+}
