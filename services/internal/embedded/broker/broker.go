@@ -26,6 +26,9 @@ type Config struct {
 	Partitions int32          // for topics that leave it to the installation; 0 is schema.DefaultPartitions
 	SyncWrites bool           // fsync before an acknowledgement. Without it a loss of power takes about 30 s of writes
 	Logger     *slog.Logger   // nil discards
+
+	// SegmentBytes is the size of a segment file of new topics; 0 is SegmentBytes of the topic's partition count.
+	SegmentBytes int64
 }
 
 // Broker is a running broker.
@@ -121,7 +124,7 @@ func (b *Broker) open(ctx context.Context, cfg Config, folder string, known *ide
 		return &DamageError{Path: folder, Reason: "the engine truncated a segment that the check found whole"}
 	}
 	for _, t := range cfg.Topics {
-		if err := b.ensure(known, t, cfg.Partitions); err != nil {
+		if err := b.ensure(known, t, cfg); err != nil {
 			return err
 		}
 	}
@@ -132,9 +135,14 @@ func (b *Broker) open(ctx context.Context, cfg Config, folder string, known *ide
 }
 
 // ensure creates the topic, or checks that the one on disk is the one that the identity file knows.
-func (b *Broker) ensure(known *identity, t schema.Topic, partitions int32) error {
+func (b *Broker) ensure(known *identity, t schema.Topic, cfg Config) error {
+	partitions := cfg.Partitions
 	if t.Partitions > 0 {
 		partitions = t.Partitions
+	}
+	segment := cfg.SegmentBytes
+	if segment == 0 {
+		segment = SegmentBytes(partitions)
 	}
 	want, recorded := known.Topics[t.Name]
 	have := b.cluster.TopicInfo(t.Name)
@@ -143,7 +151,7 @@ func (b *Broker) ensure(known *identity, t schema.Topic, partitions int32) error
 			return &DamageError{Path: t.Name, Reason: "this topic is missing from the log folder; restore it, or start a new data folder"}
 		}
 		err := b.cluster.CreateTopic(t.Name, partitions, map[string]string{
-			"segment.bytes":     strconv.FormatInt(SegmentBytes(partitions), 10),
+			"segment.bytes":     strconv.FormatInt(segment, 10),
 			"max.message.bytes": strconv.Itoa(MaxBatchBytes),
 			"cleanup.policy":    "delete",
 		})

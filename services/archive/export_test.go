@@ -1,0 +1,24 @@
+package archive
+
+import "context"
+
+// CatchUp archives one partition up to the log's end as of now, as follow does, without waiting for more. It returns the first
+// error, transient or not; the next call starts over.
+func (r *Role) CatchUp(ctx context.Context, part Part, cut int64) error {
+	w, err := newWriter(r, part, cut)
+	if err != nil {
+		return err
+	}
+	if err := w.recover(ctx); err != nil {
+		return err
+	}
+	for {
+		ranges, err := r.cfg.Source.Offsets(ctx, part.Topic)
+		if err != nil || w.next >= ranges[part.Partition].Next {
+			return err
+		}
+		if err := w.step(ctx); err != nil {
+			return err
+		}
+	}
+}
