@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -109,6 +110,18 @@ func emptyRing(workspace string, pseudonym Key) *Ring {
 
 // Workspace is the name of the workspace.
 func (r *Ring) Workspace() string { return r.workspace }
+
+// Classes are the retention classes that the ring has a secret for, sorted.
+func (r *Ring) Classes() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var classes []string
+	for name := range r.secrets {
+		classes = append(classes, name.class)
+	}
+	slices.Sort(classes)
+	return slices.Compact(classes)
+}
 
 // PRF is the pseudorandom function under the pseudonym key, which persona ids, event ids and identifier hashes come from.
 func (r *Ring) PRF() *PRF { return r.prf }

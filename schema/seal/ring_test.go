@@ -306,6 +306,9 @@ func TestExpire(t *testing.T) {
 	if _, err := ring.EventKey(ann, short); err != nil {
 		t.Fatal(err)
 	}
+	if got := ring.Classes(); !slices.Equal(got, []string{"short", "standard"}) {
+		t.Errorf("classes %q", got)
+	}
 	held := ring.secrets[secretName{"short", 2026}]
 	if !ring.Expire("short", 2026) || ring.Expire("short", 2026) {
 		t.Error("the first time changes the ring, the second does not")
