@@ -163,39 +163,43 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, rq *request) error
 	return f.run(w, r, rq, &st, tables, body)
 }
 
-// run executes a statement on a connection of its own.
+// run executes a statement on a connection of its own. Only a connection whose statement ended in order is used again: after
+// a failure or a stop in mid-stream, the engine would give the rest of the old answer to the next statement.
 func (f *front) run(w http.ResponseWriter, r *http.Request, rq *request, st *statement, tables []filledTable, rows io.Reader) error {
 	conn, giveBack, err := f.connection(rq)
 	if err != nil {
 		return err
 	}
-	sticky := st.sticky || len(tables) > 0
-	defer func() { giveBack(sticky) }()
+	inOrder := false
+	defer func() { giveBack(inOrder && !st.sticky && len(tables) == 0) }()
 	if err := fillTables(conn, tables); err != nil {
 		return err
 	}
 	mark := "/* qid:" + strings.ReplaceAll(rq.queryID, "*/", "") + " */ "
+	st.sql = mark + st.sql
+	if st.route == fed {
+		// Killing an insert that takes rows can block it for ever; a client that leaves ends its rows, which stops it.
+		inOrder, err = f.feed(w, r, rq, conn, st, rows)
+		return err
+	}
 	stop := f.killOnDisconnect(r.Context(), mark)
 	defer stop()
-
-	st.sql = mark + st.sql
-	switch {
-	case st.route == fed:
-		return f.feed(w, r, rq, conn, st, rows)
-	case st.route == streamed && !rq.waitWhole:
-		return f.stream(w, r, rq, conn, st)
+	if st.route == streamed && !rq.waitWhole && rq.session == "" {
+		inOrder, err = f.stream(w, r, rq, conn, st)
+		return err
 	}
-	return f.whole(w, rq, conn, st)
+	inOrder, err = f.whole(w, rq, conn, st)
+	return err
 }
 
 // connection takes a pooled connection, or the session's own.
-func (f *front) connection(rq *request) (*connection, func(sticky bool), error) {
+func (f *front) connection(rq *request) (_ *connection, giveBack func(reuse bool), _ error) {
 	if rq.session == "" {
 		conn, err := f.pool.take(rq.database, rq.settings)
 		if err != nil {
 			return nil, nil, err
 		}
-		return conn, func(sticky bool) { f.pool.put(conn, rq.database, rq.settings, sticky) }, nil
+		return conn, func(reuse bool) { f.pool.put(conn, rq.database, rq.settings, reuse) }, nil
 	}
 	s, err := f.sessions.take(rq.session, rq.database, rq.sessionCheck)
 	if err != nil {
@@ -206,6 +210,7 @@ func (f *front) connection(rq *request) (*connection, func(sticky bool), error) 
 		f.sessions.put(rq.session, s, rq.sessionTimeout)
 		return nil, nil, err
 	}
+	// Sessions never stream, so even a failed statement leaves nothing behind on the connection.
 	return s.conn, func(bool) {
 		if err := s.conn.reset(rq.settings); err != nil {
 			f.log.Warn("a session's settings could not be reset; the session ends", "error", err)
@@ -217,67 +222,88 @@ func (f *front) connection(rq *request) (*connection, func(sticky bool), error) 
 }
 
 // killOnDisconnect stops the statement when the client goes away before it ends. The engine names queries itself, so the
-// statement is found by the comment that its text begins with.
+// statement is found by the comment that its text begins with. Now and then a killed statement stays asleep until it is
+// killed again, so that is repeated until it has ended.
 func (f *front) killOnDisconnect(ctx context.Context, mark string) (stop func()) {
+	ended := make(chan struct{})
 	unhook := context.AfterFunc(ctx, func() {
-		conn, err := f.pool.take("default", nil)
-		if err != nil {
-			f.log.Warn("cannot stop a statement whose client left", "error", err)
-			return
-		}
-		defer f.pool.put(conn, "default", nil, false)
-		if err := conn.exec("KILL QUERY WHERE startsWith(query, " + quoteText(mark) + ") ASYNC"); err != nil {
-			f.log.Warn("cannot stop a statement whose client left", "error", err)
+		for pause := firstKillPause; ; pause = min(2*pause, maxKillPause) {
+			f.kill(mark)
+			again := time.NewTimer(pause)
+			select {
+			case <-ended:
+				again.Stop()
+				return
+			case <-again.C:
+			}
 		}
 	})
-	return func() { unhook() }
+	return func() {
+		unhook()
+		close(ended)
+	}
 }
 
-// whole runs a statement and answers when all is known.
-func (f *front) whole(w http.ResponseWriter, rq *request, conn *connection, st *statement) error {
+const (
+	firstKillPause = 100 * time.Millisecond
+	maxKillPause   = 5 * time.Second
+)
+
+func (f *front) kill(mark string) {
+	conn, err := f.pool.take("default", nil)
+	if err == nil {
+		err = conn.exec("KILL QUERY WHERE startsWith(query, " + quoteText(mark) + ") ASYNC")
+		f.pool.put(conn, "default", nil, err == nil)
+	}
+	if err != nil {
+		f.log.Warn("cannot stop a statement whose client left", "error", err)
+	}
+}
+
+// whole runs a statement and answers when all is known. Like stream and feed, it tells whether the statement ended in order.
+func (f *front) whole(w http.ResponseWriter, rq *request, conn *connection, st *statement) (inOrder bool, err error) {
 	start := time.Now()
 	r := conn.query(st.sql, rq.format, &rq.params)
 	defer r.free()
 	if err := r.err(); err != nil {
-		return err
+		return false, err
 	}
 	setSummary(w.Header(), r.counters(), time.Since(start))
 	f.sent(newAnswer(w, rq, st.format).whole(r.bytes()))
-	return nil
+	return true, nil
 }
 
 // stream answers a query chunk by chunk. It reads one chunk ahead, so that small answers and early failures have a true
 // status and everything else ends in a framed exception.
-func (f *front) stream(w http.ResponseWriter, r *http.Request, rq *request, conn *connection, st *statement) error {
+func (f *front) stream(w http.ResponseWriter, r *http.Request, rq *request, conn *connection, st *statement) (inOrder bool, err error) {
 	start := time.Now()
 	s, err := conn.stream(st.sql, rq.format, &rq.params)
 	if err != nil {
 		if strings.Contains(err.Error(), "Streaming query is not supported") {
 			return f.whole(w, rq, conn, st)
 		}
-		return err
+		return false, err
 	}
 	defer s.free()
 	chunk := s.fetch()
 	defer func() { chunk.free() }()
 	if err := chunk.err(); err != nil {
-		return err
+		return false, err
 	}
+	setSummary(w.Header(), chunk.counters(), time.Since(start))
+	out := newAnswer(w, rq, st.format)
 	if len(chunk.bytes()) == 0 {
-		setSummary(w.Header(), chunk.counters(), time.Since(start))
-		f.sent(newAnswer(w, rq, st.format).whole(nil))
-		return nil
+		f.sent(out.whole(nil))
+		return true, nil
 	}
 	ahead := s.fetch()
 	defer func() { ahead.free() }()
 	if err := ahead.err(); err != nil {
-		return err
+		return false, err
 	}
-	setSummary(w.Header(), chunk.counters(), time.Since(start))
-	out := newAnswer(w, rq, st.format)
 	if len(ahead.bytes()) == 0 {
 		f.sent(out.whole(chunk.bytes()))
-		return nil
+		return true, nil
 	}
 	tag := newExceptionTag()
 	w.Header().Set("X-ClickHouse-Exception-Tag", tag)
@@ -285,17 +311,17 @@ func (f *front) stream(w http.ResponseWriter, r *http.Request, rq *request, conn
 		if err := out.write(chunk.bytes()); err != nil || r.Context().Err() != nil {
 			s.stop()
 			f.sent(err)
-			return nil
+			return false, nil
 		}
 		out.flush()
 		if err := ahead.err(); err != nil {
 			_, text := exceptionText(err, f.version)
 			f.sent(out.breakOff(tag, text))
-			return nil
+			return false, nil
 		}
 		if len(ahead.bytes()) == 0 {
 			f.sent(out.close())
-			return nil
+			return true, nil
 		}
 		chunk.free()
 		chunk, ahead = ahead, s.fetch()
@@ -303,12 +329,12 @@ func (f *front) stream(w http.ResponseWriter, r *http.Request, rq *request, conn
 }
 
 // feed passes the rows of an INSERT to the engine. A body that breaks off inserts nothing.
-func (f *front) feed(w http.ResponseWriter, r *http.Request, rq *request, conn *connection, st *statement, rows io.Reader) error {
+func (f *front) feed(w http.ResponseWriter, r *http.Request, rq *request, conn *connection, st *statement, rows io.Reader) (inOrder bool, err error) {
 	start := time.Now()
 	in, err := conn.insert(strings.TrimRight(st.sql, "; \t\r\n"), st.format, &rq.params)
 	if err != nil {
 		drain(rows)
-		return err
+		return false, err
 	}
 	defer in.free()
 	buffer := feedBuffers.Get().(*[]byte)
@@ -318,29 +344,29 @@ func (f *front) feed(w http.ResponseWriter, r *http.Request, rq *request, conn *
 		if refused := in.append((*buffer)[:n]); refused != nil {
 			in.cancel()
 			drain(rows)
-			return refused
+			return false, refused
 		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			in.cancel()
-			return cannotRead(err)
+			return false, cannotRead(err)
 		}
 	}
 	if r.Context().Err() != nil {
 		in.cancel()
-		return nil // the client left before the end: it will send the batch again
+		return false, nil // the client left before the end: it will send the batch again
 	}
 	done := in.done()
 	defer done.free()
 	if err := done.err(); err != nil {
-		return err
+		return false, err
 	}
 	// At this point the rows are durable.
 	setSummary(w.Header(), done.counters(), time.Since(start))
 	f.sent(newAnswer(w, rq, "").whole(nil))
-	return nil
+	return true, nil
 }
 
 // fill reads until the buffer is full or the reader ends. Unlike io.ReadFull it passes the reader's own error on, so that a

@@ -78,12 +78,13 @@ func (p *pool) open(database string, settings []setting) (*connection, error) {
 	return c, nil
 }
 
-// put gives a connection back. A sticky one (USE, SET, temporary tables) is closed instead of reused.
-func (p *pool) put(c *connection, database string, settings []setting, sticky bool) {
+// put gives a connection back. One that carries state (USE, SET, temporary tables, the rest of a broken answer) must not be
+// reused and is closed.
+func (p *pool) put(c *connection, database string, settings []setting, reuse bool) {
 	var surplus *connection
 	p.mu.Lock()
 	switch {
-	case sticky || p.closed:
+	case !reuse || p.closed:
 		surplus = c
 	default:
 		if len(p.idle) >= p.maxIdle {

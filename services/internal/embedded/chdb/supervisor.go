@@ -45,6 +45,7 @@ type Config struct {
 // Engine is a running, supervised engine. URL and password stay the same for its life, whatever happens to the child.
 type Engine struct {
 	config   Config
+	times    times
 	log      *slog.Logger
 	url      string
 	address  string
@@ -61,22 +62,32 @@ type Engine struct {
 	kill     atomic.Bool // Close ran out of patience
 }
 
-// The supervisor's times.
-const (
-	readyWithin  = 2 * time.Minute // opening replays nothing, but a large folder on a slow disk takes its time
-	lockedWithin = 10 * time.Second
-	firstBackoff = 100 * time.Millisecond
-	maxBackoff   = 10 * time.Second
-	steadyAfter  = time.Minute // a child that lived this long restarts without delay
-	probeEvery   = 15 * time.Second
-	probeWithin  = 20 * time.Second
-	probesMissed = 3 // in a row, then the child is stuck and killed
-)
+// times are the supervisor's patience; tests shorten them.
+type times struct {
+	ready        time.Duration // for a child to open its folder: nothing is replayed, but a large one on a slow disk takes long
+	locked       time.Duration // for the folder of a process that was just killed to come free
+	firstBackoff time.Duration
+	maxBackoff   time.Duration
+	steady       time.Duration // a child that lived this long is started again without delay
+	probeEvery   time.Duration
+	probeWithin  time.Duration
+	probesMissed int // in a row; then the child is stuck and killed
+}
+
+var defaultTimes = times{
+	ready: 2 * time.Minute, locked: 10 * time.Second,
+	firstBackoff: 100 * time.Millisecond, maxBackoff: 10 * time.Second, steady: time.Minute,
+	probeEvery: 15 * time.Second, probeWithin: 20 * time.Second, probesMissed: 3,
+}
 
 // Start opens the engine and returns when it answers. It fails with one clear line when the library is missing or corrupt,
 // the folder is in use or not writable, or the engine does not open; it never damages what is stored. The caller closes it.
 func Start(ctx context.Context, config Config) (*Engine, error) {
-	e := &Engine{config: config, log: config.Logger, closing: make(chan struct{}), closed: make(chan struct{})}
+	return start(ctx, config, defaultTimes)
+}
+
+func start(ctx context.Context, config Config, times times) (*Engine, error) {
+	e := &Engine{config: config, times: times, log: config.Logger, closing: make(chan struct{}), closed: make(chan struct{})}
 	if e.log == nil {
 		e.log = slog.Default()
 	}
@@ -242,7 +253,7 @@ func (e *Engine) supervise(first chan<- error) {
 	}
 	started := time.Now()
 	opened := false
-	for backoff := firstBackoff; ; {
+	for backoff := e.times.firstBackoff; ; {
 		born := time.Now()
 		ready, err := e.runChild(func() {
 			if !opened {
@@ -261,15 +272,15 @@ func (e *Engine) supervise(first chan<- error) {
 		}
 		if !opened {
 			// The child of a killed parent may still hold the folder for a moment.
-			if !isLocked(err) || time.Since(started) > lockedWithin {
+			if !isLocked(err) || time.Since(started) > e.times.locked {
 				first <- err
 				return
 			}
 		} else {
 			e.log.Error("engine stopped; starting it again", "error", err, "lived", time.Since(born).Round(time.Millisecond))
 		}
-		if ready && time.Since(born) > steadyAfter {
-			backoff = firstBackoff
+		if ready && time.Since(born) > e.times.steady {
+			backoff = e.times.firstBackoff
 		}
 		wait := time.NewTimer(backoff)
 		select {
@@ -277,7 +288,7 @@ func (e *Engine) supervise(first chan<- error) {
 		case <-e.closing:
 			wait.Stop()
 		}
-		backoff = min(2*backoff, maxBackoff)
+		backoff = min(2*backoff, e.times.maxBackoff)
 	}
 }
 
@@ -300,9 +311,9 @@ func (e *Engine) runChild(onReady func()) (ready bool, err error) {
 	defer e.pid.Store(0)
 	defer child.life.Close()
 
-	late := time.NewTimer(readyWithin)
+	late := time.NewTimer(e.times.ready)
 	defer late.Stop()
-	probe := time.NewTicker(probeEvery)
+	probe := time.NewTicker(e.times.probeEvery)
 	defer probe.Stop()
 	probed := make(chan error, 1)
 	probing, missed := false, 0
@@ -320,9 +331,9 @@ func (e *Engine) runChild(onReady func()) (ready bool, err error) {
 			ready = true
 			onReady()
 		case ended := <-child.ended:
-			return ready, e.why(err, ended, child)
+			return ready, e.why(err, ended, child, ready)
 		case <-late.C:
-			err = fmt.Errorf("it was not ready within %s", readyWithin)
+			err = fmt.Errorf("it was not ready within %s", e.times.ready)
 			child.signal(e.log, syscall.SIGKILL)
 		case <-probe.C:
 			if !ready || probing || e.stopping() {
@@ -336,7 +347,7 @@ func (e *Engine) runChild(onReady func()) (ready bool, err error) {
 				missed = 0
 				continue
 			}
-			if missed++; missed >= probesMissed {
+			if missed++; missed >= e.times.probesMissed {
 				err = fmt.Errorf("it did not answer %d times: %w", missed, failure)
 				child.signal(e.log, syscall.SIGKILL)
 			}
@@ -356,7 +367,7 @@ func (e *Engine) runChild(onReady func()) (ready bool, err error) {
 
 // alive asks the child to run a statement.
 func (e *Engine) alive() error {
-	ctx, cancel := context.WithTimeout(context.Background(), probeWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), e.times.probeWithin)
 	defer cancel()
 	url := e.url + alivePath + "?query=SELECT+1"
 	if e.listener == nil {
@@ -381,28 +392,34 @@ func (e *Engine) alive() error {
 // probeClient opens a connection for each probe: a kept one would be dead after every restart.
 var probeClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// why combines what a child reported, how it ended and the tail of what the engine wrote.
-func (e *Engine) why(reported, ended error, c *child) error {
+// why says how a child ended. What the engine wrote is quoted only of one that never served: later it may hold a statement's
+// text.
+func (e *Engine) why(reported, ended error, c *child, served bool) error {
 	<-c.drained
 	tail := c.tail.String()
 	switch {
-	case strings.Contains(tail, "Code: 76.") || strings.Contains(tail, "CANNOT_OPEN_FILE") && strings.Contains(tail, "Another server"):
+	case reported == nil:
+		reported = orExit0(ended)
+	case !served && isLockMessage(tail):
 		return fmt.Errorf("%w: %s", errLocked, e.config.DataDir)
-	case reported != nil && tail == "":
-		return reported
-	case reported != nil:
-		return fmt.Errorf("%w: %s", reported, lastLine(tail))
-	case tail == "":
-		return orExit0(ended)
 	}
-	return fmt.Errorf("%w: %s", orExit0(ended), lastLine(tail))
+	if line := reasonLine(tail); !served && line != "" {
+		return fmt.Errorf("%w: %s", reported, line)
+	}
+	return reported
+}
+
+// isLockMessage recognises the engine's words for a folder that another process has open.
+func isLockMessage(text string) bool {
+	return strings.Contains(text, "Code: 76.") || strings.Contains(text, "Cannot lock file")
 }
 
 var errLocked = errors.New("the engine's folder is in use by another process")
 
 func isLocked(err error) bool { return errors.Is(err, errLocked) }
 
-func lastLine(text string) string {
+// reasonLine is the line of the engine's messages that says most: an exception, a fault of the Go runtime, else the last.
+func reasonLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for _, l := range lines {
 		if strings.Contains(l, "DB::Exception") || strings.HasPrefix(l, "panic:") || strings.HasPrefix(l, "fatal error:") {
