@@ -252,11 +252,11 @@ func decodeSealed(plain []byte, s *schema.Sealed) error {
 	return r.err
 }
 
-// makeRoom counts the repeated fields, so that each list is allocated once.
+// makeRoom counts the repeated fields, so that each list is allocated once. It counts those that come where writers put them.
 func makeRoom(plain []byte, s *schema.Sealed) error {
 	var identifiers, traits, consents int
 	r := reader{b: plain}
-	for r.next() {
+	for r.next() && r.num <= sealedConsent {
 		switch r.key() {
 		case sized(sealedIdentifier):
 			identifiers++

@@ -68,12 +68,18 @@ func (w *writer) str(num protowire.Number, s string) {
 	if s == "" {
 		return
 	}
-	if !utf8.ValidString(s) && w.err == nil {
-		w.err = schema.Refuse(CodeUTF8, fmt.Sprintf("field %d of the event is not UTF-8", num), "encode the text as UTF-8")
-	}
 	w.tag(num, protowire.BytesType)
 	w.length(len(s))
 	w.b = append(w.b, s...)
+	if !utf8.ValidString(s) {
+		w.fail(num)
+	}
+}
+
+func (w *writer) fail(num protowire.Number) {
+	if w.err == nil {
+		w.err = schema.Refuse(CodeUTF8, fmt.Sprintf("field %d of the event is not UTF-8", num), "encode the text as UTF-8")
+	}
 }
 
 func (w *writer) bytes(num protowire.Number, b []byte) {
@@ -142,6 +148,11 @@ func (r *reader) next() bool {
 	case protowire.VarintType:
 		r.v, n = protowire.ConsumeVarint(rest[size:])
 	case protowire.BytesType:
+		if len(rest) > size && rest[size] < 0x80 && int(rest[size]) < len(rest)-size { // short, as most are
+			n = 1 + int(rest[size])
+			r.value = rest[size+1 : size+n]
+			break
+		}
 		r.value, n = protowire.ConsumeBytes(rest[size:])
 	default:
 		n = protowire.ConsumeFieldValue(r.num, r.typ, rest[size:])
