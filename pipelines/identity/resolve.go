@@ -157,7 +157,7 @@ func (s *resolver) forbidden(a, b int32, rule Rule) Reason {
 		return ""
 	}
 	x, y := &s.comps[a], &s.comps[b]
-	if reason := conflict(x, y); reason != "" {
+	if reason := conflict(x, y, func() bool { return rule.Stratum() > 0 && s.sameFullName(x, y) }); reason != "" {
 		return reason
 	}
 	if rule.Stratum() == 0 {
@@ -173,8 +173,9 @@ func (s *resolver) forbidden(a, b int32, rule Rule) Reason {
 }
 
 // conflict weighs unique kinds and limits. Two components conflict in a unique kind if each has a value that the other has not,
-// unless one value is superseded by the other or they are outside the window.
-func conflict(x, y *component) Reason {
+// unless one value is superseded by the other, they are outside the window, or both carry the same full name and the kind
+// yields to that.
+func conflict(x, y *component, named func() bool) Reason {
 	for i := range x.uniques {
 		u := &x.uniques[i]
 		if u.rule.Unique {
@@ -186,7 +187,7 @@ func conflict(x, y *component) Reason {
 				if v.rule != u.rule || u.rule.PerSource && u.source != v.source || has(x, v.rule, v.evidence.Hash) {
 					continue
 				}
-				if inWindow(u, v) && !superseded(x, y, u, v) && !superseded(x, y, v, u) {
+				if inWindow(u, v) && !superseded(x, y, u, v) && !superseded(x, y, v, u) && !(u.rule.UnlessNamed && named()) {
 					return ReasonUnique
 				}
 			}
@@ -215,6 +216,21 @@ func conflict(x, y *component) Reason {
 		}
 	}
 	return ""
+}
+
+// sameFullName says whether both components carry names of which given and family name agree, and none speaks against it.
+func (s *resolver) sameFullName(x, y *component) bool {
+	if s.relation(x, y) < name.Near {
+		return false
+	}
+	for _, n := range x.names {
+		for _, m := range y.names {
+			if s.compareNames(n, m) >= name.Near && name.Family(n.Family, m.Family) >= name.Near {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func has(x *component, rule *KindRule, hash [16]byte) bool {

@@ -28,6 +28,9 @@ type KindRule struct {
 	Strength Strength `yaml:"strength" json:"strength"`
 	// Unique: one person has one value, so a joint that would bring two together is refused, unless one is superseded by the other.
 	Unique bool `yaml:"unique,omitempty" json:"unique,omitempty"`
+	// UnlessNamed: two who carry the same full name may have two values after all, in stratum 1: real people lose cards and open
+	// second accounts.
+	UnlessNamed bool `yaml:"unlessNamed,omitempty" json:"unlessNamed,omitempty"`
 	// PerSource: uniqueness holds within a source; values that no source has in common do not conflict.
 	PerSource bool `yaml:"perSource,omitempty" json:"perSource,omitempty"`
 	// WindowDays: two values conflict only if the times in which they were seen come within so many days of each other; 0 is ever.
@@ -60,9 +63,9 @@ type Rules struct {
 func DefaultRules() *Rules {
 	r := &Rules{
 		Kinds: []KindRule{
-			{Kind: "user_id", Strength: Core, Unique: true},
+			{Kind: "user_id", Strength: Core, Unique: true, UnlessNamed: true},
 			{Kind: "crm_id", Strength: Core},
-			{Kind: "card", Strength: Core, Unique: true, PerSource: true},
+			{Kind: "card", Strength: Core, Unique: true, UnlessNamed: true, PerSource: true},
 			{Kind: "email", Strength: Merge, Limit: 10},
 			{Kind: "phone", Strength: Merge, Limit: 10},
 			{Kind: "order_id", Strength: Attach},

@@ -55,7 +55,7 @@ func (s *resolver) stratum0() {
 			s.refuse(j.a, j.b, RuleLink, Key{}, reason)
 			continue
 		}
-		j.overrides = conflict(&s.comps[a], &s.comps[b]) != ""
+		j.overrides = conflict(&s.comps[a], &s.comps[b], func() bool { return false }) != ""
 		s.join(j)
 	}
 	s.coreJoints()

@@ -12,7 +12,7 @@ type Relation uint8
 const (
 	// Missing: a side gives nothing to compare.
 	Missing Relation = iota
-	// Different: two different known given names.
+	// Different: two different known given names, or the man's and the woman's form of one.
 	Different
 	// Apart: different, but not both known: a rare name, or a garbled one.
 	Apart
@@ -50,7 +50,14 @@ func Given(a, b string) Relation {
 		return Part
 	}
 	if known {
-		if Sound(a) == Sound(b) && !gendered(x, y) {
+		if gendered(x, y) {
+			return Different
+		}
+		if Sound(a) == Sound(b) {
+			return Near
+		}
+		// A rare name that is an edit away from another is as often a slip of the hand.
+		if (!common(a) || !common(b)) && (typo(x, y) || scrambled(x, y)) {
 			return Near
 		}
 		return Different

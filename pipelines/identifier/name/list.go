@@ -18,6 +18,7 @@ var nicknamesEN string
 //go:embed nicknames_fr.txt
 var nicknamesFR string
 
+// givens holds every known given name, and whether it is a common one.
 var givens = sync.OnceValue(func() map[string]bool {
 	r, err := gzip.NewReader(bytes.NewReader(givenList))
 	if err != nil {
@@ -29,10 +30,13 @@ var givens = sync.OnceValue(func() map[string]bool {
 	}
 	m := make(map[string]bool, 10000)
 	for line := range strings.Lines(string(text)) {
-		m[strings.TrimSpace(line)] = true
+		word, common := strings.CutSuffix(strings.TrimSpace(line), "*")
+		m[word] = common
 	}
 	for name := range nicknames() {
-		m[name[0]] = true
+		if _, ok := m[name[0]]; !ok {
+			m[name[0]] = false
+		}
 	}
 	return m
 })
@@ -51,7 +55,13 @@ var nicknames = sync.OnceValue(func() map[[2]string]bool {
 })
 
 // Known says whether a folded word is a known given name.
-func Known(folded string) bool { return givens()[folded] }
+func Known(folded string) bool {
+	_, ok := givens()[folded]
+	return ok
+}
+
+// common says whether a folded word is one of the commonest given names, which nobody writes by a slip of the hand for another.
+func common(folded string) bool { return givens()[folded] }
 
 // IsNickname says whether one folded name is a nickname of the other.
 func IsNickname(a, b string) bool { return nicknames()[[2]string{a, b}] }

@@ -1,0 +1,213 @@
+package identity_test
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// clientsRow is one row of a clients_fr file.
+type clientsRow struct {
+	record, person string
+	event          schema.Event
+}
+
+// sharedFile finds a file of the data folder, and skips the test if there is none, except under CI.
+func sharedFile(t testing.TB, path string) string {
+	root := os.Getenv("DOSSIER_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared")
+	}
+	file := filepath.Join(root, "data", path)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%s is missing: set DOSSIER_SHARED", path)
+		}
+		t.Skipf("%s is missing: set DOSSIER_SHARED to the folder that holds data/", path)
+	}
+	return file
+}
+
+// clients reads a clients_fr file the way its mapping does: server trust, each source with its own account kind.
+func clients(t testing.TB, file string) []clientsRow {
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []clientsRow
+	for _, fields := range rows[1:] {
+		row := map[string]string{}
+		for i, name := range rows[0] {
+			row[name] = fields[i]
+		}
+		out = append(out, clientsRow{row["record_id"], row["person_id"], clientsEvent(t, row)})
+	}
+	return out
+}
+
+func clientsEvent(t testing.TB, row map[string]string) schema.Event {
+	source := row["source"]
+	account := schema.Account{Kind: "record_id", Value: row["record_id"]}
+	switch {
+	case source == "crm":
+		account = schema.Account{Kind: "crm_id", Value: row["record_id"]}
+	case source == "store":
+		account = schema.Account{Kind: "card", Value: row["loyalty_card"]}
+	case source == "social":
+		account = schema.Account{Kind: "handle", Value: row["handle"]}
+	case row["user_id"] != "":
+		account = schema.Account{Kind: "user_id", Value: row["user_id"]}
+	case row["cookie"] != "":
+		account = schema.Account{Kind: "cookie", Value: row["cookie"]}
+	}
+	var e schema.Event
+	e.ID = schema.EventID(personaOf("event", schema.TrustServer, schema.Account{Value: row["record_id"]}))
+	e.Source, e.Account = source, account
+	e.Persona = personaOf(source, schema.TrustServer, account)
+	e.Type = schema.TypeProfileIdentified
+	e.Provenance = schema.Provenance{Trust: schema.TrustServer, Country: "FR"}
+	at, err := time.Parse(time.RFC3339, row["seen_at"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.OccurredAt = schema.InstantOf(at)
+	assurance := schema.AssuranceVerified
+	if source == "survey" {
+		assurance = schema.AssuranceDeclared
+	}
+	for kind, column := range map[string]string{"email": "email", "phone": "phone", "card": "loyalty_card", "user_id": "user_id", "cookie": "cookie", "handle": "handle"} {
+		if v := row[column]; v != "" {
+			e.Identifiers = append(e.Identifiers, schema.Identifier{Kind: kind, Value: v, Assurance: assurance})
+		}
+	}
+	for _, trait := range []string{"first_name", "last_name", "full_name", "birth_date"} {
+		if v := row[trait]; v != "" {
+			quoted, err := json.Marshal(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Traits = append(e.Traits, schema.Trait{Name: trait, Value: quoted})
+		}
+	}
+	return e
+}
+
+// score is how well a partition fits the labels: all unordered pairs of labelled rows, and B-cubed.
+type score struct {
+	precision, recall, f1    float64
+	bPrecision, bRecall, bF1 float64
+	largest, profiles        int
+}
+
+func (s score) String() string {
+	return fmt.Sprintf("P %.4f R %.4f F1 %.4f, B3 %.4f (P %.4f R %.4f), largest %d, profiles %d",
+		s.precision, s.recall, s.f1, s.bF1, s.bPrecision, s.bRecall, s.largest, s.profiles)
+}
+
+func scoreOf(labels, profiles []string) score {
+	type cell struct{ label, profile string }
+	byLabel, byProfile, cells, all := map[string]int{}, map[string]int{}, map[cell]int{}, map[string]int{}
+	n := 0
+	for i, label := range labels {
+		all[profiles[i]]++
+		if label == "" {
+			continue
+		}
+		n++
+		byLabel[label]++
+		byProfile[profiles[i]]++
+		cells[cell{label, profiles[i]}]++
+	}
+	pairs := func(n int) float64 { return float64(n) * float64(n-1) / 2 }
+	var truth, said, both float64
+	var s score
+	for _, n := range byLabel {
+		truth += pairs(n)
+	}
+	for _, n := range byProfile {
+		said += pairs(n)
+	}
+	for c, k := range cells {
+		both += pairs(k)
+		s.bPrecision += float64(k*k) / float64(byProfile[c.profile]) / float64(n)
+		s.bRecall += float64(k*k) / float64(byLabel[c.label]) / float64(n)
+	}
+	for _, n := range all {
+		s.largest = max(s.largest, n)
+	}
+	s.profiles = len(all)
+	s.precision, s.recall = both/said, both/truth
+	s.f1 = 2 * s.precision * s.recall / (s.precision + s.recall)
+	s.bF1 = 2 * s.bPrecision * s.bRecall / (s.bPrecision + s.bRecall)
+	return s
+}
+
+// resolveClients streams the rows, in the given order, through the graph, and gives each row's profile.
+func resolveClients(t testing.TB, rows []clientsRow, order []int, rules *identity.Rules) []string {
+	m := identity.NewMemory(plainHasher{}, rules)
+	for _, i := range order {
+		m.Add(&rows[i].event, 0)
+	}
+	if err := m.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	out := make([]string, len(rows))
+	for i := range rows {
+		id, ok := m.Profile(rows[i].event.Persona)
+		if !ok {
+			t.Fatalf("row %s has no profile", rows[i].record)
+		}
+		out[i] = id.String()
+	}
+	return out
+}
+
+func labels(rows []clientsRow) []string {
+	out := make([]string, len(rows))
+	for i := range rows {
+		out[i] = rows[i].person
+	}
+	return out
+}
+
+func inOrder(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+func TestAccuracyOnClients(t *testing.T) {
+	rows := clients(t, sharedFile(t, "identity/clients_fr.csv"))
+	first := resolveClients(t, rows, inOrder(len(rows)), identity.DefaultRules())
+	s := scoreOf(labels(rows), first)
+	t.Log(s)
+	if s.precision < .88 || s.recall < .70 || s.largest > 12 {
+		t.Errorf("want P ≥ .88, R ≥ .70, largest ≤ 12, got %s", s)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 2 {
+		again := resolveClients(t, rows, rng.Perm(len(rows)), identity.DefaultRules())
+		for i := range rows {
+			if again[i] != first[i] {
+				t.Fatalf("row %s is in profile %s in file order and in %s when shuffled", rows[i].record, first[i], again[i])
+			}
+		}
+	}
+}
