@@ -23,13 +23,20 @@ type object struct {
 	begun bool
 }
 
+// key begins a member. The key must need no escapes.
 func (o *object) key(key string) {
+	o.next()
+	o.dst = append(o.dst, '"')
+	o.dst = append(o.dst, key...)
+	o.dst = append(o.dst, '"', ':')
+}
+
+func (o *object) next() {
 	if o.begun {
 		o.dst = append(o.dst, ',')
 	} else {
 		o.dst, o.begun = append(o.dst, '{'), true
 	}
-	o.dst = append(canonical.AppendString(o.dst, key), ':')
 }
 
 // text writes a string member, or nothing if it is empty.
@@ -72,7 +79,8 @@ func appendTraits(dst []byte, traits []schema.Trait) []byte {
 		if i+1 < len(traits) && traits[i+1].Name == t.Name {
 			continue
 		}
-		o.key(t.Name)
+		o.next()
+		o.dst = append(canonical.AppendString(o.dst, t.Name), ':')
 		o.dst = append(o.dst, t.Value...)
 	}
 	return o.end()

@@ -1,15 +1,15 @@
 package timeline
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
-	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse/clickhousetest"
+	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
 // startTable gives the tables of a fresh database.
@@ -62,24 +62,90 @@ func sampleRows(n, personas int) []Row {
 	return rows
 }
 
-func TestInsertSmoke(t *testing.T) {
-	table := startTable(t)
-	ctx := context.Background()
-	rows := sampleRows(20000, 2000)
-	var b builder
-	t0 := time.Now()
-	block := b.block(rows)
-	t.Log("block", time.Since(t0))
-	for i := range 5 {
-		t0 = time.Now()
-		if err := table.Insert(ctx, fmt.Sprint("t", i), block); err != nil {
-			t.Fatal(err)
+// cpu is the processor time that this process, without its children, has used.
+func cpu(t testing.TB) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkInsert gives the processor time of this process for a row: building the block, then the whole insert.
+func BenchmarkInsert(b *testing.B) {
+	table := startTable(b)
+	rows := sampleRows(20_000, 2000)
+	var columns builder
+	var building, inserting time.Duration
+	b.ResetTimer()
+	for i := range b.N {
+		start := cpu(b)
+		block := columns.block(rows)
+		built := cpu(b)
+		if err := table.Insert(b.Context(), fmt.Sprint("bench-", i), block); err != nil {
+			b.Fatal(err)
 		}
-		t.Log("insert", time.Since(t0))
+		building += built - start
+		inserting += cpu(b) - built
+		columns.reset()
 	}
-	var n uint64
-	if err := table.Conn.QueryRow(ctx, "SELECT count() FROM events", nil, nil, &n); err != nil || n != 100000 {
-		t.Fatal(n, err)
+	n := float64(b.N * len(rows))
+	b.ReportMetric(float64(building.Nanoseconds())/n, "build-ns/row")
+	b.ReportMetric(float64(inserting.Nanoseconds())/n, "insert-ns/row")
+	b.ReportMetric(n/b.Elapsed().Seconds(), "rows/s")
+}
+
+// BenchmarkIndex gives the cost of asking for ids that are not known, and of marking them: as events come in (their times within the
+// last five seconds) and as an import in no order of time brings them (anywhere in a month). Compaction is included.
+func BenchmarkIndex(b *testing.B) {
+	b.Run("live", func(b *testing.B) {
+		benchmarkIndex(b, func(r *rand.Rand, batch int) schema.Instant {
+			return schema.Instant(batch)*1e6 - schema.Instant(r.Int64N(5e6))
+		})
+	})
+	b.Run("import", func(b *testing.B) {
+		benchmarkIndex(b, func(r *rand.Rand, _ int) schema.Instant { return schema.Instant(r.Int64N(30 * 86400e6)) })
+	})
+}
+
+func benchmarkIndex(b *testing.B, offset func(r *rand.Rand, batch int) schema.Instant) {
+	store, err := state.Open(b.TempDir(), state.Options{})
+	if err != nil {
+		b.Fatal(err)
 	}
-	_ = clickhouse.Params{}
+	defer store.Close()
+	x := &index{store: store, topic: schema.TopicEvents, filter: newFilter()}
+	if err := x.fill(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(5, 5))
+	start := schema.InstantOf(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC))
+	var asking, marking time.Duration
+	n := 0
+	b.ResetTimer()
+	for batch := range b.N {
+		b.StopTimer()
+		rows := make([]Row, 20_000)
+		for i := range rows {
+			e := &schema.Event{}
+			e.ID, e.OccurredAt = schema.EventID(randomID(r)), start+offset(r, batch)
+			rows[i] = Row{Event: e}
+		}
+		b.StartTimer()
+		t0 := cpu(b)
+		key := make([]byte, 0, 64)
+		for _, row := range rows {
+			if _, found, err := x.known(key, row.Event.OccurredAt, row.Event.ID); err != nil || found {
+				b.Fatal(found, err)
+			}
+		}
+		t1 := cpu(b)
+		if err := x.mark(0, rows, int64(n), nil); err != nil {
+			b.Fatal(err)
+		}
+		asking, marking, n = asking+t1-t0, marking+cpu(b)-t1, n+len(rows)
+	}
+	b.ReportMetric(float64(asking.Nanoseconds())/float64(n), "ask-ns/row")
+	b.ReportMetric(float64(marking.Nanoseconds())/float64(n), "mark-ns/row")
 }

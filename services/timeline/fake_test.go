@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 )
 
 // fault is what befalls one call.
@@ -192,24 +193,24 @@ func (f *fakeTable) Erase(_ context.Context, _ string, e Erasure) error {
 // fakeFeed is a log in memory.
 type fakeFeed struct {
 	faults     *faults
-	partitions [][]Opened
+	partitions [][]eventlog.Opened
 	step       int // records a read
 }
 
-func (f *fakeFeed) Read(ctx context.Context, partition int32, offset int64, wait time.Duration) (OpenedBatch, error) {
+func (f *fakeFeed) Read(ctx context.Context, partition int32, offset int64, wait time.Duration) (eventlog.OpenedBatch, error) {
 	log := f.partitions[partition]
 	if offset >= int64(len(log)) {
 		select {
 		case <-ctx.Done():
-			return OpenedBatch{}, ctx.Err()
+			return eventlog.OpenedBatch{}, ctx.Err()
 		case <-time.After(wait):
-			return OpenedBatch{From: offset, Next: offset}, nil
+			return eventlog.OpenedBatch{From: offset, Next: offset}, nil
 		}
 	}
-	var got OpenedBatch
+	var got eventlog.OpenedBatch
 	err := f.faults.around("read", func() error {
 		end := min(offset+int64(f.step), int64(len(log)))
-		got = OpenedBatch{From: offset, Next: end, Events: log[offset:end]}
+		got = eventlog.OpenedBatch{Partition: partition, From: offset, Next: end, Events: log[offset:end], Last: digest(log[end-1])}
 		return nil
 	})
 	return got, err
@@ -221,6 +222,27 @@ func (f *fakeFeed) ends() []int64 {
 		ends = append(ends, int64(len(p)))
 	}
 	return ends
+}
+
+func digest(o eventlog.Opened) (last [16]byte) {
+	if o.Event != nil {
+		last = o.Event.ID
+	}
+	return last
+}
+
+func (f *fakeFeed) After(partition int32, next int64, last [16]byte) eventlog.Checkpoint {
+	return eventlog.Checkpoint{Cluster: "fake", Position: schema.Position{Generation: 3, Partition: partition, Offset: next}, Last: last}
+}
+
+func (f *fakeFeed) Check(_ context.Context, c eventlog.Checkpoint) error {
+	return f.faults.around("check", func() error {
+		log := f.partitions[c.Position.Partition]
+		if c.Position.Offset > int64(len(log)) || digest(log[c.Position.Offset-1]) != c.Last {
+			return schema.Classify(schema.Fatal, eventlog.ErrOtherLog)
+		}
+		return nil
+	})
 }
 
 // fakeLetters keeps dead letters by position.

@@ -4,26 +4,19 @@ import (
 	"context"
 	"time"
 
-	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 )
 
-// Opened is one record of the log, decoded and opened.
-type Opened struct {
-	schema.Position
-	RecordedAt schema.Instant
-	Event      *schema.Event // shared: read only
-	Void       error         // the key is gone: a reader carries on
-	Bad        error         // cannot be decoded
-}
-
-// OpenedBatch is a range of one partition.
-type OpenedBatch struct {
-	From, Next int64
-	Events     []Opened
-}
-
-// Feed reads the log: archive and live log as one sequence, without gap or overlap.
+// Feed reads the log: archive and live log as one sequence, without gap or overlap. *eventlog.Feed is one.
 type Feed interface {
-	// Read gives the records from offset on. At the end of the partition it waits up to wait, then gives an empty batch.
-	Read(ctx context.Context, partition int32, offset int64, wait time.Duration) (OpenedBatch, error)
+	// Read gives the events from offset on. At the end of the partition it waits up to wait, then gives an empty batch.
+	Read(ctx context.Context, partition int32, offset int64, wait time.Duration) (eventlog.OpenedBatch, error)
+}
+
+// Log tells whether the log is the one that an index was made of. *eventlog.Log is one.
+type Log interface {
+	// After makes the checkpoint of a role that has read up to next, the offset after the record whose digest is last.
+	After(partition int32, next int64, last [16]byte) eventlog.Checkpoint
+	// Check fails, fatally, if the log is not the one that the checkpoint was made by.
+	Check(ctx context.Context, c eventlog.Checkpoint) error
 }

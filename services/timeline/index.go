@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/state"
@@ -20,8 +21,7 @@ import (
 //	'n'                                                      →  incarnation(8)                   set last, when the index is complete
 //	offsets of the topic                                     →  package state
 //
-// An event's key begins with its time, so that what is written together lies together: live events touch the newest block alone,
-// and the Bloom filters answer for ids that are new.
+// An event's key begins with its time, so that what is written together lies together: live events touch the newest blocks alone.
 var (
 	prefixEvent     = []byte{'e'}
 	prefixIntent    = []byte{'i'}
@@ -125,10 +125,15 @@ type index struct {
 	topic       string
 	generation  uint32
 	incarnation Incarnation
+	filter      *filter
+	filtered    atomic.Bool // the filter has every id of the store
 }
 
 // known says under which epoch an event is in the table. scratch is for the key and may be nil.
 func (x *index) known(scratch []byte, at schema.Instant, id schema.EventID) (epoch uint32, found bool, err error) {
+	if x.filtered.Load() && !x.filter.may(id) {
+		return 0, false, nil
+	}
 	key := appendEventKey(scratch[:0], at, id)
 	value, found, err := x.store.Get(key, key)
 	if err != nil || !found {
@@ -138,9 +143,10 @@ func (x *index) known(scratch []byte, at schema.Instant, id schema.EventID) (epo
 	return epoch, true, err
 }
 
-// mark notes in one commit that rows are in the table and that the partition is written up to next. The commit need not be durable:
+// mark notes in one commit that rows are in the table and that the partition is written up to next, with the checkpoint of the log
+// there, if it is known. The commit need not be durable:
 // if it is lost, the intent before it, which is durable, is open again.
-func (x *index) mark(partition int32, rows []Row, next int64) error {
+func (x *index) mark(partition int32, rows []Row, next int64, checkpoint []byte) error {
 	b := x.store.NewBatch()
 	var key [eventKeyLength]byte
 	var value [8]byte
@@ -149,23 +155,44 @@ func (x *index) mark(partition int32, rows []Row, next int64) error {
 		if err := b.Set(appendEventKey(key[:0], e.OccurredAt, e.ID), appendEpoch(value[:0], e.Key.Epoch)); err != nil {
 			return errors.Join(err, b.Discard())
 		}
+		x.filter.add(e.ID)
 	}
-	if err := b.SetOffset(x.topic, partition, state.Offset{Generation: x.generation, Next: next}); err != nil {
+	if err := b.SetOffset(x.topic, partition, state.Offset{Generation: x.generation, Next: next, Mark: checkpoint}); err != nil {
 		return errors.Join(err, b.Discard())
 	}
 	return b.Commit()
 }
 
-// next gives the offset from which a partition is to be read.
-func (x *index) next(partition int32) (int64, error) {
+// fill reads all ids of the store into the filter. Ids that are marked meanwhile are added by mark.
+func (x *index) fill(ctx context.Context) error {
+	n := 0
+	err := x.store.Scan(prefixEvent, state.After(prefixEvent), func(key, _ []byte) error {
+		if len(key) != eventKeyLength {
+			return errDamagedIndex
+		}
+		x.filter.add(schema.EventID(key[9:]))
+		if n++; n%10_000 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the ids of the index: %w", err)
+	}
+	x.filtered.Store(true)
+	return nil
+}
+
+// next gives the offset from which a partition is to be read, and the checkpoint that was noted with it.
+func (x *index) next(partition int32) (next int64, checkpoint []byte, err error) {
 	offsets, err := state.Offsets(x.store, x.topic)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if o, ok := offsets[partition]; ok && o.Generation == x.generation {
-		return o.Next, nil
+		return o.Next, o.Mark, nil
 	}
-	return 0, nil
+	return 0, nil, nil
 }
 
 // open reads the incarnation; found is false if the index was never completed.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 )
 
 // partition is the loop of one log partition. Only visible and writing are shared.
@@ -18,7 +19,8 @@ type partition struct {
 	visible atomic.Int64
 	writing chan struct{} // held from the choice of rows until their ids are marked
 
-	ahead []Opened                  // read, and beyond the last batch
+	read  eventlog.OpenedBatch      // the last one
+	ahead []eventlog.Opened         // what is left of it
 	seen  map[schema.EventID]uint32 // ids of the batch, with their epoch
 	key   []byte
 }
@@ -56,9 +58,9 @@ func (p *partition) run(ctx context.Context) error {
 }
 
 // collect reads the next batch: up to the offset to if it is given, else until the batch is full or old. It has at least one record.
-func (p *partition) collect(ctx context.Context, to int64) ([]Opened, error) {
+func (p *partition) collect(ctx context.Context, to int64) ([]eventlog.Opened, error) {
 	t := p.role
-	var batch []Opened
+	var batch []eventlog.Opened
 	var bytes int
 	var due time.Time
 	at := p.next
@@ -86,29 +88,31 @@ func (p *partition) collect(ctx context.Context, to int64) ([]Opened, error) {
 				return batch, nil
 			}
 		}
-		if err := p.read(ctx, at, wait); err != nil {
+		if err := p.fetch(ctx, at, wait); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// read fetches records from offset on into ahead.
-func (p *partition) read(ctx context.Context, offset int64, wait time.Duration) error {
+// fetch reads records from offset on into ahead.
+func (p *partition) fetch(ctx context.Context, offset int64, wait time.Duration) error {
 	return p.role.retry(ctx, "read the log", func() error {
 		got, err := p.role.Feed.Read(ctx, p.number, offset, wait)
 		if err != nil {
 			return err
 		}
-		if got.From != offset && len(got.Events) > 0 {
-			return schema.Classify(schema.Fatal, fmt.Errorf("the log gave offset %d where %d was asked", got.From, offset))
+		if got.From != offset || got.Next-offset != int64(len(got.Events)) {
+			return schema.Classify(schema.Fatal, fmt.Errorf("the log gave %d events of [%d, %d) where offset %d was asked", len(got.Events), got.From, got.Next, offset))
 		}
-		p.ahead = got.Events
+		if got.Next > offset { // an empty read has no digest of the record before it
+			p.read, p.ahead = got, got.Events
+		}
 		return nil
 	})
 }
 
 // write takes a batch from choice to mark. repeated says that its inserts may have been applied before.
-func (p *partition) write(ctx context.Context, batch []Opened, intent Intent, repeated bool) error {
+func (p *partition) write(ctx context.Context, batch []eventlog.Opened, intent Intent, repeated bool) error {
 	t := p.role
 	select {
 	case p.writing <- struct{}{}:
@@ -133,7 +137,11 @@ func (p *partition) write(ctx context.Context, batch []Opened, intent Intent, re
 		}
 		// At this point the rows are visible.
 	}
-	if err := t.index.mark(p.number, rows, intent.To); err != nil {
+	checkpoint, err := p.checkpoint(intent.To)
+	if err != nil {
+		return err
+	}
+	if err := t.index.mark(p.number, rows, intent.To, checkpoint); err != nil {
 		return fmt.Errorf("mark the rows up to offset %d: %w", intent.To, err)
 	}
 	p.next = intent.To
@@ -143,8 +151,16 @@ func (p *partition) write(ctx context.Context, batch []Opened, intent Intent, re
 	return nil
 }
 
+// checkpoint is what the log is checked by at the next start; none if the batch ends within a read.
+func (p *partition) checkpoint(next int64) ([]byte, error) {
+	if p.role.Log == nil || p.read.Next != next {
+		return nil, nil
+	}
+	return p.role.Log.After(p.number, next, p.read.Last).AppendBinary(nil)
+}
+
 // choose gives the events of a batch that become rows. What cannot be a row is put to the dead letters.
-func (p *partition) choose(ctx context.Context, batch []Opened) ([]Row, error) {
+func (p *partition) choose(ctx context.Context, batch []eventlog.Opened) ([]Row, error) {
 	t := p.role
 	if len(p.seen) > keptRows {
 		p.seen = nil
@@ -157,7 +173,7 @@ func (p *partition) choose(ctx context.Context, batch []Opened) ([]Row, error) {
 	for _, o := range batch {
 		switch {
 		case o.Bad != nil:
-			if err := p.bury(ctx, Letter{Position: o.Position, RecordedAt: o.RecordedAt, Reason: o.Bad}); err != nil {
+			if err := p.bury(ctx, Letter{Position: o.Position, RecordedAt: o.RecordedAt, Record: o.Record, Reason: o.Bad}); err != nil {
 				return nil, err
 			}
 			continue

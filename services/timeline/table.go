@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 )
 
 // Table is ClickHouse as this role uses it. Errors are classed (schema.ClassOf): transient is tried again, rejected is the rows' own
@@ -40,8 +41,9 @@ type Erasure struct {
 type Letter struct {
 	Position   schema.Position
 	RecordedAt schema.Instant
-	Event      *schema.Event // nil if it could not be decoded
-	Reason     error         // a *schema.Refusal where there is a rule
+	Event      *schema.Event    // nil if it could not be decoded
+	Record     *eventlog.Record // as it is in the log, only if it could not be decoded
+	Reason     error            // a *schema.Refusal where there is a rule
 }
 
 // DeadLetters keeps letters.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
@@ -33,8 +34,8 @@ type Config struct {
 	DeadLetters DeadLetters
 	Intents     Intents // nil keeps them in Store
 
-	// Ends gives the end of each partition of the log; it is asked once, to refuse a log that is not the one of the index. nil trusts.
-	Ends func(ctx context.Context) ([]int64, error)
+	// Log refuses a log that is not the one of the index; nil trusts.
+	Log Log
 
 	// Void says whether an event is void by an erasure. It is asked again just before an insert, so an erasure that it knows of
 	// reaches what was read before. nil is never.
@@ -104,7 +105,7 @@ func New(config Config) *Timeline {
 	c := config.withDefaults()
 	t := &Timeline{
 		Config:   c,
-		index:    &index{store: c.Store, topic: schema.TopicEvents, generation: c.Generation},
+		index:    &index{store: c.Store, topic: schema.TopicEvents, generation: c.Generation, filter: newFilter()},
 		inserts:  make(chan *builder, c.Inserts),
 		metrics:  newMetrics(c.Registry),
 		advanced: make(chan struct{}),
@@ -124,6 +125,7 @@ func (t *Timeline) Run(ctx context.Context) error {
 		return ignoreEnd(ctx, fmt.Errorf("open the timeline index: %w", err))
 	}
 	group, ctx2 := errgroup.WithContext(ctx)
+	group.Go(func() error { return t.index.fill(ctx2) }) // until then the store answers
 	for _, p := range t.partitions {
 		group.Go(func() error {
 			if err := p.run(ctx2); err != nil {
@@ -161,26 +163,30 @@ func (t *Timeline) open(ctx context.Context) error {
 		}
 		t.Logger.Info("timeline: new index", "incarnation", t.index.incarnation, "took", t.Now().Sub(started))
 	}
-	var ends []int64
-	if t.Ends != nil {
-		if err := t.retry(ctx, "find the end of the log", func() (err error) { ends, err = t.Ends(ctx); return err }); err != nil {
-			return err
-		}
-	}
 	for _, p := range t.partitions {
-		next, err := t.index.next(p.number)
+		next, mark, err := t.index.next(p.number)
 		if err != nil {
 			return err
 		}
-		if int(p.number) < len(ends) && next > ends[p.number] {
-			return schema.Classify(schema.Fatal, fmt.Errorf("partition %d of the log ends at offset %d, the timeline has read up to %d: "+
-				"this is another log, or it has lost its end", p.number, ends[p.number], next))
+		if t.Log != nil && len(mark) > 0 {
+			if err := t.check(ctx, mark); err != nil {
+				return fmt.Errorf("partition %d: %w", p.number, err)
+			}
 		}
 		p.next = next
 		p.visible.Store(next)
 	}
 	t.opened.Store(true)
 	return nil
+}
+
+// check makes sure that the log is the one that a mark was made of.
+func (t *Timeline) check(ctx context.Context, mark []byte) error {
+	var c eventlog.Checkpoint
+	if err := c.UnmarshalBinary(mark); err != nil {
+		return errors.Join(errDamagedIndex, err)
+	}
+	return t.retry(ctx, "read the log", func() error { return t.Log.Check(ctx, c) })
 }
 
 // retry runs f until it succeeds, fails for another reason than a transient one, or ctx ends.

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
@@ -59,10 +60,10 @@ func newWorld(seed uint64, partitions, records int) *world {
 	copies := map[schema.EventID]int{}
 	w.table = &fakeTable{faults: f, tokens: map[string]bool{}, poison: func(id schema.EventID) bool { return poison[id] }}
 	for p := range partitions {
-		var log []Opened
+		var log []eventlog.Opened
 		for len(log) < records {
 			position := schema.Position{Generation: 3, Partition: int32(p), Offset: int64(len(log))}
-			o := Opened{Position: position, RecordedAt: schema.Instant(1e15 + len(log))}
+			o := eventlog.Opened{Position: position, RecordedAt: schema.Instant(1e15 + len(log))}
 			switch dice := r.IntN(20); {
 			case dice < 5 && len(log) > 0: // a copy
 				copied := log[r.IntN(len(log))]
@@ -112,8 +113,8 @@ func (w *world) live(t *testing.T) (done bool) {
 	role := New(Config{
 		Feed: w.feed, Partitions: int32(len(w.feed.partitions)), Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters,
 		Intents: faultyIntents{storedIntents{store}, w.faults}, Void: w.void,
-		Ends:    func(context.Context) ([]int64, error) { return w.feed.ends(), nil },
-		Linger:  time.Duration(w.random.IntN(2)) * time.Millisecond,
+		Log:     w.feed,
+		Linger:  time.Duration(1+w.random.IntN(2000)) * time.Microsecond,
 		BackOff: time.Microsecond, BatchRecords: 1 + w.random.IntN(40), Logger: quiet,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -298,7 +299,7 @@ func TestErase(t *testing.T) {
 			next := *o.Event
 			next.Key.Epoch = 1
 			for _, e := range []*schema.Event{o.Event, &next} {
-				w.feed.partitions[0] = append(w.feed.partitions[0], Opened{
+				w.feed.partitions[0] = append(w.feed.partitions[0], eventlog.Opened{
 					Position: schema.Position{Generation: 3, Offset: int64(len(w.feed.partitions[0]))}, Event: e,
 				})
 			}
@@ -384,11 +385,11 @@ func TestRefusesAnotherLog(t *testing.T) {
 	defer store.Close()
 	role := New(Config{
 		Feed: w.feed, Partitions: 1, Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters, Logger: quiet,
-		Ends: func(context.Context) ([]int64, error) { return w.feed.ends(), nil },
+		Log: w.feed,
 	})
 	err = role.Run(t.Context())
-	if err == nil || schema.ClassOf(err) != schema.Fatal {
-		t.Fatalf("Run gave %v, want a fatal error", err)
+	if !errors.Is(err, eventlog.ErrOtherLog) {
+		t.Fatalf("Run gave %v, want ErrOtherLog", err)
 	}
 }
 
