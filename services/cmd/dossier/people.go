@@ -60,7 +60,7 @@ type dossierView struct {
 		TotalCount int
 		Edges      []struct {
 			Node struct {
-				ID, Type, Channel, Actor, Source, OccurredAt          string
+				ID, Type, Channel, Actor, Source, OccurredAt           string
 				Name, Text, Entity, Conversation, Case, Rating, Amount *string
 				Currency                                               *string
 			}

@@ -1,0 +1,235 @@
+package graphql
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Caller is who asks: the workspace, the person or tool held responsible, and what they may do.
+type Caller struct {
+	Workspace string
+	Actor     string
+	Scopes    []string
+}
+
+// Identifier is a value to look people up by, as somebody wrote it.
+type Identifier struct {
+	Kind, Value string
+	Country     string // ISO 3166 alpha-2 for national phone numbers; empty: none
+}
+
+// Person is a profile with all that identity knows of it.
+type Person struct {
+	ID                        schema.ProfileID
+	Known                     bool
+	Quarantined               bool
+	FirstContact, LastContact schema.Instant // 0: none
+	Personas                  []Persona      // sorted by id
+	Traits                    []Trait        // sorted by name
+	Identifiers               []Held         // sorted by kind, value
+	Consents                  []Consent
+	Possible                  []Possible
+}
+
+// Persona is one account of a person.
+type Persona struct {
+	ID                        schema.ProfileID // public id of (persona, epoch)
+	Persona                   schema.PersonaID // what timeline rows carry
+	Epoch                     uint32
+	Source                    string
+	Trust                     schema.Trust
+	Account                   schema.Account
+	FirstContact, LastContact schema.Instant
+}
+
+// Candidate is one value of a trait.
+type Candidate struct {
+	Value     json.RawMessage
+	Source    string
+	Persona   schema.ProfileID
+	Time      schema.Instant
+	Assurance schema.Assurance
+}
+
+// Trait is one line of the golden record.
+type Trait struct {
+	Name string
+	Candidate
+	RunnersUp []Candidate
+}
+
+// Held is an identifier of a person.
+type Held struct {
+	Kind, Value         string
+	Assurance           schema.Assurance
+	Sources             []string
+	FirstSeen, LastSeen schema.Instant
+}
+
+// Consent is what a person said about being contacted.
+type Consent struct {
+	Kind, Value                    string
+	Channel                        schema.Channel
+	Purpose                        string
+	State                          schema.ConsentState
+	LegalBasis, TextVersion, Proof string
+	Source                         string
+	Time, Expiry                   schema.Instant
+}
+
+// Possible is another profile that was kept apart.
+type Possible struct {
+	Profile schema.ProfileID
+	Reason  string
+	Kinds   []string
+}
+
+// Explanation answers why and how.
+type Explanation struct {
+	Same     bool
+	Profiles []schema.ProfileID
+	Summary  string
+	Steps    []Step
+}
+
+// Step is one join or refusal.
+type Step struct {
+	Joined  bool
+	Stratum int
+	Force   string
+	Rule    string
+	Kind    string // "": none
+	Value   string // as given by a source; "" if not known
+	A, B    schema.ProfileID
+	Event   schema.EventID // of an assertion; zero: none
+}
+
+// Profiles answers who is who. All answers are of the present, never stale: an implementation that has not caught up says so by an
+// *Error with code NOT_READY.
+type Profiles interface {
+	// Owners lists every profile that owns an identifier, sorted by id; nil if none.
+	Owners(ctx context.Context, workspace string, id Identifier) ([]schema.ProfileID, error)
+	// People gives the profiles that now hold the ids (persona or profile ids ever handed out), in their order; nil where an id was
+	// never handed out. One call is one round trip.
+	People(ctx context.Context, workspace string, ids []schema.ProfileID) ([]*Person, error)
+	// Page lists profile ids after one, by id.
+	Page(ctx context.Context, workspace string, after schema.ProfileID, limit int) ([]schema.ProfileID, error)
+	// Why explains two identifiers. An identifier that nobody owns is an *Error with code UNKNOWN_IDENTIFIER.
+	Why(ctx context.Context, workspace string, a, b Identifier) (*Explanation, error)
+	// How explains one profile; nil if the id was never handed out.
+	How(ctx context.Context, workspace string, id schema.ProfileID) (*Explanation, error)
+	// Count gives the numbers of profiles and personas.
+	Count(ctx context.Context, workspace string) (profiles, personas int64, err error)
+}
+
+// Filter chooses interactions. A zero field chooses all.
+type Filter struct {
+	Channels []schema.Channel
+	Types    []schema.Type
+	From, To schema.Instant // OccurredAt in [From, To); 0: open
+}
+
+// Cursor is a place in a timeline: newest first, by (OccurredAt, id).
+type Cursor struct {
+	OccurredAt schema.Instant
+	ID         schema.EventID
+}
+
+// Interaction is one contact.
+type Interaction struct {
+	ID                                          schema.EventID
+	Persona                                     schema.PersonaID
+	OccurredAt                                  schema.Instant
+	Type                                        schema.Type
+	Channel                                     schema.Channel
+	Actor                                       schema.Actor
+	Source, ActorID, Name                       string
+	Conversation, Case, Parent, Mention, Entity string
+	Text, Language, Rating, RatingScale         string
+	Amount, Currency                            string
+	Properties                                  json.RawMessage
+}
+
+// Page is a part of a timeline.
+type Page struct {
+	Interactions []Interaction // newest first
+	More         bool
+}
+
+// Case is the state of one case by its latest event.
+type Case struct {
+	ID                                string
+	State                             string // open, resolved, reopened
+	OpenedAt, ResolvedAt, LastContact schema.Instant
+}
+
+// Satisfaction sums up what a person answered.
+type Satisfaction struct {
+	Answers                     int64
+	LastRating, LastRatingScale string
+	LastAnswerAt                schema.Instant
+}
+
+// Money is an amount, exact.
+type Money struct{ Amount, Currency string }
+
+// Value sums up what a person bought, the latest version of each order.
+type Value struct {
+	Orders      int64
+	Spent       []Money // sorted by currency
+	LastOrderAt schema.Instant
+}
+
+// Timeline reads interactions. Each method takes the personas of several people and answers for each: one call is one query.
+type Timeline interface {
+	Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f Filter, after *Cursor, first int) ([]Page, error)
+	Totals(ctx context.Context, workspace string, people [][]schema.PersonaID, f Filter) ([]int64, error)
+	Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]Case, error)
+	Satisfaction(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]Satisfaction, error)
+	Value(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]Value, error)
+	// Interactions gives events by id; what is not there is left out.
+	Interactions(ctx context.Context, workspace string, ids []schema.EventID) ([]Interaction, error)
+	// Count gives the number of events.
+	Count(ctx context.Context, workspace string) (int64, error)
+}
+
+// Freshness is the time from accepted to visible, in seconds, over the last minutes.
+type Freshness struct {
+	N             int64
+	P50, P90, P99 float64
+}
+
+// Figures are what the installation measures of itself.
+type Figures interface {
+	Freshness() Freshness
+	MapBehind() int64
+}
+
+// Decision is one recorded decision before it is an event.
+type Decision struct {
+	Type           schema.Type // identity.linked, identity.separated or identity.released
+	A, B           schema.ProfileID
+	Of             schema.EventID
+	Reason         string
+	IdempotencyKey string
+}
+
+// Decisions records decisions as events. A method returns when the event is durable and its effect can be read.
+type Decisions interface {
+	// Assert links, separates or releases.
+	Assert(ctx context.Context, caller Caller, d Decision) (schema.EventID, error)
+	// Consent records what a person said; the contact point, if any, must be one of the person's.
+	Consent(ctx context.Context, caller Caller, profile schema.ProfileID, c schema.Consent, reason, idempotencyKey string) (schema.EventID, error)
+	// Configure makes a document the configuration and gives its hash and canonical form. A stale base is an *Error with code CONFLICT.
+	Configure(ctx context.Context, caller Caller, document json.RawMessage, base, reason, idempotencyKey string) (hash string, canonical json.RawMessage, err error)
+}
+
+// Backends is everything that the resolvers read and decide through.
+type Backends struct {
+	Profiles  Profiles
+	Timeline  Timeline
+	Figures   Figures
+	Decisions Decisions
+}

@@ -1,0 +1,341 @@
+package graphql
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	gql "github.com/graph-gophers/graphql-go"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+const (
+	scopeRead   = "read"
+	scopeUnmask = "unmask"
+	scopeDecide = "decide"
+	scopeCare   = "care"
+	scopeAdmin  = "admin"
+)
+
+type identifierInput struct {
+	Kind    string
+	Value   string
+	Country *string
+}
+
+func (i identifierInput) identifier() Identifier {
+	out := Identifier{Kind: strings.TrimSpace(i.Kind), Value: i.Value}
+	if i.Country != nil {
+		out.Country = *i.Country
+	}
+	return out
+}
+
+type dossierArgs struct {
+	Identifier    identifierInput
+	AsOf, KnownAt *timeValue
+}
+
+func (a dossierArgs) check() error {
+	if a.AsOf != nil || a.KnownAt != nil {
+		return &Error{Code: CodeNotAvailable, Message: "asOf and knownAt are not available in this version", Hint: "ask without them; timeline takes from and to"}
+	}
+	if strings.TrimSpace(a.Identifier.Kind) == "" || a.Identifier.Value == "" {
+		return badInput("an identifier has a kind and a value")
+	}
+	return nil
+}
+
+// owners finds the profiles of an identifier. The kinds id, profile and persona mean an id.
+func (r *resolver) owners(ctx context.Context, workspace string, in identifierInput) ([]*Person, error) {
+	var ids []schema.ProfileID
+	id := in.identifier()
+	switch id.Kind {
+	case "id", "profile", "persona":
+		p, err := profileIDOf(gql.ID(id.Value))
+		if err != nil {
+			return nil, err
+		}
+		ids = []schema.ProfileID{p}
+	default:
+		var err error
+		if ids, err = r.backends.Profiles.Owners(ctx, workspace, id); err != nil {
+			return nil, err
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	people, err := r.backends.Profiles.People(ctx, workspace, ids)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(people, func(p *Person) bool { return p == nil }), nil
+}
+
+func (r *resolver) start(ctx context.Context, scope string) (Caller, veil, error) {
+	c, err := need(ctx, scope)
+	if err != nil {
+		return c, true, err
+	}
+	return c, veil(!slices.Contains(c.Scopes, scopeUnmask)), nil
+}
+
+// Dossiers resolves Query.dossiers.
+func (r *resolver) Dossiers(ctx context.Context, args dossierArgs) ([]*dossier, error) {
+	c, v, err := r.start(ctx, scopeRead)
+	if err != nil {
+		return nil, err
+	}
+	if err := args.check(); err != nil {
+		return nil, err
+	}
+	people, err := r.owners(ctx, c.Workspace, args.Identifier)
+	if err != nil {
+		return nil, r.answer(ctx, err)
+	}
+	out := make([]*dossier, len(people))
+	for i, p := range people {
+		out[i] = &dossier{r, p, v}
+	}
+	return out, nil
+}
+
+// Dossier resolves Query.dossier.
+func (r *resolver) Dossier(ctx context.Context, args dossierArgs) (*dossier, error) {
+	all, err := r.Dossiers(ctx, args)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	if len(all) > 1 {
+		e := &Error{Code: CodeAmbiguous, Message: fmt.Sprintf("%d profiles own this identifier", len(all)), Hint: "choose one of extensions.profiles, or ask dossiers"}
+		for _, d := range all {
+			e.Profiles = append(e.Profiles, d.person.ID)
+		}
+		return nil, e
+	}
+	return all[0], nil
+}
+
+// Profile resolves Query.profile.
+func (r *resolver) Profile(ctx context.Context, args struct{ ID gql.ID }) (*profile, error) {
+	c, v, err := r.start(ctx, scopeRead)
+	if err != nil {
+		return nil, err
+	}
+	id, err := profileIDOf(args.ID)
+	if err != nil {
+		return nil, err
+	}
+	people, err := r.backends.Profiles.People(ctx, c.Workspace, []schema.ProfileID{id})
+	if err != nil || len(people) == 0 || people[0] == nil {
+		return nil, r.answer(ctx, err)
+	}
+	return &profile{r, people[0], v}, nil
+}
+
+// pageSize checks a connection's first.
+func pageSize(first *int32) (int, error) {
+	switch {
+	case first == nil:
+		return 50, nil
+	case *first < 0 || *first > MaxFirst:
+		return 0, badInput("first is a number from 0 to %d", MaxFirst)
+	}
+	return int(*first), nil
+}
+
+const cursorVersion = "1:"
+
+func encodeCursor(parts ...string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(cursorVersion + strings.Join(parts, ":")))
+}
+
+func decodeCursor(cursor string, n int) ([]string, error) {
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	text, ok := strings.CutPrefix(string(b), cursorVersion)
+	parts := strings.Split(text, ":")
+	if err != nil || !ok || len(parts) != n {
+		return nil, badInput("this cursor was not handed out here")
+	}
+	return parts, nil
+}
+
+// Profiles resolves Query.profiles. A page is one read of ids and one of profiles.
+func (r *resolver) Profiles(ctx context.Context, args struct {
+	Search *string
+	IDs    *[]gql.ID
+	First  *int32
+	After  *string
+}) (*profileConnection, error) {
+	c, v, err := r.start(ctx, scopeRead)
+	if err != nil {
+		return nil, err
+	}
+	first, err := pageSize(args.First)
+	if err != nil {
+		return nil, err
+	}
+	var after schema.ProfileID
+	if args.After != nil {
+		parts, err := decodeCursor(*args.After, 1)
+		if err != nil {
+			return nil, err
+		}
+		if after, err = schema.ParsePersonaID(parts[0]); err != nil {
+			return nil, badInput("this cursor was not handed out here")
+		}
+	}
+	var people []*Person
+	switch {
+	case args.Search != nil && args.IDs != nil:
+		return nil, badInput("give search or ids, not both")
+	case args.Search != nil:
+		people, err = r.search(ctx, c.Workspace, *args.Search)
+	case args.IDs != nil:
+		people, err = r.byIDs(ctx, c.Workspace, *args.IDs)
+	default:
+		var ids []schema.ProfileID
+		if ids, err = r.backends.Profiles.Page(ctx, c.Workspace, after, first+1); err == nil && len(ids) > 0 {
+			people, err = r.backends.Profiles.People(ctx, c.Workspace, ids)
+		}
+	}
+	if err != nil {
+		return nil, r.answer(ctx, err)
+	}
+	people = slices.DeleteFunc(people, func(p *Person) bool { return p == nil || p.ID.Compare(after) <= 0 })
+	slices.SortFunc(people, func(a, b *Person) int { return a.ID.Compare(b.ID) })
+	people = slices.CompactFunc(people, func(a, b *Person) bool { return a.ID == b.ID })
+	connection := &profileConnection{PageInfo: pageInfo{HasPreviousPage: args.After != nil, HasNextPage: len(people) > first}}
+	for _, p := range people[:min(first, len(people))] {
+		connection.Edges = append(connection.Edges, &profileEdge{Node: &profile{r, p, v}, Cursor: encodeCursor(p.ID.String())})
+	}
+	if n := len(connection.Edges); n > 0 {
+		connection.PageInfo.StartCursor, connection.PageInfo.EndCursor = &connection.Edges[0].Cursor, &connection.Edges[n-1].Cursor
+	}
+	return connection, nil
+}
+
+// search finds people by an exact identifier (kind:value, or a bare e-mail or phone) or an id.
+func (r *resolver) search(ctx context.Context, workspace, text string) ([]*Person, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return nil, badInput("search is empty")
+	}
+	if id, err := profileIDOf(gql.ID(text)); err == nil {
+		return r.backends.Profiles.People(ctx, workspace, []schema.ProfileID{id})
+	}
+	if kind, value, ok := strings.Cut(text, ":"); ok && value != "" {
+		return r.owners(ctx, workspace, identifierInput{Kind: kind, Value: value})
+	}
+	kind := "phone"
+	if strings.Contains(text, "@") {
+		kind = "email"
+	}
+	return r.owners(ctx, workspace, identifierInput{Kind: kind, Value: text})
+}
+
+func (r *resolver) byIDs(ctx context.Context, workspace string, in []gql.ID) ([]*Person, error) {
+	if len(in) > MaxIDs {
+		return nil, badInput("at most %d ids at once", MaxIDs)
+	}
+	ids := make([]schema.ProfileID, len(in))
+	for i, id := range in {
+		var err error
+		if ids[i], err = profileIDOf(id); err != nil {
+			return nil, err
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return r.backends.Profiles.People(ctx, workspace, ids)
+}
+
+// Why resolves Query.why.
+func (r *resolver) Why(ctx context.Context, args struct{ A, B identifierInput }) (*explanation, error) {
+	c, v, err := r.start(ctx, scopeRead)
+	if err != nil {
+		return nil, err
+	}
+	e, err := r.backends.Profiles.Why(ctx, c.Workspace, args.A.identifier(), args.B.identifier())
+	if err != nil {
+		return nil, r.answer(ctx, err)
+	}
+	return &explanation{*e, v}, nil
+}
+
+// How resolves Query.how.
+func (r *resolver) How(ctx context.Context, args struct{ ID gql.ID }) (*explanation, error) {
+	c, v, err := r.start(ctx, scopeRead)
+	if err != nil {
+		return nil, err
+	}
+	id, err := profileIDOf(args.ID)
+	if err != nil {
+		return nil, err
+	}
+	e, err := r.backends.Profiles.How(ctx, c.Workspace, id)
+	if err != nil || e == nil {
+		return nil, r.answer(ctx, err)
+	}
+	return &explanation{*e, v}, nil
+}
+
+// Metrics resolves Query.metrics.
+func (r *resolver) Metrics(ctx context.Context) (*metrics, error) {
+	c, _, err := r.start(ctx, scopeRead)
+	if err != nil {
+		return nil, err
+	}
+	return &metrics{r, c.Workspace}, nil
+}
+
+// Inbox resolves Query.inbox: no source sends cases to wait on yet, so it is empty.
+func (r *resolver) Inbox(ctx context.Context, args struct {
+	First *int32
+	After *string
+}) (*caseConnection, error) {
+	if _, _, err := r.start(ctx, scopeRead); err != nil {
+		return nil, err
+	}
+	if _, err := pageSize(args.First); err != nil {
+		return nil, err
+	}
+	return &caseConnection{}, nil
+}
+
+// Node resolves Query.node: a dossier, a profile, or an interaction.
+func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, error) {
+	c, v, err := r.start(ctx, scopeRead)
+	if err != nil {
+		return nil, err
+	}
+	id, err := profileIDOf(args.ID)
+	if err != nil {
+		return nil, nil // not an id of ours: there is no such object
+	}
+	people, err := r.backends.Profiles.People(ctx, c.Workspace, []schema.ProfileID{id})
+	if err != nil {
+		return nil, r.answer(ctx, err)
+	}
+	if len(people) == 1 && people[0] != nil {
+		if strings.HasPrefix(string(args.ID), dossierPrefix) {
+			return &node{&dossier{r, people[0], v}}, nil
+		}
+		return &node{&profile{r, people[0], v}}, nil
+	}
+	found, err := r.backends.Timeline.Interactions(ctx, c.Workspace, []schema.EventID{schema.EventID(id)})
+	if err != nil || len(found) == 0 {
+		return nil, r.answer(ctx, err)
+	}
+	return &node{&interaction{found[0], v}}, nil
+}
+
+func cursorOf(i *Interaction) string {
+	return encodeCursor(fmt.Sprint(int64(i.OccurredAt)), hex.EncodeToString(i.ID[:]))
+}

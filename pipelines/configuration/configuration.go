@@ -1,0 +1,173 @@
+// Package configuration reads the document that a workspace runs under: its sources, identity rules and survivorship.
+//
+// A document is JSON (the command line turns YAML into it). It is content-addressed: Hash is the SHA-256 of its canonical form,
+// so two documents that say the same in another order are one. A section that is absent is the default, so old documents keep
+// working under new code; a member that nobody knows is refused, so a typing error never passes for a setting.
+//
+// It holds no secrets: they appear only as secret:NAME.
+package configuration
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dossier-cdp/dossier/pipelines/channel"
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/canonical"
+)
+
+// Configuration is a document made ready for use. It is read-only.
+type Configuration struct {
+	Hash         string // hex SHA-256 of Document
+	IdentityHash string // hex SHA-256 of what identity depends on: another one means that identity is rebuilt
+	Document     []byte // canonical JSON
+	Sources      map[string]*channel.Source
+	Identity     *identity.Rules
+	Survivorship *persona.Rules
+}
+
+type document struct {
+	Sources      map[string]source `json:"sources"`
+	Identity     json.RawMessage   `json:"identity"`
+	Survivorship json.RawMessage   `json:"survivorship"`
+}
+
+type source struct {
+	Channel     string   `json:"channel"`
+	Country     string   `json:"country"`
+	Assurance   string   `json:"assurance"`
+	AccountKind string   `json:"accountKind"`
+	Actor       string   `json:"actor"`
+	Agents      []string `json:"agents"`
+	Bots        []string `json:"bots"`
+	Class       string   `json:"class"`
+}
+
+const maxBytes = 4 << 20
+
+// Parse reads a document. What is wrong with it is a *schema.Refusal that names the member.
+func Parse(text []byte) (*Configuration, error) {
+	if len(bytes.TrimSpace(text)) == 0 {
+		text = []byte("{}")
+	}
+	if len(text) > maxBytes {
+		return nil, refuse(fmt.Sprintf("the document has %d bytes", len(text)), "keep it under 4 MiB")
+	}
+	parsed, err := canonical.Parse(text, canonical.Limits{Depth: 32})
+	if err != nil {
+		return nil, err
+	}
+	c := &Configuration{Document: parsed.Root().AppendCanonical(nil, nil)}
+	sum := sha256.Sum256(c.Document)
+	c.Hash = hex.EncodeToString(sum[:])
+
+	var d document
+	if err := strict(c.Document, &d, "the document"); err != nil {
+		return nil, err
+	}
+	c.Sources = make(map[string]*channel.Source, len(d.Sources))
+	names := make([]string, 0, len(d.Sources))
+	for name := range d.Sources {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		s, err := d.Sources[name].ready(name)
+		if err != nil {
+			return nil, err
+		}
+		c.Sources[name] = s
+	}
+	c.Identity = identity.DefaultRules()
+	if d.Identity != nil {
+		if err := strict(d.Identity, c.Identity, "identity"); err != nil {
+			return nil, err
+		}
+		if err := c.Identity.Prepare(); err != nil {
+			return nil, err
+		}
+	}
+	c.Survivorship = &persona.Rules{}
+	if d.Survivorship != nil {
+		if err := strict(d.Survivorship, c.Survivorship, "survivorship"); err != nil {
+			return nil, err
+		}
+		if err := c.Survivorship.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	sum = sha256.Sum256(d.Identity)
+	c.IdentityHash = hex.EncodeToString(sum[:])
+	return c, nil
+}
+
+// Source gives the settings of a source; one that is not declared has the defaults.
+func (c *Configuration) Source(name string) *channel.Source {
+	if s := c.Sources[name]; s != nil {
+		return s
+	}
+	return &channel.Source{Name: name}
+}
+
+func refuse(reason, hint string) error {
+	return schema.Refuse("configuration_invalid", reason, hint)
+}
+
+func strict(text []byte, into any, where string) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return refuse(where+": "+strings.TrimPrefix(err.Error(), "json: "), "see 'dossier config show' for the members that there are")
+	}
+	return nil
+}
+
+func (s source) ready(name string) (*channel.Source, error) {
+	out := &channel.Source{Name: name, Country: strings.ToUpper(s.Country), AccountKind: s.AccountKind, Agents: s.Agents, Bots: s.Bots, Class: s.Class}
+	if len(out.Country) != 0 && len(out.Country) != 2 {
+		return nil, refuse("source "+name+": country is not two letters", "use ISO 3166 alpha-2, such as FR or GB")
+	}
+	var ok bool
+	if s.Channel != "" {
+		if out.Channel, ok = schema.ParseChannel(s.Channel); !ok {
+			return nil, refuse("source "+name+": there is no such channel", "use one of "+join(schema.Channels()))
+		}
+	}
+	if s.Assurance != "" {
+		if out.Assurance, ok = schema.ParseAssurance(s.Assurance); !ok {
+			return nil, refuse("source "+name+": there is no such assurance", "use verified, declared or inferred")
+		}
+	}
+	if s.Actor != "" {
+		if out.Actor, ok = schema.ParseActor(s.Actor); !ok {
+			return nil, refuse("source "+name+": there is no such actor", "use customer, agent, bot, brand or system")
+		}
+	}
+	return out, nil
+}
+
+func join[T fmt.Stringer](values []T) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = v.String()
+	}
+	return strings.Join(words, ", ")
+}
+
+// Default is the document before the first change, with every section written out.
+func Default() []byte {
+	kinds, err := json.Marshal(map[string]any{
+		"sources": map[string]any{}, "identity": identity.DefaultRules(), "survivorship": &persona.Rules{},
+	})
+	if err != nil {
+		panic(err) // Unreachable: the types marshal
+	}
+	return kinds
+}

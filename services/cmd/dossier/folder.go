@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// folder is the data folder of an installation:
+//
+//	credentials.json   how the other commands reach it (0600)
+//	keys/              master key and key ring: irreplaceable, not in any backup of the rest
+//	log/               the embedded log
+//	archive/           closed ranges of the log: with the log and the ring, all that is irreplaceable
+//	clickhouse/        the embedded engine; rebuilt from the log
+//	state/             what the roles keep; rebuilt from the log
+type folder struct {
+	dir  string
+	lock *os.File
+}
+
+// openFolder makes the folder if needed and locks it for this process.
+func openFolder(dir string) (*folder, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the data folder %s cannot be made: %w; choose another with --data", dir, reason(err))
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the data folder %s is not writable: %w; choose another with --data", dir, reason(err))
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("the data folder %s is in use by another dossier: stop it, or choose another with --data", dir), lock.Close())
+	}
+	return &folder{dir, lock}, nil
+}
+
+func reason(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+func (f *folder) path(parts ...string) string {
+	return filepath.Join(append([]string{f.dir}, parts...)...)
+}
+
+func (f *folder) close() error { return f.lock.Close() }
+
+// readCredentials gives the stored credentials; false if there are none.
+func (f *folder) readCredentials() (credentials, bool, error) {
+	var c credentials
+	b, err := os.ReadFile(f.path("credentials.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return c, false, nil
+	}
+	if err != nil {
+		return c, false, fmt.Errorf("read credentials.json: %w", err)
+	}
+	if err := json.Unmarshal(b, &c); err != nil {
+		return c, false, fmt.Errorf("%s is not the JSON that 'dossier up' wrote: put it back, or move it away and create keys anew: %w", f.path("credentials.json"), err)
+	}
+	return c, true, nil
+}
+
+// writeCredentials replaces the file whole, durably.
+func (f *folder) writeCredentials(c credentials) error {
+	b, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := f.path("credentials.json")
+	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("write credentials.json: %w", err)
+	}
+	if _, err := file.Write(append(b, '\n')); err != nil {
+		return errors.Join(fmt.Errorf("write credentials.json: %w", err), file.Close())
+	}
+	if err := file.Sync(); err != nil {
+		return errors.Join(fmt.Errorf("write credentials.json: %w", err), file.Close())
+	}
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("write credentials.json: %w", err)
+	}
+	return os.Rename(path+".new", path)
+}
