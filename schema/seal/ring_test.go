@@ -313,6 +313,17 @@ func TestExpire(t *testing.T) {
 	if !ring.Expire("short", 2026) || ring.Expire("short", 2026) {
 		t.Error("the first time changes the ring, the second does not")
 	}
+	for s := range ring.cache.shards {
+		if sets := ring.cache.shards[s].sets; sets != nil {
+			for n := range sets {
+				for i, name := range sets[n].name {
+					if name.slot == held.slot || sets[n].tag[i] == 0 && sets[n].key[i] != (Key{}) {
+						t.Error("a key under the expired secret is still in the cache")
+					}
+				}
+			}
+		}
+	}
 	if held.key != (Key{}) || held.pads.inner.block != [64]byte{} || !bytes.Equal(held.pads.outer.state, make([]byte, len(held.pads.outer.state))) {
 		t.Error("the secret is still in memory")
 	}

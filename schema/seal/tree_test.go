@@ -209,7 +209,7 @@ func TestPunchedLeafHasNoAncestor(t *testing.T) {
 				}
 			}
 			for level, node := range modelPath(root, index) {
-				if bytes.Contains(out, node[:]) || bytes.Contains(memory.Bytes(), node[:]) {
+				if bytes.Contains(out, node[16:]) || bytes.Contains(memory.Bytes(), node[16:]) {
 					t.Fatalf("round %d: node of level %d above punched leaf %016x is held by value", round, level, index)
 				}
 			}
@@ -355,6 +355,44 @@ func TestDestroyedTreeGivesNothing(t *testing.T) {
 		if *block != (branchBlock{}) {
 			t.Error("nodes are still in memory")
 		}
+	}
+}
+
+// What is left under a punched node is kept too, so that punches do not slow the tree down.
+func TestUpperNodesAfterPunch(t *testing.T) {
+	root := Key{6}
+	tree := NewTree(root)
+	const block, punched = uint64(0x7b), uint64(0x7b30) << 48 // of the 256 nodes kept for 0x7b, number 0x30
+	tree.Punch(punched)
+	if _, err := tree.Derive(punched + 1<<60); err != nil { // another block
+		t.Fatal(err)
+	}
+	if _, err := tree.Derive(punched); !errors.Is(err, ErrPunched) {
+		t.Fatal(err)
+	}
+	kept := tree.upper.blocks[block].Load()
+	if kept == nil {
+		t.Fatal("the block was not filled")
+	}
+	for i := range kept {
+		want := modelPath(root, block<<56|uint64(i)<<48)[upperLevel]
+		if i == 0x30 {
+			want = Key{}
+		}
+		if kept[i] != want {
+			t.Errorf("node %02x is %x, want %x", i, kept[i], want)
+		}
+	}
+}
+
+func TestCompressorIsWiped(t *testing.T) {
+	c := newCompressor()
+	c.buf = append(c.buf, "someone@example.org"...)
+	c.mac(newPads(&Key{1}))
+	buf, out := c.buf[:cap(c.buf)], c.out[:cap(c.out)]
+	c.release()
+	if !bytes.Equal(buf, make([]byte, len(buf))) || !bytes.Equal(out, make([]byte, len(out))) {
+		t.Error("a compressor in the pool still has what it hashed")
 	}
 }
 
