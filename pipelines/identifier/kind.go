@@ -21,6 +21,9 @@ type Kind struct {
 	mask      func(value string) string
 }
 
+// NameAndBirth is the kind of what package identity derives from a full name and a birth date: no source sends it.
+const NameAndBirth = "name_and_birth_date"
+
 var kinds = map[string]*Kind{}
 
 // aliases are names that sources use for a kind of the registry.
@@ -43,6 +46,8 @@ func register(k Kind) {
 func init() {
 	register(Kind{Name: "email", ContactPoint: true, Evidence: true, normalize: email, mask: maskEmail})
 	register(Kind{Name: "phone", ContactPoint: true, National: true, Evidence: true, normalize: phone, mask: maskPhone})
+	register(Kind{Name: "address", ContactPoint: true, Evidence: true, normalize: address, mask: maskAddress})
+	register(Kind{Name: NameAndBirth, Evidence: true})
 	register(Kind{Name: "user_id", Account: true, Evidence: true})
 	register(Kind{Name: "crm_id", Account: true, Evidence: true})
 	register(Kind{Name: "card", Account: true, Evidence: true, normalize: code})

@@ -47,6 +47,14 @@ func maskPhone(value string) string {
 
 func maskHandle(value string) string { return first(strings.TrimPrefix(value, "@")) + "•••" }
 
+// maskAddress keeps the end, which is the postcode or the town.
+func maskAddress(value string) string {
+	if _, place, ok := cutLast(value, ","); ok && place != "" {
+		return "•••," + place
+	}
+	return "•••"
+}
+
 func first(s string) string {
 	_, n := utf8.DecodeRuneInString(s)
 	return s[:n]

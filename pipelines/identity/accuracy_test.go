@@ -95,7 +95,7 @@ func clientsEvent(t testing.TB, row map[string]string) schema.Event {
 			e.Identifiers = append(e.Identifiers, schema.Identifier{Kind: kind, Value: v, Assurance: assurance})
 		}
 	}
-	for _, trait := range []string{"first_name", "last_name", "full_name", "birth_date"} {
+	for _, trait := range []string{"first_name", "last_name", "full_name", "birth_date", "street", "postcode", "city"} {
 		if v := row[trait]; v != "" {
 			quoted, err := json.Marshal(v)
 			if err != nil {

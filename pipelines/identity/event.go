@@ -2,6 +2,7 @@ package identity
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -158,7 +159,7 @@ func (r *Reader) traits(p *Persona, e *schema.Event, assurance schema.Assurance,
 	if len(e.Traits) == 0 {
 		return
 	}
-	var given, family, full string
+	var given, family, full, street, postcode, city, born string
 	for _, t := range e.Traits {
 		switch t.Name {
 		case "first_name", "firstName", "given_name", "givenName", "prenom":
@@ -170,7 +171,16 @@ func (r *Reader) traits(p *Persona, e *schema.Event, assurance schema.Assurance,
 		case "birth_date", "birthday", "birthdate", "birthDate", "date_of_birth", "dob":
 			if y, m, d, ok := name.Birth(text(t.Value)); ok {
 				p.joinBirths([]Birth{{uint16(y), uint16(m), uint16(d), recordedAt}})
+				if m > 0 {
+					born = fmt.Sprintf("%04d-%02d-%02d", y, m, d)
+				}
 			}
+		case "street", "address", "address1", "address_1", "address.street":
+			street = text(t.Value)
+		case "postcode", "postal_code", "postalCode", "zip", "zipcode", "address.postalCode":
+			postcode = text(t.Value)
+		case "city", "town", "address.city":
+			city = text(t.Value)
 		}
 	}
 	var n name.Name
@@ -181,6 +191,12 @@ func (r *Reader) traits(p *Persona, e *schema.Event, assurance schema.Assurance,
 	}
 	if n.Given != "" || n.Family != "" {
 		p.joinNames([]Name{{Given: n.Given, Family: n.Family, Unsplit: n.Unsplit, Assurance: assurance, Recorded: recordedAt}})
+	}
+	if n.Given != "" && n.Family != "" && born != "" {
+		r.key(p, e, schema.Identifier{Kind: identifier.NameAndBirth, Value: n.Given + "|" + n.Family + "|" + born, Assurance: assurance}, recordedAt)
+	}
+	if street != "" {
+		r.key(p, e, schema.Identifier{Kind: "address", Value: identifier.Address(street, postcode, city), Assurance: assurance}, recordedAt)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/dossier-cdp/dossier/pipelines/identifier"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -31,6 +32,8 @@ type KindRule struct {
 	// UnlessNamed: two who carry the same full name may have two values after all, in stratum 1: real people lose cards and open
 	// second accounts.
 	UnlessNamed bool `yaml:"unlessNamed,omitempty" json:"unlessNamed,omitempty"`
+	// FullName: in stratum 1 the family names must agree too: several people of one given name live in one house.
+	FullName bool `yaml:"fullName,omitempty" json:"fullName,omitempty"`
 	// PerSource: uniqueness holds within a source; values that no source has in common do not conflict.
 	PerSource bool `yaml:"perSource,omitempty" json:"perSource,omitempty"`
 	// WindowDays: two values conflict only if the times in which they were seen come within so many days of each other; 0 is ever.
@@ -68,6 +71,8 @@ func DefaultRules() *Rules {
 			{Kind: "card", Strength: Core, Unique: true, UnlessNamed: true, PerSource: true},
 			{Kind: "email", Strength: Merge, Limit: 10},
 			{Kind: "phone", Strength: Merge, Limit: 10},
+			{Kind: identifier.NameAndBirth, Strength: Merge, FullName: true},
+			{Kind: "address", Strength: Merge, FullName: true},
 			{Kind: "order_id", Strength: Attach},
 			{Kind: "device_id", Strength: Attach},
 			{Kind: "anonymous_id", Strength: Attach},

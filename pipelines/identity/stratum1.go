@@ -68,7 +68,8 @@ func (s *resolver) merge() {
 			}
 			nodes := slices.DeleteFunc(s.free(h, schema.AssuranceVerified), func(n int32) bool { return len(s.comps[s.find(n)].names) == 0 })
 			s.joinHub(h, RuleMerge, nodes, func(a, b int32) bool {
-				return s.relation(&s.comps[s.find(a)], &s.comps[s.find(b)]) >= least
+				x, y := &s.comps[s.find(a)], &s.comps[s.find(b)]
+				return s.relation(x, y) >= least && (!h.rule.FullName || s.sameFullName(x, y))
 			})
 		}
 	}

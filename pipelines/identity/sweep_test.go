@@ -41,6 +41,10 @@ func TestSweep(t *testing.T) {
 		r.Kinds[0].Unique = false
 		r.Kinds[2].Unique = false
 	})
+	try("no address", set("address", func(k *identity.KindRule) { k.Strength = identity.None }))
+	try("no name_birth", set("name_and_birth_date", func(k *identity.KindRule) { k.Strength = identity.None }))
+	try("address attaches", set("address", func(k *identity.KindRule) { k.Strength = identity.Attach }))
+	try("address not full", set("address", func(k *identity.KindRule) { k.FullName = false }))
 	for _, g := range []int{8, 12, 30, 60} {
 		try(fmt.Sprint("generic ", g), func(r *identity.Rules) { r.GenericDegree = g })
 	}

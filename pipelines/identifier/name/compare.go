@@ -12,9 +12,9 @@ type Relation uint8
 const (
 	// Missing: a side gives nothing to compare.
 	Missing Relation = iota
-	// Different: two different known given names, or the man's and the woman's form of one.
+	// Different: two different known given names, the man's and the woman's form of one, or names that are nothing alike.
 	Different
-	// Apart: different, but not both known: a rare name, or a garbled one.
+	// Apart: different, but one is not known and may be a garbled form of the other.
 	Apart
 	// Part: an initial, or one part of a compound name.
 	Part
@@ -67,8 +67,18 @@ func Given(a, b string) Relation {
 		return Near
 	case min(len(x), len(y)) >= 3 && (strings.HasPrefix(x, y) || strings.HasPrefix(y, x)):
 		return Part
+	case alike(x, y):
+		return Apart
 	}
-	return Apart
+	return Different
+}
+
+// alike says whether a word could be a badly garbled form of another: the same sounds in its consonants, or most letters in common.
+func alike(x, y string) bool {
+	if p, q := Skeleton(x), Skeleton(y); p == q || len(p) >= 3 && len(q) >= 3 && p[:3] == q[:3] {
+		return true
+	}
+	return 2*distance(x, y, 4) <= max(len(x), len(y))
 }
 
 // Family compares two folded family names. Different family names are Apart, never Different: people marry.
