@@ -33,7 +33,10 @@ func Migrations() []Migration {
 }
 
 // The sort key answers a dossier: the rows of one persona lie together in the order of time. Granules of 1,024 rows keep the
-// reads of many personas short. UUIDs and instants come from the payload alone, so the key of a row never changes.
+// reads of many personas short. All columns of the key come from the event alone, so the key of a row never changes.
+//
+// persona is the public id of (persona, epoch), which is the persona itself until its first erasure. So a reader who asks for the
+// personas of a profile never sees a row that an erasure has voided and not yet deleted.
 //
 // identifiers, traits, consents, assertion, properties and provenance are canonical JSON, empty if the event has none. amount and
 // rating are kept as given; the _value columns are what figures add up, NULL where the text is not a decimal number.
@@ -88,22 +91,21 @@ PARTITION BY greatest(toYear(occurred_at), 1999)
 ORDER BY (workspace, persona, occurred_at, id)
 SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000`
 
-// persona_profile keeps versions by log position. It is not partitioned, since which profile a persona belongs to is what changes,
+// persona_profile keeps versions by log position; persona is the public id, as in events. It is not partitioned, since which profile a persona belongs to is what changes,
 // and versions in different partitions would never replace each other.
 const createPersonaProfile = `CREATE TABLE IF NOT EXISTS persona_profile
 (
     workspace LowCardinality(String),
     persona   UUID,
-    epoch     UInt32,
     profile   UUID,
     version   UInt64,
     deleted   UInt8
 )
 ENGINE = ReplacingMergeTree(version, deleted)
-ORDER BY (workspace, persona, epoch)
+ORDER BY (workspace, persona)
 SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000`
 
 const createPersonaMap = `CREATE VIEW IF NOT EXISTS persona_map AS
-SELECT workspace, persona, epoch, profile, version
+SELECT workspace, persona, profile, version
 FROM persona_profile FINAL
 WHERE deleted = 0`

@@ -63,30 +63,29 @@ func (c ClickHouse) Index(ctx context.Context, yield func(Indexed) error) error 
 	return c.indexed(ctx, indexedColumns, nil, yield)
 }
 
-const erased = ` WHERE workspace = {workspace:String} AND persona = {persona:UUID}
-  AND (epoch <= {epoch:UInt32} OR occurred_at <= {cutoff:DateTime64(6, 'UTC')})`
+const erased = ` WHERE workspace = {workspace:String}
+  AND (persona IN {closed:Array(UUID)} OR persona = {current:UUID} AND occurred_at <= {cutoff:DateTime64(6, 'UTC')})`
 
-func erasedParams(workspace string, e Erasure) clickhouse.Params {
+func erasedParams(v Voided) clickhouse.Params {
 	return clickhouse.Params{
-		"workspace": workspace, "persona": e.Persona, "epoch": e.Epoch,
-		"cutoff": min(max(e.CutOff, schema.FirstTimelineInstant-1), schema.EndTimelineInstant-1),
+		"workspace": v.Workspace, "closed": v.Closed, "current": v.Current,
+		"cutoff": min(max(v.CutOff, schema.FirstTimelineInstant), schema.EndTimelineInstant-1),
 	}
 }
 
 // Erased streams the ids of the rows that an erasure voids.
-func (c ClickHouse) Erased(ctx context.Context, workspace string, e Erasure, yield func(Indexed) error) error {
-	return c.indexed(ctx, indexedColumns+erased, erasedParams(workspace, e), yield)
+func (c ClickHouse) Erased(ctx context.Context, v Voided, yield func(Indexed) error) error {
+	return c.indexed(ctx, indexedColumns+erased, erasedParams(v), yield)
 }
 
 // Erase rewrites the parts that hold such rows, and waits for it.
-func (c ClickHouse) Erase(ctx context.Context, workspace string, e Erasure) error {
-	params, wait := erasedParams(workspace, e), clickhouse.Settings{"mutations_sync": 2}
-	if err := c.Conn.Exec(ctx, `ALTER TABLE events DELETE`+erased, params, wait); err != nil {
+func (c ClickHouse) Erase(ctx context.Context, v Voided) error {
+	wait := clickhouse.Settings{"mutations_sync": 2}
+	if err := c.Conn.Exec(ctx, `ALTER TABLE events DELETE`+erased, erasedParams(v), wait); err != nil {
 		return fmt.Errorf("erase events: %w", err)
 	}
-	const entries = `ALTER TABLE persona_profile DELETE
-WHERE workspace = {workspace:String} AND persona = {persona:UUID} AND epoch <= {epoch:UInt32}`
-	delete(params, "cutoff")
+	const entries = `ALTER TABLE persona_profile DELETE WHERE workspace = {workspace:String} AND persona IN {closed:Array(UUID)}`
+	params := clickhouse.Params{"workspace": v.Workspace, "closed": v.Closed}
 	if err := c.Conn.Exec(ctx, entries, params, wait); err != nil {
 		return fmt.Errorf("erase entries of the persona map: %w", err)
 	}

@@ -57,7 +57,8 @@ func sampleRows(n, personas int) []Row {
 	rows := make([]Row, n)
 	at := schema.InstantOf(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC))
 	for i := range rows {
-		rows[i] = Row{Position: schema.Position{Offset: int64(i)}, RecordedAt: at, Event: sampleEvent(r, personas, at+schema.Instant(i)*1000)}
+		e := sampleEvent(r, personas, at+schema.Instant(i)*1000)
+		rows[i] = Row{Position: schema.Position{Offset: int64(i)}, RecordedAt: at, Persona: e.Persona, Event: e}
 	}
 	return rows
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -156,16 +157,22 @@ func (f *fakeTable) Index(_ context.Context, yield func(Indexed) error) error {
 	})
 }
 
-func (f *fakeTable) erased(r fakeRow, e Erasure) bool {
-	return r.persona == e.Persona && (r.Epoch <= e.Epoch || r.OccurredAt <= e.CutOff)
+func (f *fakeTable) erased(r fakeRow, v Voided) bool {
+	return slices.Contains(v.Closed, r.persona) || r.persona == v.Current && r.OccurredAt <= v.CutOff
 }
 
-func (f *fakeTable) Erased(_ context.Context, _ string, e Erasure, yield func(Indexed) error) error {
+// fakePublic is the persona with the epoch in its last byte.
+func fakePublic(_ string, p schema.PersonaEpoch) schema.ProfileID {
+	p.Persona[15] ^= byte(p.Epoch)
+	return p.Persona
+}
+
+func (f *fakeTable) Erased(_ context.Context, v Voided, yield func(Indexed) error) error {
 	return f.faults.around("erased", func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for _, r := range f.rows {
-			if f.erased(r, e) {
+			if f.erased(r, v) {
 				if err := yield(r.Indexed); err != nil {
 					return err
 				}
@@ -175,13 +182,13 @@ func (f *fakeTable) Erased(_ context.Context, _ string, e Erasure, yield func(In
 	})
 }
 
-func (f *fakeTable) Erase(_ context.Context, _ string, e Erasure) error {
+func (f *fakeTable) Erase(_ context.Context, v Voided) error {
 	return f.faults.around("erase", func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		kept := f.rows[:0:0]
 		for _, r := range f.rows {
-			if !f.erased(r, e) {
+			if !f.erased(r, v) {
 				kept = append(kept, r)
 			}
 		}

@@ -198,7 +198,8 @@ func (p *partition) choose(ctx context.Context, batch []eventlog.Opened) ([]Row,
 			continue
 		}
 		p.seen[e.ID] = e.Key.Epoch
-		rows = append(rows, Row{Position: o.Position, RecordedAt: o.RecordedAt, Event: e})
+		public := t.Public(e.Workspace, schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch})
+		rows = append(rows, Row{Position: o.Position, RecordedAt: o.RecordedAt, Persona: public, Event: e})
 	}
 	return rows, nil
 }

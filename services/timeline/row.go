@@ -13,7 +13,8 @@ import (
 type Row struct {
 	Position   schema.Position
 	RecordedAt schema.Instant
-	Event      *schema.Event // shared with other roles: read only
+	Persona    schema.ProfileID // the public id of the event's persona and epoch
+	Event      *schema.Event    // shared with other roles: read only
 }
 
 func (r Row) bucket() int { return schema.YearBucket(r.Event.OccurredAt) }
@@ -107,7 +108,7 @@ func (b *builder) block(rows []Row) *Block {
 func (b *builder) append(r Row) {
 	e := r.Event
 	b.workspace = append(b.workspace, e.Workspace)
-	b.persona = append(b.persona, uuid.UUID(e.Persona))
+	b.persona = append(b.persona, uuid.UUID(r.Persona))
 	b.occurredAt = append(b.occurredAt, e.OccurredAt.Time())
 	b.id = append(b.id, uuid.UUID(e.ID))
 	b.epoch = append(b.epoch, e.Key.Epoch)

@@ -18,9 +18,9 @@ type Table interface {
 	// Index calls yield for every row of the events table, in no order.
 	Index(ctx context.Context, yield func(Indexed) error) error
 	// Erased gives the rows that an erasure voids, by id and time.
-	Erased(ctx context.Context, workspace string, e Erasure, yield func(Indexed) error) error
+	Erased(ctx context.Context, v Voided, yield func(Indexed) error) error
 	// Erase deletes those rows, and the persona's entries of the map up to its closed epoch. When it returns they can no longer be read.
-	Erase(ctx context.Context, workspace string, e Erasure) error
+	Erase(ctx context.Context, v Voided) error
 }
 
 // Indexed is what the index keeps of a row.
@@ -35,6 +35,14 @@ type Indexed struct {
 type Erasure struct {
 	schema.PersonaEpoch
 	CutOff schema.Instant
+}
+
+// Voided is an erasure in terms of the table.
+type Voided struct {
+	Workspace string
+	Closed    []schema.ProfileID // public ids of the closed epochs
+	Current   schema.ProfileID   // public id of the epoch after them: only its rows up to the cut-off are void
+	CutOff    schema.Instant
 }
 
 // Letter is an event that the table cannot hold. The same position may come twice: it is the same letter.

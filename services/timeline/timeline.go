@@ -24,7 +24,7 @@ import (
 // far before the newest row. Never raise it on existing tables.
 const MaxBatchRecords = 20_000
 
-// Config of the role. Feed, Partitions, Table, Store and DeadLetters are needed; the zero value of the others is good.
+// Config of the role. Feed, Partitions, Table, Store, DeadLetters and Public are needed; the zero value of the others is good.
 type Config struct {
 	Feed        Feed
 	Partitions  int32
@@ -32,7 +32,9 @@ type Config struct {
 	Table       Table
 	Store       *state.Store // the role's own; closed by the caller after Run
 	DeadLetters DeadLetters
-	Intents     Intents // nil keeps them in Store
+	// Public gives the public id of a persona and epoch (ids.Deriver.Public of the workspace).
+	Public  func(workspace string, p schema.PersonaEpoch) schema.ProfileID
+	Intents Intents // nil keeps them in Store
 
 	// Log refuses a log that is not the one of the index; nil trusts.
 	Log Log
@@ -268,9 +270,13 @@ func (t *Timeline) Erase(ctx context.Context, workspace string, e Erasure) error
 			return fmt.Errorf("erase: wait for the writes under way: %w", ctx.Err())
 		}
 	}
+	void := Voided{Workspace: workspace, CutOff: e.CutOff, Current: t.Public(workspace, schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Epoch + 1})}
+	for epoch := range e.Epoch + 1 {
+		void.Closed = append(void.Closed, t.Public(workspace, schema.PersonaEpoch{Persona: e.Persona, Epoch: epoch}))
+	}
 	b := t.Store.NewBatch()
 	var key [eventKeyLength]byte
-	err := t.Table.Erased(ctx, workspace, e, func(row Indexed) error {
+	err := t.Table.Erased(ctx, void, func(row Indexed) error {
 		epoch, found, err := t.index.known(nil, row.OccurredAt, row.ID)
 		if err != nil || !found || epoch != row.Epoch { // a newer copy may stand for it already
 			return err
@@ -283,7 +289,7 @@ func (t *Timeline) Erase(ctx context.Context, workspace string, e Erasure) error
 	if err := b.CommitDurable(); err != nil {
 		return fmt.Errorf("erase: forget the ids: %w", err)
 	}
-	if err := t.Table.Erase(ctx, workspace, e); err != nil {
+	if err := t.Table.Erase(ctx, void); err != nil {
 		return fmt.Errorf("erase: delete the rows: %w", err)
 	}
 	return nil

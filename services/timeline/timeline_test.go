@@ -111,7 +111,7 @@ func (w *world) live(t *testing.T) (done bool) {
 		t.Fatal(err)
 	}
 	role := New(Config{
-		Feed: w.feed, Partitions: int32(len(w.feed.partitions)), Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters,
+		Feed: w.feed, Partitions: int32(len(w.feed.partitions)), Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters, Public: fakePublic,
 		Intents: faultyIntents{storedIntents{store}, w.faults}, Void: w.void,
 		Log:     w.feed,
 		Linger:  time.Duration(1+w.random.IntN(2000)) * time.Microsecond,
@@ -312,7 +312,7 @@ func TestErase(t *testing.T) {
 			t.Fatal(err)
 		}
 		role := New(Config{
-			Feed: w.feed, Partitions: 1, Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters, Void: w.void,
+			Feed: w.feed, Partitions: 1, Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters, Public: fakePublic, Void: w.void,
 			Linger: time.Millisecond, BatchRecords: 7, Logger: quiet,
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -339,7 +339,7 @@ func TestErase(t *testing.T) {
 		}
 		got := map[schema.EventID]int{}
 		for _, r := range w.table.rows {
-			if r.persona != victim {
+			if r.persona != victim && r.persona != fakePublic("", schema.PersonaEpoch{Persona: victim, Epoch: 1}) {
 				continue
 			}
 			got[r.ID]++
@@ -367,7 +367,7 @@ func TestRefusesAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	role := New(Config{Feed: w.feed, Partitions: 1, Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters, Logger: quiet})
+	role := New(Config{Feed: w.feed, Partitions: 1, Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters, Public: fakePublic, Logger: quiet})
 	if err := role.Run(t.Context()); schema.ClassOf(err) != schema.Fatal || err == nil {
 		t.Fatalf("Run gave %v, want a fatal error", err)
 	}
@@ -384,7 +384,7 @@ func TestRefusesAnotherLog(t *testing.T) {
 	}
 	defer store.Close()
 	role := New(Config{
-		Feed: w.feed, Partitions: 1, Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters, Logger: quiet,
+		Feed: w.feed, Partitions: 1, Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters, Public: fakePublic, Logger: quiet,
 		Log: w.feed,
 	})
 	err = role.Run(t.Context())
