@@ -63,11 +63,12 @@ func Update(g Graph, rules *Rules, touched []NodeID, apply func(*Region, *Partit
 	touched = slices.Clone(touched)
 	slices.SortFunc(touched, NodeID.Compare)
 	covered := map[NodeID]bool{}
+	before := holdsBefore{g, map[NodeID]Hold{}}
 	for _, id := range slices.Compact(touched) {
 		if covered[id] {
 			continue
 		}
-		r, err := Expand(g, rules, []NodeID{id})
+		r, err := Expand(before, rules, []NodeID{id})
 		if err != nil {
 			return err
 		}
@@ -86,13 +87,31 @@ func Update(g Graph, rules *Rules, touched []NodeID, apply func(*Region, *Partit
 	return nil
 }
 
+// holdsBefore is a graph whose holds stay as they were when they were first read. The walk around a giant stops at nodes that were
+// held before the change; a node that only an earlier region of the same update held may have free neighbours yet to be held.
+type holdsBefore struct {
+	Graph
+	holds map[NodeID]Hold
+}
+
+func (h holdsBefore) Hold(id NodeID) (Hold, error) {
+	if hold, ok := h.holds[id]; ok {
+		return hold, nil
+	}
+	hold, err := h.Graph.Hold(id)
+	if err == nil {
+		h.holds[id] = hold
+	}
+	return hold, err
+}
+
 // Expand collects the closed region around the seeds. Seeds without evidence are passed over.
 //
 // A component of evidence with more than Rules.QuarantineSize personas is not collected: the seed, and what was not yet
 // quarantined around it, is then held to its cores. What this costs is bounded by QuarantineSize, by the nodes that are newly quarantined,
 // and by the sizes of cores; never by the size of the giant.
 //
-// The rule that makes resolving regions equal to resolving all: after a change, resolve the regions of every touched node. Touched are a
+// The rule that makes resolving regions equal to resolving all: after a change, Update every touched node. Touched are a
 // persona whose evidence changed in substance, both nodes of an assertion that came or was withdrawn, all carriers of a key that turned
 // generic or ceased to be, and all carriers of the keys of an erased node.
 func Expand(g Graph, rules *Rules, seeds []NodeID) (*Region, error) {
