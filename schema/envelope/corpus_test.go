@@ -141,28 +141,40 @@ func (c *corpus) web(e *schema.Event) {
 	e.Provenance.Library, e.Provenance.UserAgent = c.list(libraries), c.list(agents)
 }
 
+// context is a member "$context" as SDKs for browsers, servers and phones send it, with the comma after it.
 func (c *corpus) context() string {
 	path := c.pick("/p/", "/produit/", "/product/", "/c/") + strings.ToLower(c.hex(1)) + "-" + c.digits(3)
-	return fmt.Sprintf(`{"ip":"203.0.113.%d","library":{"name":%q,"version":"3.7.1"},"locale":%q,"page":{"path":%q,"referrer":%q,"search":"","title":%q,"url":"https://www.example.com%s"},"timezone":%q,"userAgent":%q}`,
-		c.r.Intn(256), c.pick("analytics.js", "RudderLabs JavaScript SDK", "@segment/analytics-node"), c.pick("fr-FR", "en-GB", "en-US", "fr-BE"), path,
-		c.pick("", "https://www.google.com/", "https://www.google.fr/", "https://www.facebook.com/"), c.list(products), path, c.pick("Europe/Paris", "Europe/London", "America/New_York"), c.list(agents))
+	locale, agent := c.pick("fr-FR", "en-GB", "en-US", "fr-BE", "de-DE", "ja-JP"), c.list(agents)
+	switch c.r.Intn(5) {
+	case 0:
+		return fmt.Sprintf(`"$context":{"library":{"name":%q,"version":"3.1.0"}},`, c.pick("@segment/analytics-node", "analytics-go", "analytics-python"))
+	case 1:
+		return fmt.Sprintf(`"$context":{"app":{"build":"%s","name":"Shop","namespace":"com.example.shop","version":"5.%d.0"},"device":{"id":%q,"manufacturer":%q,"model":%q,"type":%q},"library":{"name":%q,"version":"4.11.3"},"locale":%q,"network":{"carrier":"Orange F","cellular":true,"wifi":false},"os":{"name":%q,"version":"%d"},"screen":{"height":2340,"width":1080},"timezone":"Europe/Paris"},`,
+			c.digits(4), c.r.Intn(20), c.uuid(), c.pick("Apple", "Samsung", "Google"), c.pick("iPhone16,1", "SM-S911B", "Pixel 9"), c.pick("ios", "android"), c.pick("analytics-android", "analytics-swift"), locale, c.pick("iOS", "Android"), 13+c.r.Intn(6))
+	case 2, 3:
+		return fmt.Sprintf(`"$context":{"ip":"203.0.113.%d","library":{"name":"RudderLabs JavaScript SDK","version":"3.7.1"},"locale":%q,"page":{"path":%q},"userAgent":%q},"$event":{"channel":"web"},`,
+			c.r.Intn(256), locale, path, agent)
+	}
+	return fmt.Sprintf(`"$context":{"campaign":{"medium":%q,"name":%q,"source":%q},"ip":"203.0.113.%d","library":{"name":"analytics.js","version":"npm:next-1.81.0"},"locale":%q,"page":{"path":%q,"referrer":%q,"search":"","title":%q,"url":"https://www.example.com%s"},"timezone":%q,"userAgent":%q,"userAgentData":{"brands":[{"brand":"Chromium","version":"142"},{"brand":"Google Chrome","version":"142"},{"brand":"Not_A Brand","version":"99"}],"mobile":false,"platform":%q}},`,
+		c.pick("cpc", "email", "social"), c.pick("soldes", "noel", "black_friday"), c.pick("google", "newsletter", "facebook"), c.r.Intn(256), locale, path,
+		c.pick("", "https://www.google.com/", "https://www.google.fr/", "https://www.facebook.com/"), c.list(products), path, c.pick("Europe/Paris", "Europe/London", "America/New_York"), agent, c.pick("Windows", "macOS", "Android", "Linux"))
 }
 
 func (c *corpus) tracked() schema.Event {
 	e := c.base(schema.ChannelWeb, schema.TypeTrackPerformed, schema.ActorCustomer, "segment")
 	c.web(&e)
 	e.Name = c.list("Product Viewed|Product Added|Product Removed|Product Clicked|Product List Viewed|Checkout Started|Checkout Step Completed|Order Completed|Cart Viewed|Coupon Applied|Products Searched|Payment Info Entered|Signed Up|Email Opened|Promotion Clicked")
-	product := fmt.Sprintf(`{"brand":%q,"category":%q,"currency":%q,"name":%q,"price":%s,"product_id":"%s","quantity":%d,"sku":"%c-%s"}`,
+	product := fmt.Sprintf(`"brand":%q,"category":%q,"currency":%q,"name":%q,"price":%s,"product_id":"%s","quantity":%d,"sku":"%c-%s"}`,
 		c.list(brands), c.list(categories), c.pick("EUR", "EUR", "USD", "GBP"), c.list(products), c.money(), c.hex(12), 1+c.r.Intn(9), 'A'+rune(c.r.Intn(26)), c.digits(3))
 	switch c.r.Intn(6) {
 	case 0:
 		e.Type, e.Name, e.Amount, e.Currency = schema.TypeOrderPlaced, "Order Completed", c.money(), "EUR"
 		e.Entity = "CMD-" + c.digits(7)
-		e.Properties = fmt.Appendf(nil, `{"affiliation":"site","coupon":"","currency":"EUR","discount":0,"order_id":%q,"products":[%s],"revenue":%s,"shipping":4.9,"tax":%s,"total":%s}`, e.Entity, product, e.Amount, c.money(), e.Amount)
+		e.Properties = fmt.Appendf(nil, `{%s"affiliation":"site","coupon":"","currency":"EUR","discount":0,"order_id":%q,"products":[{%s],"revenue":%s,"shipping":4.9,"tax":%s,"total":%s}`, c.context(), e.Entity, product, e.Amount, c.money(), e.Amount)
 	case 1:
-		e.Properties = fmt.Appendf(nil, `{"context":%s,"properties":%s}`, c.context(), product)
+		e.Properties = []byte("{" + product)
 	default:
-		e.Properties = []byte(product)
+		e.Properties = []byte("{" + c.context() + product)
 	}
 	return e
 }
@@ -171,8 +183,8 @@ func (c *corpus) viewed() schema.Event {
 	e := c.base(schema.ChannelWeb, schema.TypePageViewed, schema.ActorCustomer, "segment")
 	c.web(&e)
 	e.Name = c.pick("Home", "Accueil", "Produit", "Panier", "Mon compte", "Contact", "Cart", "Checkout")
-	e.Properties = fmt.Appendf(nil, `{"name":%q,"path":"/%s","referrer":%q,"search":"?utm_source=%s&utm_medium=%s&utm_campaign=%s","title":%q,"url":"https://www.example.com/%s"}`,
-		e.Name, strings.ToLower(e.Name), c.pick("", "https://www.google.com/", "https://www.bing.com/"), c.pick("google", "newsletter", "facebook"), c.pick("cpc", "email", "social"), c.pick("soldes", "noel", "rentree", "black_friday"), e.Name, strings.ToLower(e.Name))
+	e.Properties = fmt.Appendf(nil, `{%s"name":%q,"path":"/%s","referrer":%q,"search":"?utm_source=%s&utm_medium=%s&utm_campaign=%s","title":%q,"url":"https://www.example.com/%s"}`,
+		c.context(), e.Name, strings.ToLower(e.Name), c.pick("", "https://www.google.com/", "https://www.bing.com/"), c.pick("google", "newsletter", "facebook"), c.pick("cpc", "email", "social"), c.pick("soldes", "noel", "rentree", "black_friday"), e.Name, strings.ToLower(e.Name))
 	return e
 }
 
