@@ -109,8 +109,12 @@ func driverOptions(config Config) (*driver.Options, error) {
 			Username: firstOf(config.User, u.User.Username(), "default"),
 			Password: firstOf(config.Password, secret),
 		},
-		// From 26.x on, servers gather inserts and acknowledge them before they are stored, unless told not to.
-		Settings:        driver.Settings{"async_insert": 0},
+		Settings: driver.Settings{
+			// From 26.x on, servers gather inserts in a queue, unless told not to.
+			"async_insert": 0,
+			// Times without a zone, in parameters and columns, mean UTC, whatever the server's own zone is.
+			"session_timezone": "UTC",
+		},
 		Compression:     &driver.Compression{Method: driver.CompressionLZ4},
 		DialTimeout:     connWithin,
 		MaxOpenConns:    config.MaxConns,

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -65,9 +66,11 @@ func (c *Conn) Insert(ctx context.Context, table string, names []string, token s
 	for k, v := range settings {
 		merged[k] = v
 	}
-	if token != "" {
-		merged["insert_deduplication_token"] = token
+	if token == "" {
+		// Without one, a batch with the same rows as an earlier one would be taken for its repetition.
+		token = rand.Text()
 	}
+	merged["insert_deduplication_token"] = token
 	sent := new(atomic.Int64)
 	ctx = context.WithValue(ctx, sentBytesKey{}, sent)
 	ctx = driver.Context(ctx, driver.WithSettings(merged), driver.WithColumnNamesAndTypes(types))

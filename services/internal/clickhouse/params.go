@@ -14,7 +14,7 @@ import (
 )
 
 // Params are the values of a statement's {name:Type} parameters: strings, byte slices, numbers, booleans, times,
-// schema.Instant, 16-byte ids, slices of these, and nil for NULL. They travel beside the text and are never part of it.
+// schema.Instant (as {name:DateTime64(6)}), 16-byte ids, slices of these, and nil for NULL. They travel beside the text and are never part of it.
 //
 // They travel in the URL, which servers bound (1 MiB by default): about 25,000 ids in one statement.
 type Params map[string]any
@@ -96,9 +96,9 @@ func writeElement(b *strings.Builder, value any) error {
 func scalarText(value any) (text string, quoted bool, err error) {
 	switch v := value.(type) {
 	case schema.Instant:
-		return microText(int64(v)), true, nil
+		return instantText(v.Time()), true, nil
 	case time.Time:
-		return microText(v.UnixMicro()), true, nil
+		return instantText(v), true, nil
 	}
 	v := reflect.ValueOf(value)
 	switch v.Kind() {
@@ -124,14 +124,9 @@ func scalarText(value any) (text string, quoted bool, err error) {
 	return "", false, fmt.Errorf("no value of type %T can be sent", value)
 }
 
-// microText is an instant as seconds since 1970 with six digits, which no time zone can shift.
-func microText(micros int64) string {
-	sign := ""
-	if micros < 0 {
-		sign, micros = "-", -micros
-	}
-	return fmt.Sprintf("%s%d.%06d", sign, micros/1e6, micros%1e6)
-}
+// instantText is an instant in UTC with six digits. Seconds since 1970 would need no time zone, but servers take four of
+// them for a year and drop the sign of -0.5; so every connection sets its session's time zone to UTC instead.
+func instantText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000000") }
 
 func idText(id [16]byte) string {
 	h := hex.EncodeToString(id[:])
