@@ -103,6 +103,15 @@ func (c *compressor) step(level, i int) {
 	c.compress(nil)
 }
 
+// descendStepwise is descend by crypto/sha256.
+func (c *compressor) descendStepwise(node *Key, level int, index uint64) {
+	c.beginSteps(node)
+	for ; level < treeLevels; level++ {
+		c.step(level, step(index, level))
+	}
+	*node = c.sum
+}
+
 // Derive gives the leaf of index, or ErrPunched.
 func (t *Tree) Derive(index uint64) (Key, error) {
 	c := borrow()
@@ -118,11 +127,8 @@ func (t *Tree) derive(c *compressor, index uint64) (Key, error) {
 	if !ok {
 		return Key{}, ErrPunched
 	}
-	c.beginSteps(&node)
-	for ; level < treeLevels; level++ {
-		c.step(level, step(index, level))
-	}
-	return c.sum, nil
+	c.descend(&node, level, index)
+	return node, nil
 }
 
 // covering finds the whole node above index, or the leaf itself.

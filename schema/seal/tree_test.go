@@ -445,6 +445,24 @@ func TestCompressPlainly(t *testing.T) {
 	}
 }
 
+// Both ways down the tree agree from every level, also with no step to take.
+func TestDescend(t *testing.T) {
+	r := seed(t)
+	c := newCompressor()
+	for range count(300, 30000) {
+		for level := range treeLevels + 1 {
+			root, index := randomKey(r), r.Uint64()
+			path := modelPath(root, index)
+			one, other := path[level], path[level]
+			c.descend(&one, level, index)
+			c.descendStepwise(&other, level, index)
+			if want := path[treeLevels]; one != want || other != want {
+				t.Fatalf("from level %d to %016x: %x and %x, want %x", level, index, one, other, want)
+			}
+		}
+	}
+}
+
 func FuzzParseTree(f *testing.F) {
 	for _, punches := range []uint64{0, 1, 3} {
 		tree := NewTree(Key{5})
@@ -502,4 +520,11 @@ func BenchmarkTreeSize(b *testing.B) {
 			b.ReportMetric(float64(len(tree.arena.blocks)*32736)/float64(punches), "B-memory/punch")
 		})
 	}
+}
+
+func BenchmarkDerive(b *testing.B) {
+	c := newCompressor()
+	var node Key
+	b.Run("descend", func(b *testing.B) { measure(b, func() { c.descend(&node, upperLevel, 0x0123456789abcdef) }) })
+	b.Run("stepwise", func(b *testing.B) { measure(b, func() { c.descendStepwise(&node, upperLevel, 0x0123456789abcdef) }) })
 }
