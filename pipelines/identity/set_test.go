@@ -180,7 +180,7 @@ func resolve(t *testing.T, m *identity.Memory) {
 // TestIncrementalIsFull: however the events come, in whatever batches, with duplicates, with erasures at any point, resolving what
 // was touched gives what resolving everything at the end gives.
 func TestIncrementalIsFull(t *testing.T) {
-	first, last := seeds(t, 1500, 60000)
+	first, last := seeds(t, 500, 20000)
 	for seed := first; seed <= last; seed++ {
 		size := 5 + int(seed%60)
 		w := newWorld(seed, size)
