@@ -71,24 +71,25 @@ func (n Node) Kind() Kind {
 
 // Get is the member of an object, or the zero Node.
 func (n Node) Get(key string) Node {
-	if n.Kind() != Object {
+	if n.d == nil || n.at().kind != Object {
 		return Node{}
 	}
-	own := n.upper().find(key)
-	switch {
-	case n.under == nil:
+	own := n.d.find(n.at(), key)
+	if n.under == nil {
 		return own
+	}
+	switch {
 	case !n.within:
-		return Merge(own, n.lower().find(key))
+		return Merge(own, n.under.find(n.lower().at(), key))
 	case key == contextKey:
 		return Merge(own, n.lower())
 	}
 	return own
 }
 
-func (n Node) find(key string) Node {
-	d := n.d
-	kids := d.kids[n.at().from:n.at().to]
+// find is the member of an object by its own words, without what is merged beneath.
+func (d *Doc) find(object *node, key string) Node {
+	kids := d.kids[object.from:object.to]
 	if len(kids) > 16 {
 		at := sort.Search(len(kids), func(i int) bool { return d.key(kids[i]) >= key })
 		if at < len(kids) && d.key(kids[at]) == key {
@@ -97,7 +98,7 @@ func (n Node) find(key string) Node {
 		return Node{}
 	}
 	for _, kid := range kids {
-		if d.key(kid) == key {
+		if k := &d.nodes[kid]; int(k.keyEnd-k.keyStart) == len(key) && d.key(kid) == key {
 			return Node{d: d, i: kid}
 		}
 	}

@@ -622,7 +622,9 @@ func (p *parser) number() bool {
 			canonical = false
 		}
 	}
+	point := 0
 	if p.i < len(s) && s[p.i] == '.' {
+		point = 1
 		p.i++
 		if !p.digits() {
 			return p.syntax(p.i, "a digit")
@@ -643,7 +645,7 @@ func (p *parser) number() bool {
 	}
 	nd := &p.d.nodes[n]
 	nd.end = int32(p.i)
-	if canonical && p.i-start <= NumberDigits {
+	if canonical && p.i-whole-point <= NumberDigits {
 		nd.flags |= flagCanonical
 	} else if !plainFits(s[start:p.i]) {
 		p.fault(start, CodeNumber)
