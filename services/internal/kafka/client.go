@@ -189,7 +189,7 @@ func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int3
 	frame = appendInt32(frame, partition)
 	frame = appendInt64(frame, before)
 	frame = appendInt32(frame, int32(c.timeout.Milliseconds()))
-	r, err := c.exchange(ctx, &exchange{keyDeleteRecords, topic, partition, frame})
+	r, err := c.exchange(ctx, &exchange{keyDeleteRecords, topic, partition, finishFrame(frame)})
 	if err == nil {
 		r.int32() // throttle
 		r.count(8)

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	"github.com/segmentio/kafka-go/protocol"
 )
@@ -25,15 +24,17 @@ const maxResponse = 256 << 20
 
 const clientID = "dossier"
 
-var correlation atomic.Int32
+// correlation is the id of every request encoded here. A connection carries one request at a time and is closed after an error, so
+// there is nothing to tell apart; and a frame never changes once it is finished.
+const correlation = 0x646f7373
 
 // exchange is one request to the leader of a partition that writes itself and reads its response whole. The frame must not be
-// touched after an error: kafka-go gives up waiting before its connection's goroutine does.
+// changed after an error, only sent again: kafka-go gives up waiting before its connection's goroutine does.
 type exchange struct {
 	key       protocol.ApiKey
 	topic     string
 	partition int32
-	frame     []byte // size, header and body, complete but for the correlation id
+	frame     []byte // finished
 }
 
 // reply is the body of a response, after its header.
@@ -68,9 +69,6 @@ func (x *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
 
 // RawExchange sends the request and reads the response. The connection carries one request at a time and its deadline is set.
 func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
-	id := correlation.Add(1)
-	binary.BigEndian.PutUint32(x.frame, uint32(len(x.frame)-4))
-	binary.BigEndian.PutUint32(x.frame[correlationAt:], uint32(id))
 	if _, err := rw.Write(x.frame); err != nil {
 		return nil, err
 	}
@@ -82,8 +80,8 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if size < 0 || size > maxResponse {
 		return nil, fmt.Errorf("the broker announces a response of %d bytes: %w", size, io.ErrUnexpectedEOF)
 	}
-	if got := int32(binary.BigEndian.Uint32(head[4:])); got != id {
-		return nil, fmt.Errorf("the broker answers request %d instead of %d: %w", got, id, io.ErrUnexpectedEOF)
+	if binary.BigEndian.Uint32(head[4:]) != correlation {
+		return nil, fmt.Errorf("the broker answers another request: %w", io.ErrUnexpectedEOF)
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(rw, body); err != nil {
@@ -99,16 +97,19 @@ func noEOF(err error) error {
 	return err
 }
 
-// correlationAt is where the correlation id stands: after the size, the key and the version.
-const correlationAt = 8
-
-// appendHeader starts a frame: size and correlation id are filled in when it is sent.
+// appendHeader starts a frame.
 func appendHeader(dst []byte, key protocol.ApiKey, version int16) []byte {
 	dst = append(dst, 0, 0, 0, 0)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(key))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(version))
-	dst = append(dst, 0, 0, 0, 0)
+	dst = binary.BigEndian.AppendUint32(dst, correlation)
 	return appendString(dst, clientID)
+}
+
+// finishFrame fills in the size.
+func finishFrame(frame []byte) []byte {
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	return frame
 }
 
 func appendString(dst []byte, s string) []byte {

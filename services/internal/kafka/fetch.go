@@ -47,7 +47,7 @@ func (c *Client) Fetch(ctx context.Context, topic string, partition int32, offse
 
 	waiting, cancel := context.WithTimeout(ctx, maxWait+c.timeout)
 	defer cancel()
-	r, err := c.exchangeWithin(waiting, &exchange{keyFetch, topic, partition, frame})
+	r, err := c.exchangeWithin(waiting, &exchange{keyFetch, topic, partition, finishFrame(frame)})
 	if err == nil {
 		var f Fetched
 		if f, err = decodeFetch(r, offset); err == nil {

@@ -47,6 +47,7 @@ func (f *batchFrame) size() int { return len(f.b) - f.batch }
 func (f *batchFrame) finish(at time.Time) {
 	binary.BigEndian.PutUint32(f.b[f.batch-4:], uint32(f.size()))
 	finishBatch(f.b[f.batch:], f.n, at.UnixMilli())
+	finishFrame(f.b)
 }
 
 // Produce writes one batch to a partition and returns the offset of its first record, once all in-sync replicas have it. It
