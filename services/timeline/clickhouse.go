@@ -69,7 +69,7 @@ const erased = ` WHERE workspace = {workspace:String}
 func erasedParams(v Voided) clickhouse.Params {
 	return clickhouse.Params{
 		"workspace": v.Workspace, "closed": v.Closed, "current": v.Current,
-		"cutoff": min(max(v.CutOff, schema.FirstTimelineInstant), schema.EndTimelineInstant-1),
+		"cutoff": min(max(v.CutOff, schema.FirstTimelineInstant), schema.EndTimelineInstant),
 	}
 }
 

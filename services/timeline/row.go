@@ -34,6 +34,9 @@ type Block struct {
 	Columns []Column
 }
 
+// BlockOf builds a block of events of its own.
+func BlockOf(rows []Row) *Block { return (&builder{}).block(rows) }
+
 // builder turns rows into a block. It is used again and again by one goroutine, so that a batch allocates little.
 type builder struct {
 	workspace, source, channel, kind, actor, trust, retention []string

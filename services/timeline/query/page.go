@@ -1,0 +1,157 @@
+package query
+
+import (
+	"strings"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
+)
+
+// Statement is one query.
+type Statement struct {
+	SQL    string
+	Params clickhouse.Params
+}
+
+// Filter chooses events. A zero field chooses all.
+type Filter struct {
+	Channels []schema.Channel
+	Types    []schema.Type
+	From, To schema.Instant // OccurredAt in [From, To); 0: open
+}
+
+// Cursor is a place in a timeline.
+type Cursor struct {
+	OccurredAt schema.Instant
+	ID         schema.EventID
+}
+
+// Page is a part of the timelines of several people, each newest first. After is the place of the last event that was seen.
+//
+// Events of one microsecond come in the order of ClickHouse's UUIDs, which is the same at every read, and not that of their bytes.
+type Page struct {
+	Workspace string
+	People    [][]schema.PersonaID
+	Filter    Filter
+	After     *Cursor
+	First     int // events of each person
+}
+
+// Statement reads the page, one event more than First for each person.
+func (q Page) Statement() Statement {
+	s := about(q.Workspace, q.People)
+	where := s.where() + s.filter(q.Filter)
+	if q.After != nil {
+		where += "\n  AND (occurred_at, id) < ({afterTime:DateTime64(6, 'UTC')}, {afterId:UUID})"
+		s.params["afterTime"], s.params["afterId"] = bounded(q.After.OccurredAt), q.After.ID
+	}
+	s.params["limit"] = uint64(q.First + 1)
+	if s.one {
+		return s.statement("SELECT toUInt32(0) AS person, " + interactionColumns + "\nFROM events" + where +
+			"\nORDER BY occurred_at DESC, id DESC\nLIMIT {limit:UInt64}")
+	}
+	return s.statement("SELECT " + s.person + " AS person, " + interactionColumns + "\nFROM events" + where +
+		"\nORDER BY person, occurred_at DESC, id DESC\nLIMIT {limit:UInt64} BY person")
+}
+
+// Total counts the events of several people.
+type Total struct {
+	Workspace string
+	People    [][]schema.PersonaID
+	Filter    Filter
+}
+
+// Statement gives person and count; people without any event are left out.
+func (q Total) Statement() Statement {
+	s := about(q.Workspace, q.People)
+	return s.statement("SELECT " + s.person + " AS person, count()\nFROM events" + s.where() + s.filter(q.Filter) + "\nGROUP BY person\nORDER BY person")
+}
+
+// Events reads events by id. The index on id leaves about one granule in a hundred to be read beside those that hold them: it is for
+// single events, not for timelines.
+type Events struct {
+	Workspace string
+	IDs       []schema.EventID
+}
+
+// Statement reads the events.
+func (q Events) Statement() Statement {
+	return Statement{
+		SQL:    "SELECT toUInt32(0) AS person, " + interactionColumns + "\nFROM events\nWHERE workspace = {workspace:String} AND id IN {ids:Array(UUID)}\nORDER BY occurred_at, id",
+		Params: clickhouse.Params{"workspace": q.Workspace, "ids": q.IDs},
+	}
+}
+
+// interactionColumns are what Interaction takes, in its order.
+const interactionColumns = "id, persona, occurred_at, type, channel, actor, source, actor_id, name,\n" +
+	"  conversation, case_id, parent, mention, entity, text, language, rating, rating_scale, amount, currency, properties"
+
+// selection is what the queries about people have in common.
+type selection struct {
+	params clickhouse.Params
+	one    bool   // one person
+	person string // SQL that gives the place of the row's person among People
+}
+
+// about selects the rows of people. A persona is of one person; of several the first counts.
+func about(workspace string, people [][]schema.PersonaID) *selection {
+	s := &selection{params: clickhouse.Params{"workspace": workspace}, one: len(people) == 1}
+	var personas []schema.PersonaID
+	var owners []uint32
+	seen := map[schema.PersonaID]bool{}
+	for i, p := range people {
+		for _, id := range p {
+			if !seen[id] {
+				seen[id] = true
+				personas, owners = append(personas, id), append(owners, uint32(i))
+			}
+		}
+	}
+	s.params["personas"] = personas
+	s.person = "toUInt32(0)"
+	if !s.one {
+		s.params["owners"] = owners
+		s.person = "transform(persona, {personas:Array(UUID)}, {owners:Array(UInt32)}, 0)"
+	}
+	return s
+}
+
+func (s *selection) where() string {
+	return "\nWHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}"
+}
+
+func (s *selection) filter(f Filter) string {
+	var b strings.Builder
+	if len(f.Channels) > 0 {
+		b.WriteString("\n  AND channel IN {channels:Array(String)}")
+		s.params["channels"] = words(f.Channels)
+	}
+	if len(f.Types) > 0 {
+		b.WriteString("\n  AND type IN {types:Array(String)}")
+		s.params["types"] = words(f.Types)
+	}
+	if f.From != 0 {
+		b.WriteString("\n  AND occurred_at >= {from:DateTime64(6, 'UTC')}")
+		s.params["from"] = bounded(f.From)
+	}
+	if f.To != 0 {
+		b.WriteString("\n  AND occurred_at < {to:DateTime64(6, 'UTC')}")
+		s.params["to"] = bounded(f.To)
+	}
+	return b.String()
+}
+
+func (s *selection) statement(sql string) Statement { return Statement{sql, s.params} }
+
+// bounded brings an instant into what the table can hold, so that an open-ended choice stays one.
+func bounded(at schema.Instant) schema.Instant {
+	return min(max(at, schema.FirstTimelineInstant), schema.EndTimelineInstant)
+}
+
+func words[T interface{ String() string }](values []T) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = v.String()
+	}
+	return out
+}

@@ -1,0 +1,238 @@
+package query
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
+)
+
+// Reader reads the timeline. It is safe for concurrent use. Errors are classed.
+type Reader struct{ Conn *clickhouse.Conn }
+
+var _ graphql.Timeline = Reader{}
+
+// reading is how point reads run: one thread each, since they are many, small and at the same time. The text columns are read for
+// the rows of the page alone.
+var reading = clickhouse.Settings{
+	"max_threads": 1,
+	"query_plan_max_limit_for_lazy_materialization": 1000,
+}
+
+// each runs a statement and calls scan for every row.
+func (r Reader) each(ctx context.Context, s Statement, scan func(rows *clickhouse.Rows) error) error {
+	rows, err := r.Conn.Query(ctx, s.SQL, s.Params, reading)
+	if err != nil {
+		return fmt.Errorf("read the timeline: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return fmt.Errorf("read the timeline: %w", err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read the timeline: %w", err)
+	}
+	return nil
+}
+
+// Pages gives a part of the timeline of each of several people.
+func (r Reader) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int) ([]graphql.Page, error) {
+	q := Page{Workspace: workspace, People: people, Filter: Filter(f), First: first}
+	if after != nil {
+		q.After = &Cursor{after.OccurredAt, after.ID}
+	}
+	pages := make([]graphql.Page, len(people))
+	err := r.each(ctx, q.Statement(), func(rows *clickhouse.Rows) error {
+		person, i, err := scanInteraction(rows)
+		if err != nil {
+			return err
+		}
+		page := &pages[person]
+		if page.More = len(page.Interactions) == first; !page.More {
+			page.Interactions = append(page.Interactions, i)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pages, nil
+}
+
+// Totals counts the events of each of several people.
+func (r Reader) Totals(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter) ([]int64, error) {
+	totals := make([]int64, len(people))
+	q := Total{Workspace: workspace, People: people, Filter: Filter(f)}
+	err := r.each(ctx, q.Statement(), func(rows *clickhouse.Rows) error {
+		var person uint32
+		var n uint64
+		err := rows.Scan(&person, &n)
+		if err == nil {
+			totals[person] = int64(n)
+		}
+		return err
+	})
+	return totals, err
+}
+
+// Cases gives the cases of each of several people, the one with the latest contact first.
+func (r Reader) Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]graphql.Case, error) {
+	cases := make([][]graphql.Case, len(people))
+	err := r.each(ctx, Cases{workspace, people}.Statement(), func(rows *clickhouse.Rows) error {
+		var person uint32
+		var latest string
+		var c graphql.Case
+		var hasOpened, hasResolved bool
+		if err := rows.Scan(&person, &c.ID, &latest, &c.OpenedAt, &c.ResolvedAt, &c.LastContact, &hasOpened, &hasResolved); err != nil {
+			return err
+		}
+		if !hasOpened {
+			c.OpenedAt = 0
+		}
+		switch latest {
+		case schema.TypeCaseResolved.String():
+			c.State = "resolved"
+		case schema.TypeCaseReopened.String():
+			c.State = "reopened"
+		default:
+			c.State = "open"
+		}
+		if !hasResolved || c.State != "resolved" {
+			c.ResolvedAt = 0
+		}
+		cases[person] = append(cases[person], c)
+		return nil
+	})
+	return cases, err
+}
+
+// Satisfaction sums up the answers of each of several people.
+func (r Reader) Satisfaction(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]graphql.Satisfaction, error) {
+	out := make([]graphql.Satisfaction, len(people))
+	err := r.each(ctx, Answers{workspace, people}.Statement(), func(rows *clickhouse.Rows) error {
+		var person uint32
+		var n uint64
+		var s graphql.Satisfaction
+		if err := rows.Scan(&person, &n, &s.LastRating, &s.LastRatingScale, &s.LastAnswerAt); err != nil {
+			return err
+		}
+		s.Answers = int64(n)
+		out[person] = s
+		return nil
+	})
+	return out, err
+}
+
+// Value sums up the orders of each of several people.
+func (r Reader) Value(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]graphql.Value, error) {
+	out := make([]graphql.Value, len(people))
+	err := r.each(ctx, Orders{workspace, people}.Statement(), func(rows *clickhouse.Rows) error {
+		var person uint32
+		var n uint64
+		var m graphql.Money
+		var last schema.Instant
+		if err := rows.Scan(&person, &m.Currency, &n, &m.Amount, &last); err != nil {
+			return err
+		}
+		v := &out[person]
+		if v.Orders == 0 || last > v.LastOrderAt {
+			v.LastOrderAt = last
+		}
+		v.Orders += int64(n)
+		if m.Amount != "" {
+			v.Spent = append(v.Spent, m)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Interactions gives events by id, in the order of time; what is not there is left out.
+func (r Reader) Interactions(ctx context.Context, workspace string, ids []schema.EventID) ([]graphql.Interaction, error) {
+	var out []graphql.Interaction
+	err := r.each(ctx, Events{workspace, ids}.Statement(), func(rows *clickhouse.Rows) error {
+		_, i, err := scanInteraction(rows)
+		out = append(out, i)
+		return err
+	})
+	return out, err
+}
+
+// Count gives the number of events of a workspace.
+func (r Reader) Count(ctx context.Context, workspace string) (n int64, err error) {
+	err = r.each(ctx, Count{workspace}.Statement(), func(rows *clickhouse.Rows) error {
+		var count uint64
+		err := rows.Scan(&count)
+		n = int64(count)
+		return err
+	})
+	return n, err
+}
+
+// Contacts are the first and last contact of a person.
+type Contacts struct {
+	Events      int64
+	First, Last schema.Instant // 0 if there is none
+}
+
+// LastContacts gives the contacts of each of several people.
+func (r Reader) LastContacts(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]Contacts, error) {
+	out := make([]Contacts, len(people))
+	err := r.each(ctx, LastContacts{workspace, people}.Statement(), func(rows *clickhouse.Rows) error {
+		var person uint32
+		var n uint64
+		var c Contacts
+		if err := rows.Scan(&person, &n, &c.First, &c.Last); err != nil {
+			return err
+		}
+		c.Events = int64(n)
+		out[person] = c
+		return nil
+	})
+	return out, err
+}
+
+// Newest is the newest row of a log partition.
+type Newest struct {
+	Partition  int32
+	Offset     int64
+	RecordedAt schema.Instant
+}
+
+// Positions gives the newest row of each partition that has one.
+func (r Reader) Positions(ctx context.Context, generation uint32) ([]Newest, error) {
+	var out []Newest
+	err := r.each(ctx, Positions{generation}.Statement(), func(rows *clickhouse.Rows) error {
+		var n Newest
+		err := rows.Scan(&n.Partition, &n.Offset, &n.RecordedAt)
+		out = append(out, n)
+		return err
+	})
+	return out, err
+}
+
+func scanInteraction(rows *clickhouse.Rows) (person int, i graphql.Interaction, err error) {
+	var owner uint32
+	var kind, channel, actor, properties string
+	err = rows.Scan(&owner, &i.ID, &i.Persona, &i.OccurredAt, &kind, &channel, &actor, &i.Source, &i.ActorID, &i.Name, &i.Conversation, &i.Case, &i.Parent,
+		&i.Mention, &i.Entity, &i.Text, &i.Language, &i.Rating, &i.RatingScale, &i.Amount, &i.Currency, &properties)
+	if err != nil {
+		return 0, i, err
+	}
+	var known [3]bool
+	i.Type, known[0] = schema.ParseType(kind)
+	i.Channel, known[1] = schema.ParseChannel(channel)
+	i.Actor, known[2] = schema.ParseActor(actor)
+	if known != [3]bool{true, true, true} {
+		return 0, i, schema.Classify(schema.Fatal, fmt.Errorf("the row of event %s has a type, channel or actor that this program does not know", i.ID))
+	}
+	if properties != "" {
+		i.Properties = json.RawMessage(properties)
+	}
+	return int(owner), i, nil
+}

@@ -1,0 +1,2 @@
+SELECT count() FROM events WHERE workspace = {workspace:String}
+-- workspace = main
