@@ -79,7 +79,11 @@ func (s *State) statement(said *Statement) (changed bool) {
 	if i-first >= MaxStatements {
 		return false
 	}
-	s.Consents = slices.Insert(s.Consents, i, *said)
+	kept := *said // with texts of its own: said's belong to an event
+	for _, text := range []*string{&kept.Kind, &kept.Normal, &kept.Purpose, &kept.Value, &kept.LegalBasis, &kept.TextVersion, &kept.Proof} {
+		*text = strings.Clone(*text)
+	}
+	s.Consents = slices.Insert(s.Consents, i, kept)
 	if end := first + MaxStatements; end < len(s.Consents) && s.Consents[end].Subject == said.Subject {
 		s.Consents = slices.Delete(s.Consents, end, end+1)
 	}

@@ -10,8 +10,9 @@ import (
 // The JSON of exports is canonical: members in byte order, no whitespace, times in RFC 3339, absent members left out. Values of traits are
 // embedded as they are, since they are canonical themselves.
 
-// AppendJSON appends the state as one canonical JSON object, without a line end.
-func (s *State) AppendJSON(dst []byte) []byte {
+// AppendJSON appends the state as one canonical JSON object, without a line end. recordedAt, when the log recorded the persona first, is shown if
+// it is given; it is no function of the set of events.
+func (s *State) AppendJSON(dst []byte, recordedAt *schema.Instant) []byte {
 	o := object{b: append(dst, '{')}
 	o.key("account")
 	account := object{b: append(o.b, '{')}
@@ -33,6 +34,9 @@ func (s *State) AppendJSON(dst []byte) []byte {
 	o.string("id", s.ID.String())
 	o.list("identifiers", len(s.Identifiers), func(b []byte, i int) []byte { return s.Identifiers[i].appendJSON(b, nil) })
 	o.instant("lastOccurredAt", s.Last)
+	if recordedAt != nil {
+		o.instant("recordedAt", *recordedAt)
+	}
 	o.string("source", s.Source)
 	o.list("traits", len(s.Traits), func(b []byte, i int) []byte { return s.Traits[i].appendJSON(b) })
 	o.string("trust", s.Trust.String())

@@ -60,8 +60,8 @@ func (m *Memory) Normalize(kind, value, country string) (string, error) {
 		if len(m.seen) >= remembered {
 			clear(m.seen)
 		}
-		a.normal, a.err = m.Kinds.Normalize(kind, value, country)
-		q = question{strings.Clone(kind), strings.Clone(value), strings.Clone(country)}
+		q = question{strings.Clone(kind), strings.Clone(value), strings.Clone(country)} // before the question: the answer may be a part of it
+		a.normal, a.err = m.Kinds.Normalize(q.kind, q.value, q.country)
 		m.seen[q] = a
 	}
 	return a.normal, a.err

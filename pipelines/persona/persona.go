@@ -48,7 +48,9 @@ func (s *State) IsZero() bool { return s.ID.IsZero() }
 func Begin(id schema.ProfileID, e *schema.Event) *State {
 	return &State{
 		ID: id, Of: schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch},
-		Source: e.Source, Trust: e.Provenance.Trust, Account: e.Account, First: e.OccurredAt, Last: e.OccurredAt,
+		Source: strings.Clone(e.Source), Trust: e.Provenance.Trust,
+		Account: schema.Account{Kind: strings.Clone(e.Account.Kind), Value: strings.Clone(e.Account.Value)},
+		First:   e.OccurredAt, Last: e.OccurredAt,
 	}
 }
 
@@ -204,7 +206,7 @@ func believable(trust schema.Trust, a schema.Assurance) schema.Assurance {
 func (s *State) identifier(seen *Identifier) (changed bool) {
 	i, found := s.findIdentifier(seen)
 	if !found {
-		s.Identifiers = slices.Insert(s.Identifiers, i, *seen)
+		s.Identifiers = slices.Insert(s.Identifiers, i, seen.clone())
 		if last := s.lastOfKind(i); last-s.firstOfKind(i) >= MaxIdentifiers {
 			s.Identifiers = slices.Delete(s.Identifiers, last, last+1)
 			return i != last
@@ -213,7 +215,10 @@ func (s *State) identifier(seen *Identifier) (changed bool) {
 	}
 	at := &s.Identifiers[i]
 	if seen.Last > at.Last || seen.Last == at.Last && seen.Value > at.Value {
-		at.Last, at.Value, changed = seen.Last, seen.Value, true
+		if seen.Value != at.Value {
+			at.Value = strings.Clone(seen.Value)
+		}
+		at.Last, changed = seen.Last, true
 	}
 	if seen.First < at.First {
 		at.First, changed = seen.First, true
@@ -226,9 +231,16 @@ func (s *State) identifier(seen *Identifier) (changed bool) {
 	}
 	if seen.SupersededBy != "" && (at.SupersededBy == "" ||
 		cmp.Or(cmp.Compare(seen.SupersededAt, at.SupersededAt), strings.Compare(seen.SupersededBy, at.SupersededBy)) > 0) {
-		at.SupersededAt, at.SupersededBy, changed = seen.SupersededAt, seen.SupersededBy, true
+		at.SupersededAt, at.SupersededBy, changed = seen.SupersededAt, strings.Clone(seen.SupersededBy), true
 	}
 	return changed
+}
+
+// clone copies the texts, which belong to an event, so that a state keeps no event in memory.
+func (a *Identifier) clone() Identifier {
+	b := *a
+	b.Kind, b.Normal, b.Value, b.SupersededBy = strings.Clone(a.Kind), strings.Clone(a.Normal), strings.Clone(a.Value), strings.Clone(a.SupersededBy)
+	return b
 }
 
 func (s *State) findIdentifier(seen *Identifier) (int, bool) {

@@ -93,7 +93,7 @@ func TestStateIsAFunctionOfTheSet(t *testing.T) {
 			t.Fatal("joining the same again reports a change")
 		}
 		back, err := Decode(got)
-		if err != nil || !bytes.Equal(back.AppendBinary(nil), got) || !bytes.Equal(back.AppendJSON(nil), joined.AppendJSON(nil)) {
+		if err != nil || !bytes.Equal(back.AppendBinary(nil), got) || !bytes.Equal(back.AppendJSON(nil, nil), joined.AppendJSON(nil, nil)) {
 			t.Fatalf("does not survive the codec: %v", err)
 		}
 		for n := range got {
@@ -154,7 +154,7 @@ func TestStateAsJSON(t *testing.T) {
 		`"earliest":{"assurance":"declared","event":"07000000-0000-0000-0000-000000000000","occurredAt":"2023-11-14T22:13:20.000001Z","value":"Lyon"},"name":"address.city"},` +
 		`{"name":"address.line\\.2","takenBack":{"assurance":"declared","event":"07000000-0000-0000-0000-000000000000","occurredAt":"2023-11-14T22:13:20.000001Z","value":null}}],` +
 		`"trust":"server"}`
-	if got := string(fold([]*schema.Event{e}).AppendJSON(nil)); got != want {
+	if got := string(fold([]*schema.Event{e}).AppendJSON(nil, nil)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

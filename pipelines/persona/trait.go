@@ -149,7 +149,7 @@ func (s *State) joinTrait(other *Trait) (changed bool) {
 		return false
 	}
 	t := *other
-	t.Best = slices.Clone(other.Best)
+	t.Name, t.Best = strings.Clone(other.Name), slices.Clone(other.Best)
 	s.Traits = slices.Insert(s.Traits, i, t)
 	if len(s.Traits) > MaxTraits {
 		s.Traits = slices.Delete(s.Traits, MaxTraits, len(s.Traits))

@@ -1,0 +1,378 @@
+package identity
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/state"
+)
+
+// commit decides who is who after everything that was folded since the last commit, and makes it visible, with the offsets, in one batch.
+func (p *projection) commit() error {
+	if err := p.resolve(); err != nil {
+		return err
+	}
+	b := p.store.NewBatch()
+	if err := p.write(b); err != nil {
+		if failed := b.Discard(); failed != nil {
+			return fmt.Errorf("%w (and: %w)", err, failed)
+		}
+		return err
+	}
+	// At this point nothing is visible yet; after Commit everything is.
+	if err := b.Commit(); err != nil {
+		return err
+	}
+	for _, n := range p.nodes {
+		n.dirty = false
+	}
+	for _, h := range p.hubs {
+		h.dirty, h.added, h.removed = false, nil, nil
+	}
+	p.clear()
+	p.graph.age()
+	p.progress.set(p.positions())
+	return nil
+}
+
+func (p *projection) write(b *state.Batch) error {
+	if err := p.writeEvidence(b); err != nil {
+		return err
+	}
+	if err := p.writeProfiles(b); err != nil {
+		return err
+	}
+	for i := range p.marks {
+		mark, err := p.marks[i].AppendBinary(nil)
+		if err != nil {
+			return err
+		}
+		at := p.marks[i].Position
+		if err := b.SetOffset(p.topic, at.Partition, state.Offset{Generation: at.Generation, Next: at.Offset, Mark: mark}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *projection) writeEvidence(b *state.Batch) (err error) {
+	for _, n := range p.nodes {
+		if n.evidence == nil { // erased since
+			continue
+		}
+		if p.scratch[0], err = n.append(p.scratch[0][:0], p.scratch[1]); err != nil {
+			return err
+		}
+		if err := b.Set(nodeKey('p', n.id), p.scratch[0]); err != nil {
+			return err
+		}
+	}
+	for _, n := range p.spoke {
+		if n.state == nil { // erased since
+			continue
+		}
+		for _, row := range p.subjects(n) {
+			if err := b.Set(row, nil); err != nil {
+				return err
+			}
+		}
+	}
+	for _, h := range p.hubs {
+		if err := p.writeHub(b, h); err != nil {
+			return err
+		}
+	}
+	for id, d := range p.said {
+		if len(d.said) == 0 {
+			if err := b.Delete(nodeKey('a', id)); err != nil {
+				return err
+			}
+			continue
+		}
+		if p.scratch[0], err = d.append(p.scratch[0][:0]); err != nil {
+			return err
+		}
+		if err := b.Set(nodeKey('a', id), p.scratch[0]); err != nil {
+			return err
+		}
+	}
+	for id, pair := range p.naming {
+		if err := b.Set(eventKey('b', id), append(pair[0][:], pair[1][:]...)); err != nil {
+			return err
+		}
+	}
+	for id := range p.graph.released {
+		if err := b.Set(eventKey('r', id), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// subjects are the rows by which what a persona said of contact points is found.
+func (p *projection) subjects(n *node) (rows [][]byte) {
+	for i := range n.state.Consents {
+		if s := &n.state.Consents[i].Subject; s.Kind != "" {
+			row := hubKey('q', identity.Key{Kind: s.Kind, Hash: p.hash.IdentifierHash(s.Kind, s.Normal)})
+			rows = append(rows, append(row, n.id[:]...))
+		}
+	}
+	return rows
+}
+
+func (p *projection) writeHub(b *state.Batch, h *hub) error {
+	if h.Carriers == 0 {
+		if err := b.Delete(hubKey('h', h.key)); err != nil {
+			return err
+		}
+	} else {
+		p.scratch[0] = h.append(p.scratch[0][:0])
+		if err := b.Set(hubKey('h', h.key), p.scratch[0]); err != nil {
+			return err
+		}
+	}
+	row := hubKey('c', h.key)
+	for _, id := range h.removed {
+		if err := b.Delete(append(row, id[:]...)); err != nil {
+			return err
+		}
+	}
+	for _, id := range h.added {
+		if err := b.Set(append(row, id[:]...), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *projection) writeProfiles(b *state.Batch) error {
+	for id, x := range p.closing {
+		if err := b.Set(nodeKey('x', id), x.append(nil)); err != nil {
+			return err
+		}
+	}
+	for id, at := range p.places {
+		if err := b.Set(nodeKey('m', id), at.append(nil)); err != nil {
+			return err
+		}
+	}
+	for _, id := range p.erased {
+		if err := b.Delete(nodeKey('p', id)); err != nil {
+			return err
+		}
+		if err := b.Delete(nodeKey('m', id)); err != nil {
+			return err
+		}
+	}
+	for _, row := range p.silenced {
+		if err := b.Delete(row); err != nil {
+			return err
+		}
+	}
+	for id := range p.vacated {
+		if p.records[id] != nil {
+			continue
+		}
+		if _, found, err := p.graph.read(nodeKey('f', id)); err != nil {
+			return err
+		} else if !found {
+			continue
+		}
+		p.profiles--
+		if err := b.Delete(nodeKey('f', id)); err != nil {
+			return err
+		}
+	}
+	for id, r := range p.records {
+		p.scratch[0] = r.append(p.scratch[0][:0])
+		if old, found, err := p.graph.read(nodeKey('f', id)); err != nil {
+			return err
+		} else if !found {
+			p.profiles++
+		} else if string(old) == string(p.scratch[0]) {
+			continue
+		}
+		if err := b.Set(nodeKey('f', id), p.scratch[0]); err != nil {
+			return err
+		}
+	}
+	if err := setCounter(b, "profiles", p.profiles); err != nil {
+		return err
+	}
+	if err := setCounter(b, "personas", p.personas); err != nil {
+		return err
+	}
+	if !p.built || len(p.moved.from) == 0 {
+		return nil
+	}
+	changes, err := p.moved.changes(p.whereabouts, p.membersBefore, p.membersNow)
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	p.sequence++
+	if err := setCounter(b, "sequence", p.sequence); err != nil {
+		return err
+	}
+	return b.Set(sequenceKey(p.sequence), appendChanges(nil, p.version(), changes))
+}
+
+func (p *projection) whereabouts(id identity.NodeID) (identity.NodeID, schema.PersonaEpoch, error) {
+	n, err := p.graph.node(id)
+	if err != nil || n.evidence == nil {
+		return identity.NodeID{}, schema.PersonaEpoch{}, err
+	}
+	at, err := p.graph.place(id)
+	if err != nil {
+		return identity.NodeID{}, schema.PersonaEpoch{}, err
+	}
+	return at.profile, n.evidence.Of, nil
+}
+
+func (p *projection) membersBefore(id identity.NodeID) ([]identity.NodeID, error) {
+	before, err := p.graph.profile(id)
+	if err != nil || before == nil {
+		return nil, err
+	}
+	return before.members, nil
+}
+
+func (p *projection) membersNow(id identity.NodeID) ([]identity.NodeID, error) {
+	if r := p.records[id]; r != nil {
+		return r.members, nil
+	}
+	return p.membersBefore(id)
+}
+
+// finishBuilding notes that the log was read to its end once: from now on changes are handed out as they happen, and sinks that have not
+// got everything yet are given the whole.
+func (p *projection) finishBuilding() error {
+	b := p.store.NewBatch()
+	if err := setCounter(b, "built", p.version()); err != nil {
+		return err
+	}
+	if err := b.CommitDurable(); err != nil {
+		return err
+	}
+	p.built = true
+	return nil
+}
+
+// erase takes a persona's closed epochs out, with every decision about them, and notes that later events of them are void. It is durable when
+// it returns.
+func (p *projection) erase(of schema.PersonaEpoch, cutOff schema.Instant) error {
+	had, found := p.erasures[of.Persona]
+	now := erasure{max(had.open, of.Epoch+1), cutOff}
+	if found {
+		now.cutOff = max(had.cutOff, cutOff)
+		if now == had {
+			return nil
+		}
+	}
+	p.erasures[of.Persona] = now
+	p.closing[of.Persona] = now
+	for epoch := had.open; epoch < now.open; epoch++ {
+		if err := p.eraseNode(p.hash.Public(schema.PersonaEpoch{Persona: of.Persona, Epoch: epoch})); err != nil {
+			return err
+		}
+	}
+	if err := p.commit(); err != nil {
+		return err
+	}
+	return p.store.Sync()
+}
+
+func (p *projection) eraseNode(id identity.NodeID) error {
+	n, err := p.graph.node(id)
+	if err != nil {
+		return err
+	}
+	d, err := p.graph.decisions(id)
+	if err != nil {
+		return err
+	}
+	for _, a := range d.said {
+		other := a.A
+		if other == id {
+			other = a.B
+		}
+		delete(p.naming, a.ID)
+		p.silenced = append(p.silenced, eventKey('b', a.ID))
+		o, err := p.graph.decisions(other)
+		if err != nil {
+			return err
+		}
+		if at, found := o.find(a.ID); found {
+			o.said = slices.Delete(o.said, at, at+1)
+			p.said[other] = o
+		}
+		p.touch(other)
+	}
+	if len(d.said) > 0 {
+		d.said = nil
+		p.said[id] = d
+	}
+	if n.evidence == nil {
+		return nil
+	}
+	gone := n.evidence
+	p.personas--
+	p.silenced = append(p.silenced, p.subjects(n)...)
+	n.evidence, n.state = nil, nil
+	p.erased = append(p.erased, id)
+	for _, key := range identity.Diff(gone, nil, p.rules).Removed {
+		if err := p.drop(key, id); err != nil {
+			return err
+		}
+	}
+	at, err := p.graph.place(id)
+	if err != nil {
+		return err
+	}
+	if at.profile.IsZero() {
+		return nil
+	}
+	// Its profile is taken apart: those who are left resolve anew.
+	p.vacated[at.profile] = struct{}{}
+	members, err := p.membersBefore(at.profile)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m != id {
+			p.touch(m)
+		}
+	}
+	at.profile, at.hold = identity.NodeID{}, identity.Free
+	delete(p.places, id)
+	return nil
+}
+
+// progress tells readers how far is folded.
+type progress struct {
+	mu      sync.Mutex
+	at      []schema.Position
+	changed chan struct{} // closed at the next set
+}
+
+func (p *progress) set(at []schema.Position) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at = at
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+// get tells how far is folded, and gives a channel that is closed when that changes.
+func (p *progress) get() ([]schema.Position, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return p.at, p.changed
+}

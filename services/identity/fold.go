@@ -1,0 +1,229 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
+)
+
+// Metrics count since the start.
+type Metrics struct {
+	Records atomic.Int64 // read
+	Folded  atomic.Int64 // of those, events of this workspace that were neither void nor undecodable
+	Void    atomic.Int64 // the key is gone
+	Bad     atomic.Int64 // undecodable; the timeline puts them to the dead letters
+	Commits atomic.Int64
+}
+
+// Metrics gives the figures; read them with Load.
+func (s *Service) Metrics() *Metrics { return &s.metrics }
+
+// pollWait is how long one read waits at the end of the log.
+const pollWait = 500 * time.Millisecond
+
+// start folds the log into w until ctx ends. What makes it impossible to go on ends Run.
+func (s *Service) start(ctx context.Context, w *worker) error {
+	ends, err := s.config.Log.Ends(ctx)
+	if err != nil {
+		return fmt.Errorf("find the end of the log: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, end := range ends {
+		w.total += end
+		w.already += w.projection.marks[i].Position.Offset
+	}
+	erasures := slices.Collect(maps.Values(s.erasures)) // some may have come since the state was opened
+	ctx, w.cancel = context.WithCancel(ctx)
+	if !w.projection.built && w.total > 0 {
+		s.logger.Info("identity: building the state from the log", "records", w.total, "folded", w.already)
+	}
+	go func() {
+		defer close(w.done)
+		for _, e := range erasures {
+			if err := w.projection.erase(e.Of, e.CutOff); err != nil {
+				s.fail(fmt.Errorf("identity: erase persona %s: %w", e.Of.Persona, err))
+				return
+			}
+		}
+		if err := s.foldAll(ctx, w, ends); err != nil && ctx.Err() == nil {
+			s.fail(fmt.Errorf("identity: %w", err))
+		}
+	}()
+	return nil
+}
+
+// foldAll runs the readers, the fold and the sinks.
+func (s *Service) foldAll(ctx context.Context, w *worker, ends []int64) error {
+	p := w.projection
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	batches, fault := make(chan eventlog.OpenedBatch), make(chan error, len(p.marks))
+	for i := range p.marks {
+		at := p.marks[i].Position
+		running.Go(func() {
+			if err := s.readAll(ctx, at.Partition, at.Offset, batches); err != nil {
+				fault <- err
+			}
+		})
+	}
+	serving := w.serving // nil once the sinks run
+	logged := time.Now()
+	for {
+		if err := w.catchUp(ends); err != nil {
+			return err
+		}
+		var mayServe <-chan struct{}
+		if p.built {
+			mayServe = serving
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-fault:
+			return err
+		case <-mayServe:
+			serving = nil
+			for _, sink := range s.config.Sinks {
+				running.Go(func() { s.handOut(ctx, p, sink) })
+			}
+		case c := <-w.commands:
+			err := c.do(p)
+			c.done <- err
+			if err != nil && schema.ClassOf(err) == schema.Fatal {
+				return err
+			}
+		case b := <-batches:
+			if err := s.foldSome(w, b, batches); err != nil {
+				return err
+			}
+		}
+		if !p.built && time.Since(logged) > 5*time.Second {
+			logged = time.Now()
+			s.logger.Info("identity: building the state from the log", "done", fmt.Sprintf("%.1f %%", 100*w.share()))
+		}
+	}
+}
+
+// catchUp notes when the log was read to its end as of the start.
+func (w *worker) catchUp(ends []int64) error {
+	select {
+	case <-w.caught:
+		return nil
+	default:
+	}
+	for i, end := range ends {
+		if w.projection.marks[i].Position.Offset < end {
+			return nil
+		}
+	}
+	if !w.projection.built {
+		if err := w.projection.finishBuilding(); err != nil {
+			return err
+		}
+	}
+	close(w.caught)
+	return nil
+}
+
+// foldSome folds a batch, and those that wait behind it, into one commit.
+func (s *Service) foldSome(w *worker, b eventlog.OpenedBatch, more <-chan eventlog.OpenedBatch) error {
+	for records := 0; ; {
+		if err := s.foldBatch(w, &b); err != nil {
+			return err
+		}
+		if records += len(b.Events); records < s.config.CommitRecords {
+			select {
+			case b = <-more:
+				continue
+			default:
+			}
+		}
+		if err := w.projection.commit(); err != nil {
+			return err
+		}
+		if s.metrics.Commits.Add(1)%256 == 0 {
+			return w.projection.forget(s.config.Sinks)
+		}
+		return nil
+	}
+}
+
+func (s *Service) foldBatch(w *worker, b *eventlog.OpenedBatch) error {
+	p := w.projection
+	if at := p.marks[b.Partition].Position.Offset; b.From != at {
+		return schema.Classify(schema.Fatal, fmt.Errorf("partition %d: read from offset %d, wanted %d", b.Partition, b.From, at))
+	}
+	for i := range b.Events {
+		o := &b.Events[i]
+		switch {
+		case o.Event != nil:
+			if err := p.fold(o.Event, o.RecordedAt); err != nil {
+				return fmt.Errorf("fold event at partition %d, offset %d: %w", b.Partition, o.Offset, err)
+			}
+			s.metrics.Folded.Add(1)
+		case o.Void != nil:
+			s.metrics.Void.Add(1)
+		default:
+			s.metrics.Bad.Add(1)
+		}
+	}
+	p.marks[b.Partition] = p.log.After(b.Partition, b.Next, b.Last)
+	w.folded.Add(int64(len(b.Events)))
+	s.metrics.Records.Add(int64(len(b.Events)))
+	return nil
+}
+
+// readAll brings one partition's batches. Transient failures are tried again; any other one ends it.
+func (s *Service) readAll(ctx context.Context, partition int32, offset int64, batches chan<- eventlog.OpenedBatch) error {
+	const shortest, longest = 50 * time.Millisecond, 5 * time.Second
+	backOff := shortest
+	for ctx.Err() == nil {
+		b, err := s.config.Feed.Read(ctx, partition, offset, pollWait)
+		switch {
+		case err == nil:
+			backOff = shortest
+		case ctx.Err() != nil:
+			return nil
+		case schema.ClassOf(err) != schema.Transient:
+			return fmt.Errorf("read partition %d from offset %d: %w", partition, offset, err)
+		default:
+			s.logger.Warn("identity: the log cannot be read", "partition", partition, "offset", offset, "error", err, "retry_in", backOff)
+			if !pause(ctx, backOff) {
+				return nil
+			}
+			backOff = min(2*backOff, longest)
+			continue
+		}
+		if b.Next == offset {
+			continue
+		}
+		select {
+		case batches <- b:
+			offset = b.Next
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// pause waits, and says whether ctx is still running.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,538 @@
+package identity
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
+	"github.com/dossier-cdp/dossier/services/internal/state"
+)
+
+// projection is the state under one set of rules, in one folder. Its writing methods belong to one goroutine, the one that folds; view
+// and progress may be used by any.
+type projection struct {
+	workspace string
+	topic     string
+	rules     *identity.Rules
+	hash      identity.Hasher
+	store     *state.Store
+	dir       string
+	log       Log
+
+	graph  *graph
+	reader *identity.Reader
+	kinds  *persona.Memory
+
+	// What was changed since the last commit.
+	nodes    []*node
+	hubs     []*hub
+	places   map[identity.NodeID]*place
+	said     map[identity.NodeID]*decisions
+	naming   map[schema.EventID][2]identity.NodeID // assertions that came since
+	touched  map[identity.NodeID]struct{}
+	spoke    map[identity.NodeID]*node // personas that consented or refused
+	moved    moves
+	records  map[identity.NodeID]*profile // written anew
+	vacated  map[identity.NodeID]struct{} // profiles that lost a member
+	erased   []identity.NodeID
+	silenced [][]byte // other rows that go with erased personas
+	closing  map[schema.PersonaID]erasure
+
+	marks    []eventlog.Checkpoint // how far each partition is folded
+	erasures map[schema.PersonaID]erasure
+	sequence uint64 // of the last changes that were noted for the sinks
+	profiles uint64
+	personas uint64
+	built    bool // read once to the end of the log, so changes are handed out one by one
+
+	progress progress
+	scratch  [2][]byte
+}
+
+// erasure is what is void of a persona.
+type erasure struct {
+	open   uint32 // the first epoch that is not closed
+	cutOff schema.Instant
+}
+
+func (x erasure) append(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, x.open)
+	return binary.BigEndian.AppendUint64(dst, uint64(x.cutOff))
+}
+
+// openProjection opens the state in dir, or begins an empty one. An error that wraps eventlog.ErrOtherLog says that it was built from
+// another log.
+func openProjection(ctx context.Context, dir string, c *Config, rules *identity.Rules) (*projection, error) {
+	store, err := state.Open(dir, c.Store)
+	if err != nil {
+		return nil, err
+	}
+	p := &projection{
+		workspace: c.Workspace, topic: schema.TopicEvents, rules: rules, hash: c.Hash, store: store, dir: dir, log: c.Log,
+		graph: newGraph(store, rules), reader: identity.NewReader(c.Hash, rules), kinds: persona.NewMemory(persona.Registry{}),
+		erasures: map[schema.PersonaID]erasure{},
+	}
+	p.clear()
+	if err := p.restore(ctx); err != nil {
+		return nil, closing(store, err)
+	}
+	return p, nil
+}
+
+func closing(store *state.Store, err error) error {
+	if failed := store.Close(); failed != nil {
+		return fmt.Errorf("%w (and: %w)", err, failed)
+	}
+	return err
+}
+
+func (p *projection) restore(ctx context.Context) error {
+	offsets, err := state.Offsets(p.store, p.topic)
+	if err != nil {
+		return err
+	}
+	p.marks = make([]eventlog.Checkpoint, p.log.Partitions())
+	for i := range p.marks {
+		p.marks[i] = p.log.Start(int32(i))
+	}
+	for partition, o := range offsets {
+		var mark eventlog.Checkpoint
+		if err := mark.UnmarshalBinary(o.Mark); err != nil {
+			return schema.Classify(schema.Fatal, err)
+		}
+		if err := p.log.Check(ctx, mark); err != nil {
+			return err
+		}
+		p.marks[partition] = mark
+	}
+	err = p.store.Scan([]byte{'x'}, []byte{'x' + 1}, func(key, value []byte) error {
+		if len(key) != 17 || len(value) != 12 {
+			return errDamaged
+		}
+		p.erasures[schema.PersonaID(key[1:])] = erasure{binary.BigEndian.Uint32(value), schema.Instant(binary.BigEndian.Uint64(value[4:]))}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if p.sequence, _, err = counter(p.store, "sequence"); err != nil {
+		return err
+	}
+	if p.profiles, _, err = counter(p.store, "profiles"); err != nil {
+		return err
+	}
+	if p.personas, _, err = counter(p.store, "personas"); err != nil {
+		return err
+	}
+	if _, p.built, err = counter(p.store, "built"); err != nil {
+		return err
+	}
+	p.progress.set(p.positions())
+	return nil
+}
+
+func counter(r state.Reader, name string) (n uint64, found bool, err error) {
+	value, found, err := r.Get(nil, counterKey(name))
+	if err != nil || !found {
+		return 0, false, err
+	}
+	if len(value) != 8 {
+		return 0, false, errDamaged
+	}
+	return binary.BigEndian.Uint64(value), true, nil
+}
+
+func setCounter(b *state.Batch, name string, n uint64) error {
+	return b.Set(counterKey(name), binary.BigEndian.AppendUint64(nil, n))
+}
+
+func (p *projection) clear() {
+	p.nodes, p.hubs, p.erased, p.silenced = p.nodes[:0], p.hubs[:0], nil, nil
+	p.places, p.said = map[identity.NodeID]*place{}, map[identity.NodeID]*decisions{}
+	p.spoke = map[identity.NodeID]*node{}
+	p.naming, p.touched = map[schema.EventID][2]identity.NodeID{}, map[identity.NodeID]struct{}{}
+	p.records, p.vacated = map[identity.NodeID]*profile{}, map[identity.NodeID]struct{}{}
+	p.closing = map[schema.PersonaID]erasure{}
+	p.moved = moves{}
+	p.graph.released = map[schema.EventID]bool{}
+}
+
+// version orders what is handed out: the number of records and erasures that were folded. It only grows, and it is the same whenever the same was
+// folded.
+func (p *projection) version() uint64 {
+	n := uint64(len(p.erasures))
+	for i := range p.marks {
+		n += uint64(p.marks[i].Position.Offset)
+	}
+	return uint64(p.log.Generation())<<48 | n
+}
+
+func (p *projection) positions() []schema.Position {
+	out := make([]schema.Position, len(p.marks))
+	for i := range p.marks {
+		out[i] = p.marks[i].Position
+	}
+	return out
+}
+
+// void says whether an erasure makes an event as if it had never been.
+func (p *projection) void(e *schema.Event) bool {
+	return p.closed(schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}) || len(p.erasures) > 0 && e.OccurredAt <= p.cutOff(e.Persona)
+}
+
+func (p *projection) closed(of schema.PersonaEpoch) bool {
+	return len(p.erasures) > 0 && of.Epoch < p.erasures[of.Persona].open
+}
+
+func (p *projection) cutOff(id schema.PersonaID) schema.Instant {
+	if x, found := p.erasures[id]; found {
+		return x.cutOff
+	}
+	return -1 << 63
+}
+
+// fold adds one event. Nothing of it is visible before commit.
+func (p *projection) fold(e *schema.Event, recordedAt schema.Instant) error {
+	if e.Workspace != p.workspace || p.void(e) {
+		return nil
+	}
+	evidence, assertions := p.reader.Read(e, recordedAt)
+	if !evidence.IsZero() {
+		n, err := p.graph.node(evidence.ID)
+		if err != nil {
+			return err
+		}
+		if err := p.foldEvidence(n, evidence); err != nil {
+			return err
+		}
+		if n.state == nil {
+			n.state = persona.Begin(evidence.ID, e)
+			p.mark(n)
+		}
+		if n.state.Fold(e, p.kinds) {
+			p.mark(n)
+			if len(e.Consents) > 0 {
+				p.spoke[n.id] = n
+			}
+		}
+	}
+	if e.Assertion != nil && (p.closed(e.Assertion.A) || p.closed(e.Assertion.B)) {
+		return nil // a decision ends with either persona
+	}
+	for i := range assertions {
+		if err := p.assert(&assertions[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *projection) foldEvidence(n *node, found *identity.Persona) error {
+	if n.evidence == nil {
+		n.evidence = found.Clone()
+		p.personas++
+		p.mark(n)
+		p.touch(n.id)
+		return p.index(nil, n.evidence)
+	}
+	if n.evidence.Covers(found) { // the commonest event by far: it costs no copy
+		if n.evidence.Join(found) != identity.Unchanged {
+			p.mark(n)
+		}
+		return nil
+	}
+	before := n.evidence
+	n.evidence = before.Clone()
+	change := n.evidence.Join(found)
+	if change != identity.Unchanged {
+		p.mark(n)
+	}
+	if change != identity.Substance {
+		return nil
+	}
+	p.touch(n.id)
+	return p.index(before, n.evidence)
+}
+
+// index brings the hubs up to date with one persona. Where a value begins or ceases to be generic, what rested on it or fell apart with it
+// is touched.
+func (p *projection) index(before, after *identity.Persona) error {
+	d := identity.Diff(before, after, p.rules)
+	for _, key := range d.Removed {
+		if err := p.drop(key, before.ID); err != nil {
+			return err
+		}
+	}
+	for i := range after.Keys {
+		e := &after.Keys[i]
+		if !p.rules.Links(after, e) {
+			continue
+		}
+		isNew := slices.Contains(d.Added, e.Key)
+		if !isNew && !d.BesideGrew {
+			continue
+		}
+		h, err := p.graph.hub(e.Key)
+		if err != nil {
+			return err
+		}
+		was := h.Generic(p.rules)
+		if isNew {
+			h.carry(after.ID)
+		}
+		if h.Add(identity.BesideKey(d.Beside, e.Key), isNew, p.rules) {
+			p.markHub(h)
+		}
+		if !was && h.Generic(p.rules) {
+			carriers, err := p.graph.carriers(h)
+			if err != nil {
+				return err
+			}
+			p.touch(carriers...)
+		}
+		h.unload(p.rules)
+	}
+	return nil
+}
+
+// carry adds a carrier.
+func (h *hub) carry(id identity.NodeID) {
+	if h.loaded {
+		if at, found := slices.BinarySearchFunc(h.carriers, id, identity.NodeID.Compare); !found {
+			h.carriers = slices.Insert(h.carriers, at, id)
+		}
+	}
+	switch {
+	case h.spilled:
+		h.added = append(h.added, id)
+		if at := slices.Index(h.removed, id); at >= 0 {
+			h.removed = slices.Delete(h.removed, at, at+1)
+		}
+	case len(h.carriers) > inlineCarriers:
+		h.spilled = true
+		h.added = slices.Clone(h.carriers)
+	}
+}
+
+// unload forgets the carriers of a generic hub, which nobody walks through.
+func (h *hub) unload(rules *identity.Rules) {
+	if h.spilled && h.loaded && h.Generic(rules) {
+		h.carriers, h.loaded = nil, false
+	}
+}
+
+// drop takes a carrier from a hub and makes the hub's state anew from those that are left. All of them are touched: what held them together, or
+// kept them apart, may have gone.
+func (p *projection) drop(key identity.Key, id identity.NodeID) error {
+	h, err := p.graph.hub(key)
+	if err != nil {
+		return err
+	}
+	carriers, err := p.graph.carriers(h)
+	if err != nil {
+		return err
+	}
+	p.touch(carriers...)
+	at, found := slices.BinarySearchFunc(carriers, id, identity.NodeID.Compare)
+	if !found {
+		return nil
+	}
+	h.carriers = slices.Delete(carriers, at, at+1)
+	if h.spilled {
+		h.removed = append(h.removed, id)
+		h.added = slices.DeleteFunc(h.added, func(a identity.NodeID) bool { return a == id })
+	}
+	h.HubState = identity.HubState{}
+	for _, c := range h.carriers {
+		n, err := p.graph.node(c)
+		if err != nil {
+			return err
+		}
+		if n.evidence == nil {
+			return fmt.Errorf("hub %s names persona %s, of which nothing is known: %w", key, c, errDamaged)
+		}
+		h.Add(identity.BesideKey(n.evidence.Beside(p.rules), key), true, p.rules)
+	}
+	p.markHub(h)
+	h.unload(p.rules)
+	return nil
+}
+
+func (p *projection) assert(a *identity.Assertion) error {
+	if a.Kind == identity.Released {
+		withdrawn, err := p.graph.withdrawn(a.Of)
+		if err != nil || withdrawn {
+			return err
+		}
+		p.graph.released[a.Of] = true
+		named, err := p.named(a.Of)
+		p.touch(named...)
+		return err
+	}
+	for _, id := range []identity.NodeID{a.A, a.B} {
+		d, err := p.graph.decisions(id)
+		if err != nil {
+			return err
+		}
+		at, found := d.find(a.ID)
+		if found {
+			if a.Recorded < d.said[at].Recorded { // another copy: the smallest RecordedAt counts
+				d.said[at].Recorded = a.Recorded
+				p.said[id] = d
+			}
+			continue
+		}
+		d.said = slices.Insert(d.said, at, *a)
+		p.said[id] = d
+		p.naming[a.ID] = [2]identity.NodeID{a.A, a.B}
+		p.touch(id)
+	}
+	return nil
+}
+
+// named finds the personas that an assertion names, none if it has not come yet.
+func (p *projection) named(id schema.EventID) ([]identity.NodeID, error) {
+	if pair, found := p.naming[id]; found {
+		return pair[:], nil
+	}
+	value, found, err := p.graph.read(eventKey('b', id))
+	if err != nil || !found {
+		return nil, err
+	}
+	if len(value) != 32 {
+		return nil, errDamaged
+	}
+	return []identity.NodeID{identity.NodeID(value[:16]), identity.NodeID(value[16:])}, nil
+}
+
+func (p *projection) touch(ids ...identity.NodeID) {
+	for _, id := range ids {
+		p.touched[id] = struct{}{}
+	}
+}
+
+func (p *projection) mark(n *node) {
+	if !n.dirty {
+		n.dirty = true
+		p.nodes = append(p.nodes, n)
+	}
+}
+
+func (p *projection) markHub(h *hub) {
+	if !h.dirty {
+		h.dirty = true
+		p.hubs = append(p.hubs, h)
+	}
+}
+
+// resolve decides who is who around everything that was touched.
+func (p *projection) resolve() error {
+	seeds := slices.Collect(maps.Keys(p.touched))
+	for len(seeds) > 0 {
+		err := identity.Update(p.graph, p.rules, seeds, func(_ *identity.Region, partition *identity.Partition) error {
+			return p.apply(partition)
+		})
+		if err != nil {
+			return err
+		}
+		if seeds, err = p.leftBehind(); err != nil {
+			return err
+		}
+	}
+	// A persona that was resolved more than once is where it was put last.
+	for id, r := range p.records {
+		var err error
+		r.members = slices.DeleteFunc(slices.Clone(r.members), func(m identity.NodeID) bool {
+			at, failed := p.graph.place(m)
+			err = errors.Join(err, failed)
+			return failed == nil && at.profile != id
+		})
+		if err != nil {
+			return err
+		}
+		if len(r.members) == 0 {
+			delete(p.records, id)
+			p.vacated[id] = struct{}{}
+		}
+	}
+	return nil
+}
+
+func (p *projection) apply(partition *identity.Partition) error {
+	possible := map[identity.NodeID][]match{}
+	for _, m := range partition.Possible {
+		possible[m.A] = append(possible[m.A], match{m.B, m.Reason, m.Kinds})
+		possible[m.B] = append(possible[m.B], match{m.A, m.Reason, m.Kinds})
+	}
+	for _, x := range partition.Profiles {
+		matches := possible[x.ID]
+		slices.SortFunc(matches, func(a, b match) int { return a.other.Compare(b.other) })
+		p.records[x.ID] = &profile{x.Hold, x.Members, matches}
+		for _, id := range x.Members {
+			at, err := p.graph.place(id)
+			if err != nil {
+				return err
+			}
+			if at.profile != x.ID {
+				p.moved.note(id, at.profile)
+				if !at.profile.IsZero() {
+					p.vacated[at.profile] = struct{}{}
+				}
+			}
+			if at.profile != x.ID || at.hold != x.Hold {
+				at.profile, at.hold = x.ID, x.Hold
+				p.places[id] = at
+			}
+		}
+	}
+	return nil
+}
+
+// leftBehind finds personas whose profile was taken apart without them, and profiles written anew without a member that still believes to be
+// in it. By the closure of regions there are none, but for personas at the edge of a quarantined giant; that every persona is in exactly one
+// profile must not rest on that.
+func (p *projection) leftBehind() (seeds []identity.NodeID, err error) {
+	check := func(id identity.NodeID) error {
+		before, err := p.graph.profile(id)
+		if err != nil || before == nil {
+			return err
+		}
+		var now []identity.NodeID
+		if r := p.records[id]; r != nil {
+			now = r.members
+		}
+		for _, m := range before.members {
+			if _, found := slices.BinarySearchFunc(now, m, identity.NodeID.Compare); found {
+				continue
+			}
+			at, err := p.graph.place(m)
+			if err != nil {
+				return err
+			}
+			if at.profile == id {
+				seeds = append(seeds, m)
+			}
+		}
+		return nil
+	}
+	for id := range p.vacated {
+		if err := check(id); err != nil {
+			return nil, err
+		}
+	}
+	for id := range p.records {
+		if _, done := p.vacated[id]; !done {
+			if err := check(id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return seeds, nil
+}

@@ -1,0 +1,291 @@
+package identity
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Stored rows. Numbers are varints unless a width is given, which is big endian; nodes, personas, profiles and events are 16 bytes. A node is
+// the public id of (persona, epoch); a profile is the node of its canonical persona.
+//
+//	'p' node           evidence-length evidence state      of one persona: pipelines/identity, pipelines/persona
+//	'h' kind 0 hash    flags(1) carriers beside-count beside(8 each) [carriers(16 each), unless spilled]
+//	'c' kind 0 hash node                                    a carrier of a spilled hub
+//	'm' node           profile hold(1)                      who a persona is
+//	'f' profile        hold(1) members(16 each) possible matches
+//	'a' node           assertions that name the node, sorted by id
+//	'b' assertion      node node                            which nodes an assertion names
+//	'r' assertion                                           it is withdrawn
+//	'q' kind 0 hash node                                    a persona said something of a contact point
+//	'x' persona        first open epoch(4) cut-off(8)       the persona's erasure
+//	'o' sequence(8)    changes, for the sinks               package-internal form in change.go
+//	'k' name           counters and cursors(8)
+const rowsVersion = 1
+
+func nodeKey(table byte, id schema.PersonaID) []byte { return append([]byte{table}, id[:]...) }
+
+func eventKey(table byte, id schema.EventID) []byte { return append([]byte{table}, id[:]...) }
+
+func hubKey(table byte, k identity.Key) []byte {
+	b := make([]byte, 0, 1+len(k.Kind)+1+32)
+	b = append(append(append(b, table), k.Kind...), 0)
+	return append(b, k.Hash[:]...)
+}
+
+func sequenceKey(n uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'o'}, n) }
+
+func counterKey(name string) []byte { return append([]byte{'k'}, name...) }
+
+var errDamaged = schema.Classify(schema.Fatal, errors.New("the identity state is damaged: remove its folder, it is rebuilt from the log"))
+
+// row reads a stored value front to back. What is missing sets bad.
+type row struct {
+	b   []byte
+	bad bool
+}
+
+func (r *row) take(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func (r *row) byte() (b byte) {
+	if s := r.take(1); s != nil {
+		b = s[0]
+	}
+	return b
+}
+
+func (r *row) number() uint64 {
+	n, size := binary.Uvarint(r.b)
+	if size <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[size:]
+	return n
+}
+
+func (r *row) id() (id [16]byte) {
+	copy(id[:], r.take(16))
+	return id
+}
+
+func (r *row) string() string { return string(r.take(r.number())) }
+
+func (r *row) ids() []identity.NodeID {
+	n := r.number()
+	if n > uint64(len(r.b))/16 {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	out := make([]identity.NodeID, n)
+	for i := range out {
+		out[i] = r.id()
+	}
+	return out
+}
+
+func (r *row) done() error {
+	if r.bad || len(r.b) > 0 {
+		return errDamaged
+	}
+	return nil
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendIDs(b []byte, ids []identity.NodeID) []byte {
+	b = binary.AppendUvarint(b, uint64(len(ids)))
+	for _, id := range ids {
+		b = append(b, id[:]...)
+	}
+	return b
+}
+
+// node is one persona: what identity and what the dossier know of it. Both nil if nothing is known.
+type node struct {
+	id       identity.NodeID
+	evidence *identity.Persona
+	state    *persona.State
+	dirty    bool
+}
+
+// append uses scratch for the evidence, whose length stands before it.
+func (n *node) append(dst, scratch []byte) ([]byte, error) {
+	evidence, err := n.evidence.AppendBinary(scratch[:0])
+	if err != nil {
+		return nil, fmt.Errorf("write evidence of persona %s: %w", n.id, err)
+	}
+	dst = append(binary.AppendUvarint(dst, uint64(len(evidence))), evidence...)
+	return n.state.AppendBinary(dst), nil
+}
+
+func decodeNode(id identity.NodeID, value []byte) (*node, error) {
+	r := row{b: value}
+	evidence := r.take(r.number())
+	if r.bad {
+		return nil, errDamaged
+	}
+	p := &identity.Persona{}
+	if err := p.UnmarshalBinary(evidence); err != nil {
+		return nil, errors.Join(errDamaged, err)
+	}
+	s, err := persona.Decode(r.b)
+	if err != nil {
+		return nil, errors.Join(errDamaged, err)
+	}
+	return &node{id: id, evidence: p, state: s}, nil
+}
+
+// hub is one key and who carries it.
+type hub struct {
+	identity.HubState
+	key      identity.Key
+	carriers []identity.NodeID // sorted; only if loaded
+	loaded   bool
+	spilled  bool // carriers have rows of their own, because they are many
+	dirty    bool
+	added    []identity.NodeID // of a spilled hub, since the last commit
+	removed  []identity.NodeID
+}
+
+// inlineCarriers is how many carriers a hub's own row holds. Past it each gets a row, for good: a call centre's default number
+// with 100,000 carriers must not be rewritten with each.
+const inlineCarriers = 16
+
+const hubSpilled = 1
+
+func (h *hub) append(dst []byte) []byte {
+	flags := byte(0)
+	if h.spilled {
+		flags = hubSpilled
+	}
+	dst = binary.AppendUvarint(append(dst, flags), uint64(h.Carriers))
+	dst = binary.AppendUvarint(dst, uint64(len(h.Beside)))
+	for _, b := range h.Beside {
+		dst = binary.BigEndian.AppendUint64(dst, b)
+	}
+	if !h.spilled {
+		dst = appendIDs(dst, h.carriers)
+	}
+	return dst
+}
+
+func decodeHub(key identity.Key, value []byte) (*hub, error) {
+	r := row{b: value}
+	h := &hub{key: key}
+	h.spilled = r.byte()&hubSpilled != 0
+	h.Carriers = int(r.number())
+	beside := r.take(8 * min(r.number(), uint64(len(r.b))))
+	for ; len(beside) >= 8; beside = beside[8:] {
+		h.Beside = append(h.Beside, binary.BigEndian.Uint64(beside))
+	}
+	if !h.spilled {
+		h.carriers, h.loaded = r.ids(), true
+	}
+	return h, r.done()
+}
+
+// place is who a persona is.
+type place struct {
+	profile identity.NodeID // zero if nobody yet
+	hold    identity.Hold
+	dirty   bool
+}
+
+func (p *place) append(dst []byte) []byte { return append(append(dst, p.profile[:]...), byte(p.hold)) }
+
+func decodePlace(value []byte) (*place, error) {
+	r := row{b: value}
+	p := &place{profile: r.id(), hold: identity.Hold(r.byte())}
+	return p, r.done()
+}
+
+// profile is one person.
+type profile struct {
+	hold     identity.Hold
+	members  []identity.NodeID
+	possible []match
+}
+
+// match is a profile that this one may be one with.
+type match struct {
+	other  identity.NodeID
+	reason identity.Reason
+	kinds  []string
+}
+
+func (p *profile) append(dst []byte) []byte {
+	dst = appendIDs(append(dst, byte(p.hold)), p.members)
+	dst = binary.AppendUvarint(dst, uint64(len(p.possible)))
+	for _, m := range p.possible {
+		dst = appendString(append(dst, m.other[:]...), string(m.reason))
+		dst = binary.AppendUvarint(dst, uint64(len(m.kinds)))
+		for _, k := range m.kinds {
+			dst = appendString(dst, k)
+		}
+	}
+	return dst
+}
+
+func decodeProfile(value []byte) (*profile, error) {
+	r := row{b: value}
+	p := &profile{hold: identity.Hold(r.byte()), members: r.ids()}
+	for n := r.number(); n > 0 && !r.bad; n-- {
+		m := match{other: r.id(), reason: identity.Reason(r.string())}
+		for k := r.number(); k > 0 && !r.bad; k-- {
+			m.kinds = append(m.kinds, r.string())
+		}
+		p.possible = append(p.possible, m)
+	}
+	return p, r.done()
+}
+
+// decisions are the assertions that name one node, with those that are withdrawn, sorted by id.
+type decisions struct {
+	said  []identity.Assertion
+	dirty bool
+}
+
+func (d *decisions) find(id schema.EventID) (int, bool) {
+	return slices.BinarySearchFunc(d.said, id, func(a identity.Assertion, id schema.EventID) int { return a.ID.Compare(id) })
+}
+
+func (d *decisions) append(dst []byte) ([]byte, error) {
+	dst = binary.AppendUvarint(dst, uint64(len(d.said)))
+	for i := range d.said {
+		b, err := d.said[i].MarshalBinary()
+		if err != nil {
+			return nil, fmt.Errorf("write assertion %s: %w", d.said[i].ID, err)
+		}
+		dst = append(binary.AppendUvarint(dst, uint64(len(b))), b...)
+	}
+	return dst, nil
+}
+
+func decodeDecisions(value []byte) (*decisions, error) {
+	r := row{b: value}
+	d := &decisions{}
+	for n := r.number(); n > 0 && !r.bad; n-- {
+		a := identity.Assertion{}
+		if err := a.UnmarshalBinary(r.take(r.number())); err != nil {
+			return nil, errors.Join(errDamaged, err)
+		}
+		d.said = append(d.said, a)
+	}
+	return d, r.done()
+}

@@ -1,0 +1,467 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dossier-cdp/dossier/pipelines/identifier"
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/state"
+)
+
+// View answers questions from one commit: whatever is asked of one View fits together. It belongs to one goroutine. Close it soon: it holds back
+// the store's compaction.
+type View struct {
+	worker   *worker
+	snapshot *state.Snapshot
+	graph    *graph
+	settings Settings
+}
+
+// View takes a view of the latest commit. It fails with ErrNotReady while an answer could be stale.
+func (s *Service) View() (*View, error) {
+	s.mu.Lock()
+	w, settings, ended := s.current, s.settings, s.ended
+	s.mu.Unlock()
+	if ended != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotReady, ended)
+	}
+	select {
+	case <-w.caught:
+	default:
+		return nil, ErrNotReady
+	}
+	w.readers.RLock()
+	if w.gone { // replaced by another one in this very moment
+		w.readers.RUnlock()
+		return nil, ErrNotReady
+	}
+	snapshot := w.projection.store.Snapshot()
+	return &View{w, snapshot, newGraph(snapshot, w.projection.rules), settings}, nil
+}
+
+// Close lets the view go.
+func (v *View) Close() error {
+	defer v.worker.readers.RUnlock()
+	return v.snapshot.Close()
+}
+
+// Configuration is the hash of the configuration that the answers follow.
+func (v *View) Configuration() string { return v.settings.Hash }
+
+// Owners are the profiles that own an identifier.
+type Owners struct {
+	Profiles []schema.ProfileID // sorted; at most MaxOwners
+	Personas int                // that carry the value
+	More     bool               // there are more profiles than are listed
+	Generic  bool               // so many different people carry the value that it says nothing of any
+}
+
+// MaxOwners is how many owners of one value are listed. A call centre's default number has more.
+const MaxOwners = 100
+
+// maxCarriers is how many carriers of a value are looked at to find them.
+const maxCarriers = 10_000
+
+// Owners finds the profiles that own a value, however it is written. The country, if any, reads a national phone number; else those of the settings do. The kinds
+// profile and persona find an id.
+func (v *View) Owners(kind, value, country string) (Owners, error) {
+	if kind == "profile" || kind == "persona" {
+		id, err := schema.ParsePersonaID(value)
+		if err != nil {
+			return Owners{}, schema.Classify(schema.Rejected, err)
+		}
+		at, err := v.graph.place(id)
+		if err != nil || at.profile.IsZero() {
+			return Owners{}, err
+		}
+		return Owners{Profiles: []schema.ProfileID{at.profile}, Personas: 1}, nil
+	}
+	out := Owners{}
+	err := v.carriers(kind, value, country, &out, func(id identity.NodeID) error {
+		at, err := v.graph.place(id)
+		if err != nil || at.profile.IsZero() {
+			return err
+		}
+		i, found := slices.BinarySearchFunc(out.Profiles, at.profile, schema.ProfileID.Compare)
+		switch {
+		case found:
+		case len(out.Profiles) >= MaxOwners:
+			out.More = true
+			return state.ErrStop
+		default:
+			out.Profiles = slices.Insert(out.Profiles, i, at.profile)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Personas lists the personas that carry a value, at most limit, sorted within each way to read it.
+func (v *View) Personas(kind, value, country string, limit int) ([]schema.ProfileID, error) {
+	var out []schema.ProfileID
+	err := v.carriers(kind, value, country, &Owners{}, func(id identity.NodeID) error {
+		if len(out) >= limit {
+			return state.ErrStop
+		}
+		if !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// carriers calls f for the personas that carry a value, in any of the forms that it may be meant in.
+func (v *View) carriers(kind, value, country string, o *Owners, f func(identity.NodeID) error) error {
+	looked := 0
+	for _, key := range v.keys(kind, value, country) {
+		h, err := v.graph.hub(key)
+		if err != nil {
+			return err
+		}
+		o.Personas += h.Carriers
+		o.Generic = o.Generic || h.Generic(v.graph.rules)
+		give := func(id identity.NodeID) error {
+			if looked++; looked > maxCarriers {
+				o.More = true
+				return state.ErrStop
+			}
+			return f(id)
+		}
+		if h.loaded {
+			for _, id := range h.carriers {
+				if err = give(id); err != nil {
+					break
+				}
+			}
+		} else {
+			err = v.graph.scanCarriers(h, give)
+		}
+		if errors.Is(err, state.ErrStop) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keys are the keys that a value may be meant as: under the kind as given and under the registry's name for it, read by each country. A
+// value that cannot be read has none.
+func (v *View) keys(kind, value, country string) []identity.Key {
+	countries := v.settings.Countries
+	if country != "" {
+		countries = []string{country}
+	}
+	var out []identity.Key
+	for _, k := range []string{kind, identifier.Of(kind).Name} {
+		for _, c := range append([]string{""}, countries...) {
+			normal, err := identifier.Normalize(k, value, c)
+			if err != nil {
+				continue
+			}
+			key := identity.Key{Kind: k, Hash: v.worker.projection.hash.IdentifierHash(k, normal)}
+			if !slices.Contains(out, key) {
+				out = append(out, key)
+			}
+		}
+	}
+	return out
+}
+
+// Profile is one person: who belongs to it, what each persona's events say, and what is near.
+type Profile struct {
+	ID          schema.ProfileID
+	Hold        identity.Hold // not Free: quarantined
+	Known       bool          // some persona's account names somebody, in server trust
+	First, Last schema.Instant
+	Members     []Member // sorted by id
+	Possible    []Possible
+
+	inherited    []persona.Inherited
+	survivorship *persona.Rules
+}
+
+// Member is one persona of a profile.
+type Member struct {
+	ID       schema.ProfileID // the public id of (persona, epoch)
+	Standing identity.Standing
+	State    *persona.State // read-only
+	Recorded schema.Instant // smallest RecordedAt
+}
+
+// Possible is a profile that may be the same person and was kept apart.
+type Possible struct {
+	Profile schema.ProfileID
+	Reason  identity.Reason
+	Kinds   []string // of the values that both carry, sorted
+}
+
+// States are the states of the members, in their order.
+func (p *Profile) States() []*persona.State {
+	out := make([]*persona.State, len(p.Members))
+	for i := range p.Members {
+		out[i] = p.Members[i].State
+	}
+	return out
+}
+
+// GoldenRecord is what is believed of the person, under the survivorship rules of the configuration.
+func (p *Profile) GoldenRecord() []persona.Golden {
+	return persona.GoldenRecord(p.States(), p.survivorship)
+}
+
+// Identifiers are the values by which the person is known.
+func (p *Profile) Identifiers() []persona.Known { return persona.Identifiers(p.States()) }
+
+// Consents is what the person allows at now.
+func (p *Profile) Consents(now schema.Instant) []persona.Consent {
+	return persona.Consents(p.States(), p.inherited, now, persona.Registry{})
+}
+
+// Profile gives the profile that holds an id now: of a persona and epoch, or of any profile that ever was. nil if the id was never handed out, or its person was
+// erased.
+func (v *View) Profile(id schema.ProfileID) (*Profile, error) {
+	p, err := v.profile(id)
+	if err != nil || p == nil {
+		return nil, err
+	}
+	p.inherited, err = v.inherited(p)
+	return p, err
+}
+
+// profile gives all of a profile but what it inherits.
+func (v *View) profile(id schema.ProfileID) (*Profile, error) {
+	at, err := v.graph.place(id)
+	if err != nil || at.profile.IsZero() {
+		return nil, err
+	}
+	r, err := v.graph.profile(at.profile)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, fmt.Errorf("persona %s is in profile %s, which does not exist: %w", id, at.profile, errDamaged)
+	}
+	p := &Profile{ID: at.profile, Hold: r.hold, survivorship: &v.settings.Survivorship}
+	for i, m := range r.members {
+		n, err := v.graph.node(m)
+		if err != nil {
+			return nil, err
+		}
+		if n.state == nil {
+			return nil, fmt.Errorf("profile %s has persona %s, of which nothing is known: %w", at.profile, m, errDamaged)
+		}
+		p.Members = append(p.Members, Member{m, n.evidence.Standing, n.state, n.evidence.Recorded})
+		p.Known = p.Known || n.evidence.Standing == identity.Known
+		if i == 0 || n.state.First < p.First {
+			p.First = n.state.First
+		}
+		if i == 0 || n.state.Last > p.Last {
+			p.Last = n.state.Last
+		}
+	}
+	for _, m := range r.possible {
+		other, err := v.graph.place(m.other)
+		if err != nil {
+			return nil, err
+		}
+		if !other.profile.IsZero() && other.profile != p.ID {
+			p.Possible = append(p.Possible, Possible{other.profile, m.reason, m.kinds})
+		}
+	}
+	return p, nil
+}
+
+// Page lists profile ids above after, in order, at most limit. Begin with the zero id.
+func (v *View) Page(after schema.ProfileID, limit int) (ids []schema.ProfileID, err error) {
+	from := nodeKey('f', after)
+	if !after.IsZero() {
+		from = append(from, 0)
+	}
+	err = v.snapshot.Scan(from, []byte{'f' + 1}, func(key, _ []byte) error {
+		if len(ids) >= limit {
+			return state.ErrStop
+		}
+		ids = append(ids, schema.ProfileID(key[1:]))
+		return nil
+	})
+	return ids, err
+}
+
+// Count gives the numbers of profiles and personas.
+func (v *View) Count() (profiles, personas uint64, err error) {
+	profiles, _, err = counter(v.snapshot, "profiles")
+	if err != nil {
+		return 0, 0, err
+	}
+	personas, _, err = counter(v.snapshot, "personas")
+	return profiles, personas, err
+}
+
+// Why says why two personas, or the profiles of any two ids, are one person, or what keeps them apart.
+func (v *View) Why(a, b schema.ProfileID) (identity.Explanation, error) {
+	r, err := identity.Expand(v.graph, v.graph.rules, []identity.NodeID{a, b})
+	if err != nil {
+		return identity.Explanation{}, err
+	}
+	return r.Why(a, b), nil
+}
+
+// How tells how the profile that holds an id came together, and what was refused to it; nil if it stands alone or nobody has the id.
+func (v *View) How(id schema.ProfileID) ([]identity.Step, error) {
+	r, err := identity.Expand(v.graph, v.graph.rules, []identity.NodeID{id})
+	if err != nil {
+		return nil, err
+	}
+	return r.How(id), nil
+}
+
+// ValueOf gives a key's value as a persona's source last gave it; empty if the persona does not show it.
+func (v *View) ValueOf(id schema.ProfileID, key identity.Key) (string, error) {
+	n, err := v.graph.node(id)
+	if err != nil || n.state == nil {
+		return "", err
+	}
+	for i := range n.state.Identifiers {
+		x := &n.state.Identifiers[i]
+		if x.Kind == key.Kind && !x.Unusable && v.worker.projection.hash.IdentifierHash(x.Kind, x.Normal) == key.Hash {
+			return x.Value, nil
+		}
+	}
+	return "", nil
+}
+
+// inherited finds the refusals of people outside the profile that reach into it (persona.Consents).
+func (v *View) inherited(p *Profile) ([]persona.Inherited, error) {
+	inside := func(id identity.NodeID) bool {
+		_, found := slices.BinarySearchFunc(p.Members, id, func(m Member, id identity.NodeID) int { return m.ID.Compare(id) })
+		return found
+	}
+	var out []persona.Inherited
+	for _, known := range p.Identifiers() {
+		if known.Unusable || !identifier.Of(known.Kind).ContactPoint {
+			continue
+		}
+		prefix := hubKey('q', identity.Key{Kind: known.Kind, Hash: v.worker.projection.hash.IdentifierHash(known.Kind, known.Normal)})
+		err := v.snapshot.Scan(prefix, state.After(prefix), func(key, _ []byte) error {
+			id := identity.NodeID(key[len(prefix):])
+			if inside(id) {
+				return nil
+			}
+			n, err := v.graph.node(id)
+			if err != nil || n.state == nil || n.state.Trust != schema.TrustServer {
+				return err
+			}
+			for _, said := range n.state.InForceAt(1<<63 - 1) {
+				if said.Kind == known.Kind && said.Normal == known.Normal && said.Refused() {
+					out = append(out, persona.Inherited{Statement: said, From: id, PointOnly: true})
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	split, err := v.inheritedBySplit(p, inside)
+	return append(out, split...), err
+}
+
+// inheritedBySplit finds the refusals that were in force in one profile with this one when somebody separated them. For every separation around the profile, in the
+// order of their times, it asks who would be together if that one and the later ones had not been said.
+func (v *View) inheritedBySplit(p *Profile, inside func(identity.NodeID) bool) ([]persona.Inherited, error) {
+	w := &without{graph: v.graph, said: map[schema.EventID]identity.Assertion{}, before: 1<<63 - 1}
+	if _, err := identity.Expand(w, v.graph.rules, []identity.NodeID{p.Members[0].ID}); err != nil || len(w.said) == 0 {
+		return nil, err
+	}
+	// What lies beyond a separation may have others behind it: look again until no new one shows.
+	separations := func() []schema.Instant {
+		var times []schema.Instant
+		for _, a := range w.said {
+			times = append(times, a.OccurredAt)
+		}
+		slices.Sort(times)
+		return slices.Compact(times)
+	}
+	horizon := map[identity.NodeID]schema.Instant{} // of each former member, the time of the separation that set it apart
+	asked := map[schema.Instant]bool{}
+	for again := true; again; {
+		again = false
+		for _, t := range separations() {
+			if asked[t] {
+				continue
+			}
+			asked[t], again = true, true
+			w.before = t
+			r, err := identity.Expand(w, v.graph.rules, []identity.NodeID{p.Members[0].ID})
+			if err != nil {
+				return nil, err
+			}
+			for _, x := range r.Resolve().Profiles {
+				if !slices.ContainsFunc(x.Members, inside) {
+					continue
+				}
+				for _, id := range x.Members {
+					if !inside(id) {
+						if h, found := horizon[id]; !found || t > h {
+							horizon[id] = t
+						}
+					}
+				}
+			}
+		}
+	}
+	former := make([]identity.NodeID, 0, len(horizon))
+	for id := range horizon {
+		former = append(former, id)
+	}
+	slices.SortFunc(former, identity.NodeID.Compare)
+	var out []persona.Inherited
+	for _, id := range former {
+		n, err := v.graph.node(id)
+		if err != nil {
+			return nil, err
+		}
+		if n.state == nil || n.state.Trust != schema.TrustServer {
+			continue
+		}
+		for _, said := range n.state.InForceAt(horizon[id]) {
+			if said.Refused() {
+				out = append(out, persona.Inherited{Statement: said, From: id})
+			}
+		}
+	}
+	return out, nil
+}
+
+// without is the graph as if nobody had separated anything at or after a time. It notes every separation that it meets.
+type without struct {
+	*graph
+	before schema.Instant
+	said   map[schema.EventID]identity.Assertion
+}
+
+// Assertions implements identity.Graph.
+func (w *without) Assertions(id identity.NodeID) ([]identity.Assertion, error) {
+	all, err := w.graph.Assertions(id)
+	if err != nil {
+		return nil, err
+	}
+	out := all[:0]
+	for _, a := range all {
+		if a.Kind == identity.Separated {
+			w.said[a.ID] = a
+			if a.OccurredAt >= w.before {
+				continue
+			}
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
