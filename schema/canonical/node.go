@@ -293,6 +293,21 @@ func (n Node) Fault() error {
 	return faults[at].refusal()
 }
 
+// FaultOutside is why this value is refused for something that does not lie within part, such as the items of a batch, or nil. Neither
+// may be a view. A fault outside concerns all items: of a key that is there twice, Get finds the first.
+func (n Node) FaultOutside(part Node) error {
+	if n.d == nil {
+		return nil
+	}
+	from, to := part.Span()
+	for _, f := range n.d.faults {
+		if at := int(f.at); at >= int(n.at().start) && at < int(n.at().end) && (at < from || at >= to) {
+			return f.refusal()
+		}
+	}
+	return nil
+}
+
 func (f fault) refusal() error {
 	var rule, hint string
 	switch f.code {

@@ -187,6 +187,19 @@ func TestFaultsBelongToItems(t *testing.T) {
 	if items.At(0).WithContext(items.At(2)).Fault() == nil {
 		t.Error("a view above a fault has none")
 	}
+	if err := d.Root().FaultOutside(items); err != nil {
+		t.Errorf("all faults lie within items, but got %v", err)
+	}
+	for _, text := range []string{`{"batch":[{"a":1,"a":2}],"batch":[]}`, `{"context":{"b":1,"b":2},"batch":[{"a":1,"a":2}]}`, "{\"batch\":[1e1000],\"\xff\":1}"} {
+		d, err := ParseEach([]byte(text), Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Root().FaultOutside(d.Root().Get("batch")) == nil {
+			t.Errorf("%q: the fault beside the items is not found", text)
+		}
+		d.Release()
+	}
 	// What is refused can still be walked, so that a dead letter can be looked into.
 	if n := len(d.Root().AppendCanonical(nil, nil)); n == 0 {
 		t.Error("nothing to see")

@@ -111,7 +111,7 @@ func Parse(b []byte, lim Limits) (*Doc, error) {
 
 // ParseEach reads a text of several items, of which single ones may be refused. It fails only where the text cannot be read
 // at all (not JSON, too deep, too many values). Faults of single values (invalid UTF-8, lone surrogates, duplicate keys, numbers too
-// long) are left to Node.Fault, which the caller must ask for each item that it uses, and for what lies outside the items.
+// long) are left to Node.Fault, which the caller must ask for each item that it uses, and to Node.FaultOutside for the rest.
 func ParseEach(b []byte, lim Limits) (*Doc, error) {
 	if len(b) > math.MaxInt32-1 {
 		return nil, schema.Refuse(CodeTooLarge, "a JSON text has at most 2 GiB", "send it in parts")
