@@ -1,21 +1,50 @@
 package channel
 
-import "github.com/dossier-cdp/dossier/schema"
+import (
+	"github.com/dossier-cdp/dossier/pipelines/identifier"
+	"github.com/dossier-cdp/dossier/schema"
+)
 
-// accountRank orders the kinds that may be an account: what a company declares about its customer, then the device, then the
-// contact. E-mail, phone and address are not here: several people share them. A kind that is not listed ranks after the declared
-// ones, since a source that invents a kind means its own customers by it.
-var accountRank = map[string]int{
-	"user_id": 1, "customer_id": 2, "crm_id": 3, "card": 4, "contract_id": 5,
-	"device_id": 20, "anonymous_id": 21, "cookie": 22,
-	"conversation_id": 30, "call_id": 31, "record_id": 32,
+// preferred are the declared kinds that most companies have, best first.
+var preferred = map[string]int{"user_id": 1, "customer_id": 2, "crm_id": 3, "card": 4, "contract_id": 5}
+
+// The ranks of other kinds that may be an account: what a company declares about its customer, then what it calls by a name of its
+// own, then the device, then the contact.
+const (
+	rankOwn      = 0 // the kind of the source's userId
+	rankDeclared = 10
+	rankOther    = 15
+	rankDevice   = 20
+	rankContact  = 30
+	noAccount    = 1000
+)
+
+// shared are kinds that several people may have one value of, or that name a thing and no customer.
+var shared = map[string]bool{
+	"email": true, "phone": true, "address": true, identifier.NameAndBirth: true, "order_id": true, "ip": true, "postcode": true, "name": true,
 }
 
-const unlistedRank = 10
+// Shared says whether several people may have one value of a kind, so that it can be no account.
+func Shared(kind string) bool { return shared[kind] || shared[identifier.Of(kind).Name] }
 
-// notAccounts are kinds that several people share, or that name a thing and no customer.
-var notAccounts = map[string]bool{
-	"email": true, "phone": true, "address": true, "order_id": true, "ip": true, "postcode": true, "name": true,
+func rank(kind string, s *Source) int {
+	if kind == s.UserKind() {
+		return rankOwn
+	}
+	if r, listed := preferred[kind]; listed {
+		return r
+	}
+	switch k := identifier.Of(kind); {
+	case Shared(kind):
+		return noAccount
+	case k.Account:
+		return rankDeclared
+	case k.Device:
+		return rankDevice
+	case !k.Evidence:
+		return rankContact
+	}
+	return rankOther
 }
 
 // ChooseAccount takes the account of an event that names none from its identifiers: the best kind by rank, of one kind the
@@ -24,18 +53,12 @@ func (m *Mapped) ChooseAccount(s *Source) {
 	e := &m.Event
 	best, found := 0, -1
 	for i, candidate := range e.Identifiers {
-		if notAccounts[candidate.Kind] {
+		at := rank(candidate.Kind, s)
+		if at == noAccount {
 			continue
 		}
-		rank, listed := accountRank[candidate.Kind]
-		switch {
-		case candidate.Kind == s.UserKind():
-			rank = 0
-		case !listed:
-			rank = unlistedRank
-		}
-		if found < 0 || rank < best || rank == best && before(candidate, e.Identifiers[found]) {
-			best, found = rank, i
+		if found < 0 || at < best || at == best && before(candidate, e.Identifiers[found]) {
+			best, found = at, i
 		}
 	}
 	if found >= 0 {
@@ -56,11 +79,15 @@ func before(a, b schema.Identifier) bool {
 	return a.Value < b.Value
 }
 
-// OwnAccount is the account of a record that names nobody: it is its own persona.
+// OwnAccount is the account of a record that names nobody: it is its own persona, by its message id within its mapping, or by its
+// fingerprint.
 func (m *Mapped) OwnAccount() schema.Account {
 	const digits = "0123456789abcdef"
-	if id := m.Event.Provenance.MessageID; id != "" {
-		return schema.Account{Kind: "record_id", Value: id}
+	if p := &m.Event.Provenance; p.MessageID != "" {
+		if p.Routing != "" { // two files of one source may both have a row 1
+			return schema.Account{Kind: "record_id", Value: p.Mapping + "/" + p.MessageID}
+		}
+		return schema.Account{Kind: "record_id", Value: p.MessageID}
 	}
 	var value [64]byte
 	for i, b := range m.Fingerprint {
@@ -68,6 +95,3 @@ func (m *Mapped) OwnAccount() schema.Account {
 	}
 	return schema.Account{Kind: "record_id", Value: string(value[:])}
 }
-
-// Shared says whether several people may have one value of a kind, so that it can be no account.
-func Shared(kind string) bool { return notAccounts[kind] }

@@ -193,6 +193,11 @@ func IsSourceName(s string) bool {
 	return IsName(strings.NewReplacer("-", "_", ".", "_").Replace(s))
 }
 
+// IsCountry says whether s has the form of an ISO 3166 alpha-2 code.
+func IsCountry(s string) bool {
+	return len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
+}
+
 // builtinBots are parts of user agents that announce a robot.
 var builtinBots = []string{"bot/", "bot;", "bot)", "spider", "crawler", "headlesschrome", "phantomjs", "slurp", "facebookexternalhit", "lighthouse", "pingdom", "uptimerobot"}
 

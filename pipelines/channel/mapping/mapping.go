@@ -28,6 +28,7 @@ type document struct {
 	Name      string            `yaml:"name"`
 	About     string            `yaml:"about"`
 	Source    *value            `yaml:"source"`
+	Country   string            `yaml:"country"`
 	Format    string            `yaml:"format"`
 	Delimiter string            `yaml:"delimiter"`
 	Encoding  string            `yaml:"encoding"`
@@ -97,7 +98,7 @@ type account struct {
 type identifier struct {
 	Kind      string     `yaml:"kind"`
 	Value     *value     `yaml:"value"`
-	Assurance string     `yaml:"assurance"`
+	Assurance *value     `yaml:"assurance"`
 	When      conditions `yaml:"when"`
 }
 
@@ -194,10 +195,16 @@ func (m *Mapping) compile(zone func(string) (*time.Location, error)) error {
 		}
 		m.lets = append(m.lets, let{name, v})
 	}
+	if m.Country != "" && !channel.IsCountry(m.Country) {
+		return fmt.Errorf("country %q is no ISO 3166 code of two capital letters", m.Country)
+	}
 	m.Source.word()
 	for _, e := range m.Events {
 		for _, v := range []*value{e.Type, e.Channel, e.Actor, e.Currency, e.RatingScale} {
 			v.word()
+		}
+		for i := range e.Identifiers {
+			e.Identifiers[i].Assurance.word()
 		}
 		for i := range e.Consents {
 			c := &e.Consents[i]
@@ -309,9 +316,9 @@ func (c *compiler) event(e *event, index int) {
 		if !channel.IsName(id.Kind) || id.Value == nil {
 			c.problem("%s: an identifier needs kind and value", where)
 		}
-		if id.Assurance != "" {
-			if _, known := schema.ParseAssurance(id.Assurance); !known {
-				c.problem("%s: assurance %q is none of inferred, declared, verified", where, id.Assurance)
+		if id.Assurance != nil && id.Assurance.Constant != nil {
+			if _, known := schema.ParseAssurance(*id.Assurance.Constant); !known {
+				c.problem("%s: assurance %q is none of inferred, declared, verified", where, *id.Assurance.Constant)
 			}
 		}
 	}
@@ -355,7 +362,8 @@ func (e *event) values() []namedValue {
 		list = append(list, namedValue{nameAccount, e.Account[i].Value})
 	}
 	for i := range e.Identifiers {
-		list = append(list, namedValue{"identifier " + e.Identifiers[i].Kind, e.Identifiers[i].Value})
+		id := &e.Identifiers[i]
+		list = append(list, namedValue{"identifier " + id.Kind, id.Value}, namedValue{"assurance of " + id.Kind, id.Assurance})
 	}
 	for _, name := range sorted(e.Traits) {
 		list = append(list, namedValue{"trait " + name, e.Traits[name]})

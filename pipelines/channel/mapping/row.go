@@ -131,6 +131,7 @@ func (w *writer) event(source string) {
 	w.text("mapping", w.at.rows.m.Name)
 	w.text("routing", e.routing)
 	w.text("source", source)
+	w.text("country", w.at.rows.m.Country)
 	record := w.of(e.Record)
 	if record == "" {
 		record = "row " + strconv.Itoa(row.Number)
@@ -243,7 +244,7 @@ func (w *writer) identifiers() {
 		w.out = append(w.out, '{')
 		w.text("kind", id.Kind)
 		w.text("value", s)
-		w.text("assurance", id.Assurance)
+		w.text("assurance", w.of(id.Assurance))
 		w.out = append(w.out, '}')
 	}
 	if open {

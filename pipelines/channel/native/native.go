@@ -81,7 +81,7 @@ var members = map[string]bool{
 	"conversation": true, "case": true, "parent": true, "mention": true, "entity": true, "text": true, "language": true,
 	"rating": true, "ratingScale": true, "amount": true, "currency": true, "name": true, "properties": true,
 	"a": true, "b": true, "of": true, "reason": true, "mapping": true, "routing": true, "library": true, "userAgent": true,
-	"writeKey": true,
+	"country": true, "writeKey": true,
 }
 
 func (v *event) known() {
@@ -184,6 +184,12 @@ func (v *event) whence() {
 	p.Trust, p.Mapping, p.Country = v.s.Trust, Mapping, v.source.Country
 	p.MessageID = v.reference("messageId")
 	v.refuse(v.s.Limits.CheckMessageID(p.MessageID))
+	if country := v.text("country"); country != "" {
+		if !channel.IsCountry(country) {
+			v.refuse(channel.FieldInvalid("country", "an ISO 3166 code of two capital letters such as FR"))
+		}
+		p.Country = country
+	}
 	p.Library, p.UserAgent = v.text("library"), v.text("userAgent")
 	v.m.Routing = routing
 	mapping, hash := v.text("mapping"), v.text("routing")

@@ -2,12 +2,10 @@ package native
 
 import (
 	"github.com/dossier-cdp/dossier/pipelines/channel"
+	"github.com/dossier-cdp/dossier/pipelines/identifier"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/canonical"
 )
-
-// records are account kinds that name a contact and no customer: they are not identifiers.
-var records = map[string]bool{"record_id": true, "conversation_id": true, "call_id": true}
 
 // who reads the identifiers: userId, anonymousId, and the list, which is an array of objects or an object of kind → value(s).
 func (v *event) who() {
@@ -115,7 +113,8 @@ func (v *event) account() {
 			return
 		}
 		e.Account = schema.Account{Kind: kind, Value: value}
-		if !records[kind] {
+		// A conversation, a call or a record names a contact and no customer: it is no identifier.
+		if identifier.Of(kind).Evidence {
 			v.refuse(v.m.AddIdentifier(kind, value, v.sender().Assurance()))
 		}
 	}
