@@ -26,6 +26,11 @@ type Sink interface {
 	Rebuilt(ctx context.Context, version uint64, places iter.Seq2[Placed, error]) error
 }
 
+// Flusher is a Sink that may keep what Changed tells it until Flush, so that many small commits become one write. The cursor moves after Flush.
+type Flusher interface {
+	Flush(ctx context.Context) error
+}
+
 // Placed is who one persona is.
 type Placed struct {
 	Moved
@@ -104,6 +109,11 @@ func (p *projection) handSome(ctx context.Context, sink Sink) (more bool, err er
 		})
 		if err != nil {
 			return false, err
+		}
+		if f, ok := sink.(Flusher); ok {
+			if err := f.Flush(ctx); err != nil {
+				return false, err
+			}
 		}
 		if told == cursor {
 			return false, schema.Classify(schema.Fatal, fmt.Errorf("changes after %d are missing: %w", cursor, errDamaged))
