@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -101,6 +102,28 @@ func inspectPartition(ctx context.Context, dir string, found *Found) error {
 		}
 		next = end
 		found.Torn += torn
+	}
+	return inspectEnd(filepath.Join(dir, "snapshot.json"), next)
+}
+
+// inspectEnd compares where the log ends with where it ended at the last clean stop. The log only grows, so less is a loss, even if
+// it looks like the torn end that a crash leaves.
+func inspectEnd(path string, next int64) error {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("check the log: %w", err)
+	}
+	var snapshot struct {
+		HighWatermark int64 `json:"high_watermark"`
+	}
+	if err := json.Unmarshal(b, &snapshot); err != nil {
+		return &DamageError{Path: path, Reason: err.Error()}
+	}
+	if snapshot.HighWatermark > max(next, 0) {
+		return &DamageError{Path: filepath.Dir(path), Reason: fmt.Sprintf("the log ends at offset %d, it ended at %d before: its end was lost", max(next, 0), snapshot.HighWatermark)}
 	}
 	return nil
 }
