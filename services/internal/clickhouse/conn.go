@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -223,7 +224,10 @@ func (c *Conn) QueryRow(ctx context.Context, sql string, params Params, settings
 }
 
 func (c *Conn) prepare(ctx context.Context, params Params, settings Settings, replayable bool) (context.Context, error) {
-	options := []driver.QueryOption{driver.WithSettings(driver.Settings(settings))}
+	merged := driver.Settings{}
+	maps.Copy(merged, settings)
+	ctx = bounded(ctx, merged)
+	options := []driver.QueryOption{driver.WithSettings(merged)}
 	if len(params) > 0 {
 		texts, err := params.texts()
 		if err != nil {
@@ -236,6 +240,24 @@ func (c *Conn) prepare(ctx context.Context, params Params, settings Settings, re
 	}
 	return driver.Context(ctx, options...), nil
 }
+
+// bounded makes the server stop a statement soon after the deadline of ctx, unless the caller set a limit. The driver would do
+// so too, but overrule the caller's: it does not get to see the deadline.
+func bounded(ctx context.Context, settings driver.Settings) context.Context {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx
+	}
+	if _, set := settings["max_execution_time"]; !set {
+		settings["max_execution_time"] = int64(max(0, time.Until(deadline))/time.Second) + 2
+	}
+	return withoutDeadline{ctx}
+}
+
+// withoutDeadline ends with its parent and does not say when.
+type withoutDeadline struct{ context.Context }
+
+func (withoutDeadline) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // QuoteName is a SQL identifier, for names that do not come from our own code.
 func QuoteName(name string) string {

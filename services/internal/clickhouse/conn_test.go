@@ -299,7 +299,7 @@ func TestParametersHaveABound(t *testing.T) {
 
 func TestBigAnswerStreams(t *testing.T) {
 	conn := clickhousetest.Start(t)
-	rows, err := conn.Query(ctx, "SELECT number, toString(number) FROM numbers(2000000)", nil, clickhouse.Settings{"max_memory_usage": 100_000_000})
+	rows, err := conn.Query(ctx, "SELECT number, toString(number) FROM numbers(1000000)", nil, clickhouse.Settings{"max_memory_usage": 50_000_000})
 	must(t, err)
 	defer rows.Close()
 	var n, sum uint64
@@ -311,7 +311,7 @@ func TestBigAnswerStreams(t *testing.T) {
 		sum += k
 	}
 	must(t, rows.Err())
-	if n != 2_000_000 || sum != n*(n-1)/2 {
+	if n != 1_000_000 || sum != n*(n-1)/2 {
 		t.Errorf("%d rows, sum %d", n, sum)
 	}
 }
@@ -364,6 +364,33 @@ func TestCancelStopsTheQuery(t *testing.T) {
 		t.Errorf("%v is %s", err, schema.ClassOf(err))
 	}
 	within(t, 10*time.Second, "the query is stopped", func() bool { return running(t, conn, "cancelling") == 0 })
+}
+
+func TestDeadlineReachesTheServer(t *testing.T) {
+	conn := clickhousetest.Start(t)
+	var limit string
+	const ask = "SELECT getSetting('max_execution_time')::String"
+	must(t, conn.QueryRow(ctx, ask, nil, nil, &limit))
+	if limit != "0" {
+		t.Errorf("without deadline: %s", limit)
+	}
+	short, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	must(t, conn.QueryRow(short, ask, nil, nil, &limit))
+	if limit != "40" && limit != "31" && limit != "32" { // the embedded engine rounds it up
+		t.Errorf("with a deadline in 30 s: %s", limit)
+	}
+	must(t, conn.QueryRow(short, ask, nil, clickhouse.Settings{"max_execution_time": 5}, &limit))
+	if limit != "5" {
+		t.Errorf("with a limit of 5 s: %s", limit)
+	}
+	expired, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	err := conn.QueryRow(expired, "SELECT count()::String FROM system.numbers", nil, nil, &limit)
+	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || schema.ClassOf(err) != schema.Transient || took > 5*time.Second {
+		t.Errorf("after %s: %v is %s", took, err, schema.ClassOf(err))
+	}
 }
 
 func TestFailureInMidstream(t *testing.T) {

@@ -72,7 +72,7 @@ func (c *Conn) Insert(ctx context.Context, table string, names []string, token s
 	}
 	merged["insert_deduplication_token"] = token
 	sent := new(atomic.Int64)
-	ctx = context.WithValue(ctx, sentBytesKey{}, sent)
+	ctx = context.WithValue(bounded(ctx, merged), sentBytesKey{}, sent)
 	ctx = driver.Context(ctx, driver.WithSettings(merged), driver.WithColumnNamesAndTypes(types))
 	quoted := make([]string, len(names))
 	for i, n := range names {
@@ -84,13 +84,13 @@ func (c *Conn) Insert(ctx context.Context, table string, names []string, token s
 	}
 	b := &Batch{batch, names}
 	if err := fill(b); err != nil {
-		return errors.Join(err, abort(batch))
+		return errors.Join(err, giveUp(batch))
 	}
 	if err := b.even(); err != nil {
-		return errors.Join(fmt.Errorf("insert into %s: %w", table, err), abort(batch))
+		return errors.Join(fmt.Errorf("insert into %s: %w", table, err), giveUp(batch))
 	}
 	if b.Rows() == 0 {
-		return abort(batch)
+		return giveUp(batch)
 	}
 	if err := batch.Send(); err != nil {
 		c.forgetColumns()
@@ -102,8 +102,9 @@ func (c *Conn) Insert(ctx context.Context, table string, names []string, token s
 	return nil
 }
 
-func abort(batch columns.Batch) error {
-	if err := batch.Abort(); err != nil {
+// giveUp lets go of a batch that was not sent; its connection stays good.
+func giveUp(batch columns.Batch) error {
+	if err := batch.Close(); err != nil {
 		return schema.Classify(schema.Fatal, fmt.Errorf("give up a batch: %w", err))
 	}
 	return nil

@@ -26,7 +26,7 @@ import (
 //	stdin           a pipe that the parent holds open: its end means that the parent is gone
 //	descriptor 3    the listening socket (the library only)
 //	descriptor 4    a pipe for one report line, when the engine is ready or has failed
-//	stderr          what the engine itself writes; the supervisor keeps the tail
+//	stderr          the child's log as JSON lines, and what the library writes; the supervisor keeps the tail
 const (
 	ChildRole      = "engine-child"
 	childMark      = "DOSSIER_ENGINE_CHILD"
@@ -67,7 +67,7 @@ func ServeChild(args []string) int {
 		return 2
 	}
 	out := os.NewFile(reportHandle, "report")
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	// Ctrl-C reaches the whole foreground group: the parent alone decides when the engine stops.
 	signal.Ignore(os.Interrupt)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)

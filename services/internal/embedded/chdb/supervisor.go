@@ -511,12 +511,36 @@ func (e *Engine) startChild() (_ *child, err error) {
 	go func() {
 		defer close(c.drained)
 		defer stderr.Close()
-		if _, err := io.Copy(c.tail, stderr); err != nil {
-			e.log.Warn("cannot read the engine's messages", "error", err)
-		}
+		e.readMessages(stderr, c.tail)
 	}()
 	go func() { c.ended <- cmd.Wait() }()
 	return c, nil
+}
+
+// readMessages keeps the tail of what the child writes, and passes its own log on; what the library writes may quote
+// statements and goes no further.
+func (e *Engine) readMessages(from io.Reader, tail io.Writer) {
+	lines := bufio.NewReader(io.TeeReader(from, tail))
+	for {
+		line, err := lines.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue // no line of ours
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				e.log.Warn("cannot read the engine's messages", "error", err)
+			}
+			return
+		}
+		var m struct {
+			Level slog.Level `json:"level"`
+			Msg   string     `json:"msg"`
+			Error string     `json:"error"`
+		}
+		if json.Unmarshal(line, &m) == nil && m.Msg != "" {
+			e.log.Log(context.Background(), m.Level, "engine: "+m.Msg, "error", m.Error)
+		}
+	}
 }
 
 // readReport passes on the child's one line; a child that dies before writing it shows by its end.
