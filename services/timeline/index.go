@@ -17,7 +17,6 @@ import (
 //
 //	'e' occurred_at(8, big endian, sign bit flipped) id(16)  →  epoch (uvarint; nothing for 0)   an event whose row is in the table
 //	'i' partition(4, big endian)                             →  intent (see appendIntent)        the last intent of a partition
-//	'm'                                                      →  version (uvarint)                the persona map is written up to it
 //	'n'                                                      →  incarnation(8)                   set last, when the index is complete
 //	offsets of the topic                                     →  package state
 //
@@ -25,7 +24,6 @@ import (
 var (
 	prefixEvent     = []byte{'e'}
 	prefixIntent    = []byte{'i'}
-	keyMapVersion   = []byte{'m'}
 	keyIncarnation  = []byte{'n'}
 	errDamagedIndex = schema.Classify(schema.Fatal, errors.New("damaged timeline index: delete its folder, it is rebuilt at the next start"))
 )
