@@ -4,18 +4,25 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/dossier-cdp/dossier/pipelines/identifier"
 	"github.com/dossier-cdp/dossier/pipelines/identifier/name"
+	"github.com/dossier-cdp/dossier/schema"
 )
 
 // Beside lists what stands beside a persona's values, as short hashes, sorted: its values of unique kinds and of core kinds, and
-// the sounds of its given names (of its family names, if it has no given one). It is what HubState counts.
+// the sounds of its given names (of its family names, if it has no given one). It is what HubState counts, see besideKey. The lowest
+// bit says that a client key said it.
 func (p *Persona) Beside(rules *Rules) []uint64 {
 	var out []uint64
+	said := uint64(0)
+	if p.Trust != schema.TrustServer {
+		said = 1
+	}
 	for i := range p.Keys {
 		e := &p.Keys[i]
 		rule, _ := rules.rule(e.Kind)
 		if (rule.Unique || rule.Strength == Core) && rules.Links(p, e) {
-			out = append(out, shorten(e.Hash))
+			out = append(out, shorten(e.Hash)|said)
 		}
 	}
 	for _, n := range p.Names {
@@ -23,22 +30,34 @@ func (p *Persona) Beside(rules *Rules) []uint64 {
 		if word == "" {
 			word = n.Family
 		}
-		out = append(out, hashText(name.Skeleton(word)))
+		out = append(out, hashText(name.Skeleton(word))&^1|said)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// besideKey is what stands beside one key: everything but the key itself.
+// besideKey is what stands beside one key: everything but the key itself. What client keys say counts beside devices only: else
+// anyone could make another's e-mail generic, and so part what rests on it.
 func besideKey(beside []uint64, key Key) []uint64 {
-	at, found := slices.BinarySearch(beside, shorten(key.Hash))
-	if !found {
+	own, device := shorten(key.Hash), identifier.Of(key.Kind).Device
+	plain := true
+	for _, b := range beside {
+		plain = plain && b&1 == 0 && b != own
+	}
+	if plain {
 		return beside
 	}
-	return slices.Delete(slices.Clone(beside), at, at+1)
+	out := make([]uint64, 0, len(beside))
+	for _, b := range beside {
+		if b&^1 != own && (b&1 == 0 || device) {
+			out = append(out, b&^1)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
-func shorten(h [16]byte) uint64 { return binary.BigEndian.Uint64(h[:8]) }
+func shorten(h [16]byte) uint64 { return binary.BigEndian.Uint64(h[:8]) &^ 1 }
 
 // hashText is FNV-1a. Names are stored in the clear beside it, so it hides nothing; it only has to be the same everywhere.
 func hashText(s string) uint64 {

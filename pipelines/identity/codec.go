@@ -15,7 +15,7 @@ import (
 //	id 16, persona 16, epoch
 //	source, trust, account kind, standing, first, recorded
 //	count of kinds used by keys, each a text
-//	count of keys, each: kind (index), hash 16, flags (assurance, 4 alias, 8 superseded), first, last − first, recorded, [hash 16]
+//	count of keys, each: kind (index), hash 16, flags (assurance, 4 alias, 8 superseded, 16 carried), first, last − first, recorded, [hash 16]
 //	count of names, each: given, family, flags (assurance, 4 unsplit), recorded
 //	count of births, each: year, month, day, recorded
 //	count of crowded kinds, each a text
@@ -24,6 +24,7 @@ const personaVersion = 1
 const (
 	flagAlias      = 4
 	flagSuperseded = 8
+	flagCarried    = 16
 	flagUnsplit    = 4
 	flagAssurance  = 3
 )
@@ -63,6 +64,9 @@ func (p *Persona) AppendBinary(b []byte) ([]byte, error) {
 		flags := byte(e.Assurance)
 		if e.Alias {
 			flags |= flagAlias
+		}
+		if e.Carried {
+			flags |= flagCarried
 		}
 		if e.SupersededBy != ([16]byte{}) {
 			flags |= flagSuperseded
@@ -142,7 +146,7 @@ func (p *Persona) UnmarshalBinary(b []byte) error {
 		in.fill(e.Hash[:])
 		flags := in.byte()
 		e.Assurance = schema.Assurance(flags & flagAssurance)
-		e.Alias = flags&flagAlias != 0
+		e.Alias, e.Carried = flags&flagAlias != 0, flags&flagCarried != 0
 		e.First = p.First + schema.Instant(in.varint())
 		e.Last = e.First + schema.Instant(in.varint())
 		e.Recorded = p.Recorded + schema.Instant(in.varint())

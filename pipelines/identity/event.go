@@ -122,7 +122,9 @@ func (r *Reader) key(p *Persona, e *schema.Event, id schema.Identifier, recorded
 		return
 	}
 	found := Evidence{Key: Key{id.Kind, hash}, Assurance: id.Assurance, First: e.OccurredAt, Last: e.OccurredAt, Recorded: recordedAt}
-	found.Alias = e.Type == schema.TypeIdentityAliased && e.Provenance.Trust == schema.TrustServer && id.Kind != e.Account.Kind
+	own := id.Kind == e.Account.Kind && id.Value == e.Account.Value
+	found.Alias = e.Type == schema.TypeIdentityAliased && e.Provenance.Trust == schema.TrustServer && !own
+	found.Carried = !found.Alias
 	if id.SupersededBy != "" {
 		if next, ok := r.hashOf(id.Kind, id.SupersededBy, e.Provenance.Country); ok && next != hash {
 			found.SupersededBy = next

@@ -29,12 +29,14 @@ func (k Key) Compare(l Key) int {
 // String names the key without its value: kind and the first bytes of the hash.
 func (k Key) String() string { return k.Kind + ":" + schema.Hash8(k.Hash) }
 
-// Evidence is what a persona says about one key. Every field joins: the strongest assurance, either alias, the earliest and the
+// Evidence is what a persona says about one key. Every field joins: the strongest assurance, whether an alias or
+// anything else said it, the earliest and the
 // latest OccurredAt, the earliest RecordedAt.
 type Evidence struct {
 	Key
 	Assurance    schema.Assurance
 	Alias        bool           // said by an identity.aliased event of a server key
+	Carried      bool           // said by any other event
 	First, Last  schema.Instant // OccurredAt
 	Recorded     schema.Instant // smallest RecordedAt
 	SupersededBy [16]byte       // the hash of the same kind that replaced this one; zero if none
@@ -233,8 +235,8 @@ func (e *Evidence) join(f *Evidence) Change {
 		e.Assurance = f.Assurance
 		change = Substance
 	}
-	if f.Alias && !e.Alias {
-		e.Alias = true
+	if f.Alias && !e.Alias || f.Carried && !e.Carried {
+		e.Alias, e.Carried = e.Alias || f.Alias, e.Carried || f.Carried
 		change = Substance
 	}
 	if bytes.Compare(f.SupersededBy[:], e.SupersededBy[:]) > 0 {
@@ -340,7 +342,7 @@ func (p *Persona) covers(q *Persona) bool {
 	for i := range q.Keys {
 		f := &q.Keys[i]
 		e := p.Evidence(f.Key)
-		if e == nil || f.Assurance > e.Assurance || f.Alias && !e.Alias || bytes.Compare(f.SupersededBy[:], e.SupersededBy[:]) > 0 {
+		if e == nil || f.Assurance > e.Assurance || f.Alias && !e.Alias || f.Carried && !e.Carried || bytes.Compare(f.SupersededBy[:], e.SupersededBy[:]) > 0 {
 			return false
 		}
 	}

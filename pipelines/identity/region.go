@@ -302,7 +302,7 @@ func (x *expansion) coreNeighbours(f *found, visit func(NodeID) error) error {
 				continue
 			}
 			o := other.Evidence(e.Key)
-			if o == nil || !(e.Alias || o.Alias || rule.Strength == Core && e.Assurance == schema.AssuranceVerified && o.Assurance == schema.AssuranceVerified) {
+			if o == nil || !(e.Alias || o.Alias || rule.Strength == Core && e.core() && o.core()) {
 				continue
 			}
 			if err := visit(id); err != nil {

@@ -21,8 +21,8 @@ type resolver struct {
 // component is a set of nodes that are one person so far.
 type component struct {
 	members   []int32
-	names     []Name // one per member's name; so a name that many members carry weighs more
-	births    []Birth
+	said      [2][]Name // names that client and server personas carry, one per member's name, so a name that many carry weighs more
+	births    []Birth   // of server personas
 	uniques   []uniqueValue
 	standing  Standing
 	verified  bool // carries a verified contact point or id
@@ -75,6 +75,19 @@ type refusal struct {
 	reason Reason
 }
 
+// names are the names of a component: what a client key says counts only while no server has said a name.
+func (c *component) names() []Name {
+	if len(c.said[1]) > 0 {
+		return c.said[1]
+	}
+	return c.said[0]
+}
+
+// named says whether a given name is known: a family name alone tells nobody in a household from another.
+func (c *component) named() bool {
+	return slices.ContainsFunc(c.names(), func(n Name) bool { return n.Given != "" })
+}
+
 func (r *Region) run() *resolver {
 	s := r.resolver()
 	s.stratum0()
@@ -86,11 +99,11 @@ func (r *Region) resolver() *resolver {
 	s := &resolver{Region: r, parent: make([]int32, len(r.nodes)), comps: make([]component, len(r.nodes)), names: map[[2]Name]name.Relation{}}
 	for n, p := range r.nodes {
 		s.parent[n] = int32(n)
-		c := component{members: []int32{int32(n)}, births: p.Births, standing: p.Standing, canonical: int32(n)}
-		// What a client persona calls itself weighs only while nothing better is known.
-		for _, nm := range p.Names {
-			nm.Recorded = 0
-			c.names = append(c.names, nm)
+		c := component{members: []int32{int32(n)}, standing: p.Standing, canonical: int32(n)}
+		if p.Trust == schema.TrustServer {
+			c.said[1], c.births = p.Names, p.Births
+		} else {
+			c.said[0] = p.Names
 		}
 		for i := range p.Keys {
 			e := &p.Keys[i]
@@ -98,7 +111,7 @@ func (r *Region) resolver() *resolver {
 				continue
 			}
 			rule, _ := r.rules.rule(e.Kind)
-			if (rule.Unique || rule.Limit > 0) && !e.Alias {
+			if (rule.Unique || rule.Limit > 0) && e.Carried {
 				c.uniques = append(c.uniques, uniqueValue{rule, p.Source, e})
 			}
 			c.verified = c.verified || e.Assurance == schema.AssuranceVerified && (rule.Strength == Core || rule.Strength == Merge)
@@ -129,7 +142,8 @@ func (s *resolver) join(j joint) {
 	s.parent[b] = a
 	x, y := &s.comps[a], &s.comps[b]
 	x.members = append(x.members, y.members...)
-	x.names = slices.Concat(x.names, y.names)
+	x.said[0] = slices.Concat(x.said[0], y.said[0])
+	x.said[1] = slices.Concat(x.said[1], y.said[1])
 	x.births = slices.Concat(x.births, y.births)
 	x.uniques = slices.Concat(x.uniques, y.uniques)
 	x.standing = max(x.standing, y.standing)
@@ -223,8 +237,8 @@ func (s *resolver) sameFullName(x, y *component) bool {
 	if s.relation(x, y) < name.Near {
 		return false
 	}
-	for _, n := range x.names {
-		for _, m := range y.names {
+	for _, n := range x.names() {
+		for _, m := range y.names() {
 			if s.compareNames(n, m) >= name.Near && name.Family(n.Family, m.Family) >= name.Near {
 				return true
 			}
@@ -289,9 +303,9 @@ func superseded(x, y *component, u, v *uniqueValue) bool {
 func (s *resolver) relation(x, y *component) name.Relation {
 	best := name.Missing
 	different, compared := 0, 0
-	for i := range x.names {
-		for j := range y.names {
-			r := s.compareNames(x.names[i], y.names[j])
+	for _, n := range x.names() {
+		for _, m := range y.names() {
+			r := s.compareNames(n, m)
 			if r == name.Missing {
 				continue
 			}
@@ -312,7 +326,7 @@ func (s *resolver) relation(x, y *component) name.Relation {
 }
 
 func (s *resolver) compareNames(a, b Name) name.Relation {
-	a.Assurance, b.Assurance = 0, 0
+	a.Assurance, b.Assurance, a.Recorded, b.Recorded = 0, 0, 0, 0
 	if a.compare(b) > 0 {
 		a, b = b, a
 	}

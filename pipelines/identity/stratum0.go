@@ -61,6 +61,9 @@ func (s *resolver) stratum0() {
 	s.coreJoints()
 }
 
+// core says whether the evidence, if its kind is a core kind, joins in stratum 0. What only an alias said joins as an alias.
+func (e *Evidence) core() bool { return e.Assurance == schema.AssuranceVerified && e.Carried }
+
 // coreJoints joins what shares a verified value of a core kind, kind by kind in the order of priority, then what an alias names.
 func (s *resolver) coreJoints() {
 	order := make([]int, 0, len(s.hubs))
@@ -77,7 +80,7 @@ func (s *resolver) coreJoints() {
 		}
 		var verified []int32
 		for _, c := range h.carriers {
-			if c.evidence.Assurance == schema.AssuranceVerified && s.holds[c.node] != Alone {
+			if c.evidence.core() && s.holds[c.node] != Alone {
 				verified = append(verified, c.node)
 			}
 		}

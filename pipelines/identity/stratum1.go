@@ -40,7 +40,7 @@ func (s *resolver) rank(root int32) rank {
 		return rankKnown
 	case c.standing == Claimed:
 		return rankClaimed
-	case c.verified && len(c.names) > 0:
+	case c.verified && c.named():
 		return rankNamed
 	}
 	return rankLoose
@@ -66,7 +66,7 @@ func (s *resolver) merge() {
 			if h.rule.Strength != Merge && h.rule.Strength != Core || h.best != schema.AssuranceVerified {
 				continue
 			}
-			nodes := slices.DeleteFunc(s.free(h, schema.AssuranceVerified), func(n int32) bool { return len(s.comps[s.find(n)].names) == 0 })
+			nodes := slices.DeleteFunc(s.free(h, schema.AssuranceVerified), func(n int32) bool { return !s.comps[s.find(n)].named() })
 			s.joinHub(h, RuleMerge, nodes, func(a, b int32) bool {
 				x, y := &s.comps[s.find(a)], &s.comps[s.find(b)]
 				return s.relation(x, y) >= least && (!h.rule.FullName || s.sameFullName(x, y))
@@ -75,21 +75,19 @@ func (s *resolver) merge() {
 	}
 }
 
-// client brings client personas to the server persona of the same user id, and those without one to each other.
+// client brings client personas to the server persona of the same user id, one by one: what one of them claims keeps no other from
+// it. Those without a server persona join each other.
 func (s *resolver) client() {
+	s.claim(RuleClient, schema.AssuranceDeclared, Core,
+		func(root int32) bool { return s.rank(root) == rankClaimed },
+		func(root int32) bool { return s.rank(root) == rankKnown })
 	for i := range s.hubs {
 		h := &s.hubs[i]
 		if h.rule.Strength != Core {
 			continue
 		}
-		nodes := s.free(h, schema.AssuranceDeclared)
-		declared := slices.ContainsFunc(h.carriers, func(c carrier) bool { return c.evidence.Assurance < schema.AssuranceVerified })
-		if !declared {
-			continue
-		}
-		s.joinHub(h, RuleClient, nodes, func(a, b int32) bool {
-			return s.rank(s.find(a)) <= rankClaimed || s.rank(s.find(b)) <= rankClaimed
-		})
+		nodes := slices.DeleteFunc(s.free(h, schema.AssuranceDeclared), func(n int32) bool { return s.rank(s.find(n)) != rankClaimed })
+		s.joinHub(h, RuleClient, nodes, func(a, b int32) bool { return true })
 	}
 }
 
@@ -97,8 +95,8 @@ func (s *resolver) client() {
 // no named one claims join each other.
 func (s *resolver) support() {
 	s.claim(RuleSupport, schema.AssuranceVerified, Merge,
-		func(root int32) bool { return s.rank(root) == rankKnown && len(s.comps[root].names) == 0 },
-		func(root int32) bool { return s.rank(root) >= rankNamed && len(s.comps[root].names) > 0 })
+		func(root int32) bool { return s.rank(root) == rankKnown && !s.comps[root].named() },
+		func(root int32) bool { return s.rank(root) >= rankNamed && s.comps[root].named() })
 	for i := range s.hubs {
 		h := &s.hubs[i]
 		if h.rule.Strength != Merge || h.best != schema.AssuranceVerified {
@@ -106,7 +104,7 @@ func (s *resolver) support() {
 		}
 		nodes := s.free(h, schema.AssuranceVerified)
 		// A named carrier that did not take them in says that it could be two people.
-		if slices.ContainsFunc(nodes, func(n int32) bool { return len(s.comps[s.find(n)].names) > 0 }) {
+		if slices.ContainsFunc(nodes, func(n int32) bool { return s.comps[s.find(n)].named() }) {
 			continue
 		}
 		s.joinHub(h, RuleSupport, nodes, func(a, b int32) bool { return true })
@@ -133,7 +131,7 @@ func (s *resolver) claim(rule Rule, least schema.Assurance, weakest Strength, se
 	var order []int32
 	for i := range s.hubs {
 		h := &s.hubs[i]
-		if h.rule.Strength == Attach && weakest == Merge {
+		if h.rule.Strength == Attach && weakest != Attach || h.rule.Strength == Merge && weakest == Core {
 			continue
 		}
 		nodes := s.free(h, least)
@@ -214,22 +212,23 @@ func (s *resolver) rest() {
 func (s *resolver) possible() {
 	for i := range s.hubs {
 		h := &s.hubs[i]
-		nodes := s.free(h, schema.AssuranceInferred)
-		for i, n := range nodes {
-			for _, m := range nodes[:i] {
-				a, b := s.find(n), s.find(m)
-				if a == b {
-					continue
-				}
+		var roots, nodes []int32
+		for _, n := range s.free(h, schema.AssuranceInferred) {
+			if root := s.find(n); !slices.Contains(roots, root) {
+				roots, nodes = append(roots, root), append(nodes, n)
+			}
+		}
+		for i, a := range roots {
+			for j, b := range roots[:i] {
 				reason := s.forbidden(a, b, RuleMerge)
-				switch {
+				switch x, y := &s.comps[a], &s.comps[b]; {
 				case reason != "":
-				case s.relation(&s.comps[a], &s.comps[b]) == name.Apart || len(s.comps[a].names) == 0 || len(s.comps[b].names) == 0:
+				case !x.named() || !y.named() || s.relation(x, y) == name.Apart:
 					reason = ReasonUnnamed
 				default:
 					reason = ReasonDeclared
 				}
-				s.refuse(m, n, RuleMerge, h.key, reason)
+				s.refuse(nodes[j], nodes[i], RuleMerge, h.key, reason)
 			}
 		}
 	}

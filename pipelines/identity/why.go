@@ -75,6 +75,17 @@ func (r *Region) Why(a, b NodeID) Explanation {
 			out.Obstacle, out.Reason = &step, step.Reason
 		}
 	}
+	// A decision needs nothing that the two share.
+	if out.Obstacle == nil {
+		for _, pair := range s.separated {
+			i, j := s.find(pair[0]), s.find(pair[1])
+			if i == x && j == y || i == y && j == x {
+				step := s.refused(refusal{a: pair[0], b: pair[1], rule: RuleLink, reason: ReasonSeparated})
+				out.Obstacle, out.Reason = &step, ReasonSeparated
+				break
+			}
+		}
+	}
 	return out
 }
 
