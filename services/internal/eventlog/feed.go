@@ -105,6 +105,9 @@ func (f *Feed) Read(ctx context.Context, partition int32, offset int64, wait tim
 		case <-r.done:
 			timer.Stop()
 			if r.err == nil && r.batch.Next > offset {
+				f.mu.Lock()
+				f.shared += uint64(len(r.batch.Events))
+				f.mu.Unlock()
 				return r.batch, nil
 			}
 			// The other reader gave up or waited less than we want to: read ourselves, if there is time left.
