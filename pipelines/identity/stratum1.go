@@ -75,11 +75,11 @@ func (s *resolver) merge() {
 	}
 }
 
-// client brings client personas to the server persona of the same user id, one by one: what one of them claims keeps no other from
-// it. Those without a server persona join each other.
+// client brings client personas, and others that only declare the value, to the server persona of the same user id, one by one: what
+// one of them claims keeps no other from it. Client personas without a server persona join each other.
 func (s *resolver) client() {
 	s.claim(RuleClient, schema.AssuranceDeclared, Core,
-		func(root int32) bool { return s.rank(root) == rankClaimed },
+		func(root int32) bool { return s.rank(root) < rankKnown },
 		func(root int32) bool { return s.rank(root) == rankKnown })
 	for i := range s.hubs {
 		h := &s.hubs[i]
