@@ -63,13 +63,14 @@ func (c ClickHouse) Index(ctx context.Context, yield func(Indexed) error) error 
 	return c.indexed(ctx, indexedColumns, nil, yield)
 }
 
+// erased takes the cut-off as a number: a mutation keeps its text, and cannot read a DateTime64 parameter from it again.
 const erased = ` WHERE workspace = {workspace:String}
-  AND (persona IN {closed:Array(UUID)} OR persona = {current:UUID} AND occurred_at <= {cutoff:DateTime64(6, 'UTC')})`
+  AND (persona IN {closed:Array(UUID)} OR persona = {current:UUID} AND occurred_at <= fromUnixTimestamp64Micro({cutoff:Int64}, 'UTC'))`
 
 func erasedParams(v Voided) clickhouse.Params {
 	return clickhouse.Params{
 		"workspace": v.Workspace, "closed": v.Closed, "current": v.Current,
-		"cutoff": min(max(v.CutOff, schema.FirstTimelineInstant), schema.EndTimelineInstant),
+		"cutoff": int64(min(max(v.CutOff, schema.FirstTimelineInstant), schema.EndTimelineInstant)),
 	}
 }
 
