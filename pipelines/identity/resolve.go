@@ -1,7 +1,10 @@
 package identity
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/dossier-cdp/dossier/pipelines/identifier/name"
 	"github.com/dossier-cdp/dossier/schema"
@@ -15,24 +18,38 @@ type resolver struct {
 	separated [][2]int32
 	joints    []joint
 	refusals  []refusal
-	names     map[[2]Name]name.Relation
+	names     []name.Name
+	relations []name.Relation // of names i and j at i*len(names)+j, uncompared if not yet known
 }
+
+const uncompared name.Relation = 255
 
 // component is a set of nodes that are one person so far.
 type component struct {
 	members   []int32
-	said      [2][]Name // names that client and server personas carry, one per member's name, so a name that many carry weighs more
-	births    []Birth   // of server personas
-	uniques   []uniqueValue
+	said      [2][]counted  // names that client and server personas carry, sorted
+	births    []Birth       // of server personas
+	uniques   []uniqueValue // values of unique and limited kinds, sorted, one per (kind, value, source)
 	standing  Standing
 	verified  bool // carries a verified contact point or id
 	canonical int32
 }
 
+// counted is a name and how many members carry it: a name that many carry weighs more.
+type counted struct{ name, count int32 }
+
+// uniqueValue is one value of a unique or limited kind, as one source's personas of a component carry it.
 type uniqueValue struct {
-	rule     *KindRule
-	source   string
-	evidence *Evidence
+	rule        *KindRule
+	priority    int
+	source      string
+	hash        [16]byte
+	first, last schema.Instant
+	next        [16]byte // what supersedes it
+}
+
+func (u *uniqueValue) compare(v *uniqueValue) int {
+	return cmp.Or(cmp.Compare(u.priority, v.priority), bytes.Compare(u.hash[:], v.hash[:]), strings.Compare(u.source, v.source))
 }
 
 // Rule names the step that joined or refused. The words are stable: users rely on them.
@@ -75,8 +92,8 @@ type refusal struct {
 	reason Reason
 }
 
-// names are the names of a component: what a client key says counts only while no server has said a name.
-func (c *component) names() []Name {
+// called lists the names of a component: what a client key says counts only while no server has said a name.
+func (c *component) called() []counted {
 	if len(c.said[1]) > 0 {
 		return c.said[1]
 	}
@@ -84,8 +101,13 @@ func (c *component) names() []Name {
 }
 
 // named says whether a given name is known: a family name alone tells nobody in a household from another.
-func (c *component) named() bool {
-	return slices.ContainsFunc(c.names(), func(n Name) bool { return n.Given != "" })
+func (s *resolver) named(root int32) bool {
+	for _, n := range s.comps[root].called() {
+		if s.names[n.name].Given != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Region) run() *resolver {
@@ -96,29 +118,77 @@ func (r *Region) run() *resolver {
 }
 
 func (r *Region) resolver() *resolver {
-	s := &resolver{Region: r, parent: make([]int32, len(r.nodes)), comps: make([]component, len(r.nodes)), names: map[[2]Name]name.Relation{}}
+	s := &resolver{Region: r, parent: make([]int32, len(r.nodes)), comps: make([]component, len(r.nodes))}
+	ids := map[name.Name]int32{}
+	members := make([]int32, len(r.nodes))
 	for n, p := range r.nodes {
-		s.parent[n] = int32(n)
-		c := component{members: []int32{int32(n)}, standing: p.Standing, canonical: int32(n)}
+		s.parent[n], members[n] = int32(n), int32(n)
+		c := &s.comps[n]
+		c.members, c.standing, c.canonical = members[n:n+1:n+1], p.Standing, int32(n)
+		trust := 0
 		if p.Trust == schema.TrustServer {
-			c.said[1], c.births = p.Names, p.Births
-		} else {
-			c.said[0] = p.Names
+			trust = 1
+			c.births = p.Births
+		}
+		for i := range p.Names {
+			nm := name.Name{Given: p.Names[i].Given, Family: p.Names[i].Family, Unsplit: p.Names[i].Unsplit}
+			id, ok := ids[nm]
+			if !ok {
+				id = int32(len(s.names))
+				ids[nm] = id
+				s.names = append(s.names, nm)
+			}
+			c.said[trust] = addName(c.said[trust], counted{id, 1})
 		}
 		for i := range p.Keys {
 			e := &p.Keys[i]
 			if !r.rules.Links(p, e) {
 				continue
 			}
-			rule, _ := r.rules.rule(e.Kind)
+			rule, priority := r.rules.rule(e.Kind)
 			if (rule.Unique || rule.Limit > 0) && e.Carried {
-				c.uniques = append(c.uniques, uniqueValue{rule, p.Source, e})
+				u := uniqueValue{rule: rule, priority: priority, hash: e.Hash, first: e.First, last: e.Last, next: e.SupersededBy}
+				if rule.PerSource {
+					u.source = p.Source
+				}
+				c.uniques = append(c.uniques, u)
 			}
 			c.verified = c.verified || e.Assurance == schema.AssuranceVerified && (rule.Strength == Core || rule.Strength == Merge)
 		}
-		s.comps[n] = c
+		slices.SortFunc(c.uniques, func(u, v uniqueValue) int { return u.compare(&v) })
+	}
+	s.relations = make([]name.Relation, len(s.names)*len(s.names))
+	for i := range s.relations {
+		s.relations[i] = uncompared
 	}
 	return s
+}
+
+func addName(names []counted, n counted) []counted {
+	at, found := slices.BinarySearchFunc(names, n.name, func(c counted, id int32) int { return cmp.Compare(c.name, id) })
+	if found {
+		names[at].count += n.count
+		return names
+	}
+	return slices.Insert(names, at, n)
+}
+
+// addUniques merges two sorted lists. It may reuse the first.
+func addUniques(us, vs []uniqueValue) []uniqueValue {
+	for i := range vs {
+		v := &vs[i]
+		at, found := slices.BinarySearchFunc(us, v, func(u uniqueValue, v *uniqueValue) int { return u.compare(v) })
+		if !found {
+			us = slices.Insert(us, at, *v)
+			continue
+		}
+		u := &us[at]
+		u.first, u.last = min(u.first, v.first), max(u.last, v.last)
+		if bytes.Compare(v.next[:], u.next[:]) > 0 {
+			u.next = v.next
+		}
+	}
+	return us
 }
 
 func (s *resolver) find(n int32) int32 {
@@ -142,10 +212,15 @@ func (s *resolver) join(j joint) {
 	s.parent[b] = a
 	x, y := &s.comps[a], &s.comps[b]
 	x.members = append(x.members, y.members...)
-	x.said[0] = slices.Concat(x.said[0], y.said[0])
-	x.said[1] = slices.Concat(x.said[1], y.said[1])
-	x.births = slices.Concat(x.births, y.births)
-	x.uniques = slices.Concat(x.uniques, y.uniques)
+	for trust, names := range y.said {
+		for _, n := range names {
+			x.said[trust] = addName(x.said[trust], n)
+		}
+	}
+	if len(y.births) > 0 {
+		x.births = slices.Concat(x.births, y.births)
+	}
+	x.uniques = addUniques(x.uniques, y.uniques)
 	x.standing = max(x.standing, y.standing)
 	x.verified = x.verified || y.verified
 	if s.nodes[y.canonical].Before(s.nodes[x.canonical]) {
@@ -190,80 +265,73 @@ func (s *resolver) forbidden(a, b int32, rule Rule) Reason {
 // unless one value is superseded by the other, they are outside the window, or both carry the same full name and the kind
 // yields to that.
 func conflict(x, y *component, named func() bool) Reason {
+	if len(x.uniques) == 0 || len(y.uniques) == 0 {
+		return ""
+	}
+	limited := false
 	for i := range x.uniques {
 		u := &x.uniques[i]
-		if u.rule.Unique {
-			if has(y, u.rule, u.evidence.Hash) {
+		limited = limited || u.rule.Limit > 0
+		if !u.rule.Unique || has(y, u) {
+			continue
+		}
+		for j := range y.uniques {
+			v := &y.uniques[j]
+			if v.rule != u.rule || u.source != v.source || has(x, v) {
 				continue
 			}
-			for j := range y.uniques {
-				v := &y.uniques[j]
-				if v.rule != u.rule || u.rule.PerSource && u.source != v.source || has(x, v.rule, v.evidence.Hash) {
-					continue
-				}
-				if inWindow(u, v) && !superseded(x, y, u, v) && !superseded(x, y, v, u) && !(u.rule.UnlessNamed && named()) {
-					return ReasonUnique
-				}
+			if inWindow(u, v) && !superseded(x, y, u, v) && !superseded(x, y, v, u) && !(u.rule.UnlessNamed && named()) {
+				return ReasonUnique
 			}
 		}
 	}
-	for i := range x.uniques {
-		rule := x.uniques[i].rule
-		if rule.Limit == 0 || i > 0 && x.uniques[i-1].rule == rule {
-			continue
-		}
-		own, other, both := values(x, rule), values(y, rule), 0
-		if other == 0 {
-			continue
-		}
-		both = own
-		var seen [][16]byte
-		for j := range y.uniques {
-			v := &y.uniques[j]
-			if v.rule == rule && !has(x, rule, v.evidence.Hash) && !slices.Contains(seen, v.evidence.Hash) {
-				seen = append(seen, v.evidence.Hash)
-				both++
-			}
-		}
-		if both > rule.Limit && both > own && both > other {
-			return ReasonLimit
-		}
+	if limited && pastLimit(x, y) {
+		return ReasonLimit
 	}
 	return ""
 }
 
-// sameFullName says whether both components carry names of which given and family name agree, and none speaks against it.
-func (s *resolver) sameFullName(x, y *component) bool {
-	if s.relation(x, y) < name.Near {
-		return false
-	}
-	for _, n := range x.names() {
-		for _, m := range y.names() {
-			if s.compareNames(n, m) >= name.Near && name.Family(n.Family, m.Family) >= name.Near {
-				return true
+// pastLimit says whether together the components would have more values of some kind than its limit, and more than either.
+func pastLimit(x, y *component) bool {
+	for i := 0; i < len(x.uniques); {
+		rule := x.uniques[i].rule
+		own := 0
+		for ; i < len(x.uniques) && x.uniques[i].rule == rule; i++ {
+			if own == 0 || x.uniques[i].hash != x.uniques[i-1].hash {
+				own++
 			}
 		}
-	}
-	return false
-}
-
-func has(x *component, rule *KindRule, hash [16]byte) bool {
-	for i := range x.uniques {
-		if x.uniques[i].rule == rule && x.uniques[i].evidence.Hash == hash {
+		if rule.Limit == 0 {
+			continue
+		}
+		other, both := 0, own
+		var before *uniqueValue
+		for j := range y.uniques {
+			v := &y.uniques[j]
+			if v.rule != rule || before != nil && before.hash == v.hash {
+				continue
+			}
+			before = v
+			other++
+			if !has(x, v) {
+				both++
+			}
+		}
+		if both > rule.Limit && both > own && both > other {
 			return true
 		}
 	}
 	return false
 }
 
-func values(x *component, rule *KindRule) int {
-	var seen [][16]byte
+// has says whether a component carries a value, by any source.
+func has(x *component, u *uniqueValue) bool {
 	for i := range x.uniques {
-		if x.uniques[i].rule == rule && !slices.Contains(seen, x.uniques[i].evidence.Hash) {
-			seen = append(seen, x.uniques[i].evidence.Hash)
+		if x.uniques[i].rule == u.rule && x.uniques[i].hash == u.hash {
+			return true
 		}
 	}
-	return len(seen)
+	return false
 }
 
 func inWindow(u, v *uniqueValue) bool {
@@ -271,26 +339,26 @@ func inWindow(u, v *uniqueValue) bool {
 		return true
 	}
 	window := schema.Instant(u.rule.WindowDays) * 24 * 3600 * 1_000_000
-	return u.evidence.First <= v.evidence.Last+window && v.evidence.First <= u.evidence.Last+window
+	return u.first <= v.last+window && v.first <= u.last+window
 }
 
 // superseded says whether a chain of replacements that either component knows of leads from u's value to v's.
 func superseded(x, y *component, u, v *uniqueValue) bool {
-	at := u.evidence.Hash
+	at := u.hash
 	for range 16 {
 		next := [16]byte{}
 		for _, c := range []*component{x, y} {
 			for i := range c.uniques {
-				e := c.uniques[i].evidence
-				if c.uniques[i].rule == u.rule && e.Hash == at && slices.Compare(e.SupersededBy[:], next[:]) > 0 {
-					next = e.SupersededBy
+				w := &c.uniques[i]
+				if w.rule == u.rule && w.hash == at && bytes.Compare(w.next[:], next[:]) > 0 {
+					next = w.next
 				}
 			}
 		}
 		if next == ([16]byte{}) {
 			return false
 		}
-		if next == v.evidence.Hash {
+		if next == v.hash {
 			return true
 		}
 		at = next
@@ -298,26 +366,24 @@ func superseded(x, y *component, u, v *uniqueValue) bool {
 	return false
 }
 
-// relation compares the names of two components: all of one side with all of the other, each member's name counting once, so
-// that one odd record does not speak for many.
+// relation compares the names of two components: all of one side with all of the other, each name weighing as often as members
+// carry it, so that one odd record does not speak for many.
 func (s *resolver) relation(x, y *component) name.Relation {
 	best := name.Missing
 	different, compared := 0, 0
-	for _, n := range x.names() {
-		for _, m := range y.names() {
-			r := s.compareNames(n, m)
+	for _, n := range x.called() {
+		for _, m := range y.called() {
+			r := s.compareNames(n.name, m.name)
 			if r == name.Missing {
 				continue
 			}
-			compared++
+			weight := int(n.count) * int(m.count)
+			compared += weight
 			if r == name.Different {
-				different++
+				different += weight
 			}
 			best = max(best, r)
 		}
-	}
-	if compared == 0 {
-		return name.Missing
 	}
 	if 2*different > compared {
 		return name.Different
@@ -325,17 +391,28 @@ func (s *resolver) relation(x, y *component) name.Relation {
 	return best
 }
 
-func (s *resolver) compareNames(a, b Name) name.Relation {
-	a.Assurance, b.Assurance, a.Recorded, b.Recorded = 0, 0, 0, 0
-	if a.compare(b) > 0 {
-		a, b = b, a
+// sameFullName says whether both components carry names of which given and family name agree, and none speaks against it.
+func (s *resolver) sameFullName(x, y *component) bool {
+	if s.relation(x, y) < name.Near {
+		return false
 	}
-	r, ok := s.names[[2]Name{a, b}]
-	if !ok {
-		r = name.Compare(name.Name{Given: a.Given, Family: a.Family, Unsplit: a.Unsplit}, name.Name{Given: b.Given, Family: b.Family, Unsplit: b.Unsplit})
-		s.names[[2]Name{a, b}] = r
+	for _, n := range x.called() {
+		for _, m := range y.called() {
+			if s.compareNames(n.name, m.name) >= name.Near && name.Family(s.names[n.name].Family, s.names[m.name].Family) >= name.Near {
+				return true
+			}
+		}
 	}
-	return r
+	return false
+}
+
+func (s *resolver) compareNames(n, m int32) name.Relation {
+	at := int(n)*len(s.names) + int(m)
+	if s.relations[at] == uncompared {
+		r := name.Compare(s.names[n], s.names[m])
+		s.relations[at], s.relations[int(m)*len(s.names)+int(n)] = r, r
+	}
+	return s.relations[at]
 }
 
 // birthsDiffer says whether birth dates on both sides are clearly not one: no two of them are equal or a slip of the hand apart.

@@ -108,16 +108,7 @@ func (s *resolver) coreJoints() {
 //
 // What is decided rests on the state before the hub, and joints are made in node order, each checked again as it is made.
 func (s *resolver) joinHub(h *hub, rule Rule, nodes []int32, want func(a, b int32) bool) {
-	type group struct {
-		root, node int32 // node: the first of the hub's nodes in it
-	}
-	var groups []group
-	for _, n := range nodes {
-		root := s.find(n)
-		if !slices.ContainsFunc(groups, func(g group) bool { return g.root == root }) {
-			groups = append(groups, group{root, n})
-		}
-	}
+	groups := s.groups(nodes)
 	if len(groups) < 2 {
 		return
 	}
@@ -143,11 +134,7 @@ func (s *resolver) joinHub(h *hub, rule Rule, nodes []int32, want func(a, b int3
 	torn := make([]bool, n)
 	if conflicts {
 		for i := range n {
-			for j := range n {
-				for k := range j {
-					torn[i] = torn[i] || yes[i*n+j] && yes[i*n+k] && no[j*n+k] != ""
-				}
-			}
+			torn[i] = between(yes, no, i, n)
 		}
 	}
 	for i := range n {
@@ -172,4 +159,45 @@ func (s *resolver) joinHub(h *hub, rule Rule, nodes []int32, want func(a, b int3
 			}
 		}
 	}
+}
+
+// group is one component among a hub's nodes, and the first of the hub's nodes in it.
+type group struct{ root, node int32 }
+
+// groups lists the components of nodes, in the order of their first node.
+func (s *resolver) groups(nodes []int32) []group {
+	out := make([]group, 0, min(len(nodes), 8))
+	if len(nodes) <= 16 {
+		for _, n := range nodes {
+			root := s.find(n)
+			if !slices.ContainsFunc(out, func(g group) bool { return g.root == root }) {
+				out = append(out, group{root, n})
+			}
+		}
+		return out
+	}
+	seen := make(map[int32]struct{}, len(nodes))
+	for _, n := range nodes {
+		root := s.find(n)
+		if _, ok := seen[root]; !ok {
+			seen[root] = struct{}{}
+			out = append(out, group{root, n})
+		}
+	}
+	return out
+}
+
+// between says whether i would go with two that must not be one. yes and no are n×n.
+func between(yes []bool, no []Reason, i, n int) bool {
+	for j := range n {
+		if !yes[i*n+j] {
+			continue
+		}
+		for k := range j {
+			if no[j*n+k] != "" && yes[i*n+k] {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -40,7 +40,7 @@ func (s *resolver) rank(root int32) rank {
 		return rankKnown
 	case c.standing == Claimed:
 		return rankClaimed
-	case c.verified && c.named():
+	case c.verified && s.named(root):
 		return rankNamed
 	}
 	return rankLoose
@@ -66,7 +66,7 @@ func (s *resolver) merge() {
 			if h.rule.Strength != Merge && h.rule.Strength != Core || h.best != schema.AssuranceVerified {
 				continue
 			}
-			nodes := slices.DeleteFunc(s.free(h, schema.AssuranceVerified), func(n int32) bool { return !s.comps[s.find(n)].named() })
+			nodes := slices.DeleteFunc(s.free(h, schema.AssuranceVerified), func(n int32) bool { return !s.named(s.find(n)) })
 			s.joinHub(h, RuleMerge, nodes, func(a, b int32) bool {
 				x, y := &s.comps[s.find(a)], &s.comps[s.find(b)]
 				return s.relation(x, y) >= least && (!h.rule.FullName || s.sameFullName(x, y))
@@ -95,8 +95,8 @@ func (s *resolver) client() {
 // no named one claims join each other.
 func (s *resolver) support() {
 	s.claim(RuleSupport, schema.AssuranceVerified, Merge,
-		func(root int32) bool { return s.rank(root) == rankKnown && !s.comps[root].named() },
-		func(root int32) bool { return s.rank(root) >= rankNamed && s.comps[root].named() })
+		func(root int32) bool { return s.rank(root) == rankKnown && !s.named(root) },
+		func(root int32) bool { return s.rank(root) >= rankNamed && s.named(root) })
 	for i := range s.hubs {
 		h := &s.hubs[i]
 		if h.rule.Strength != Merge || h.best != schema.AssuranceVerified {
@@ -104,7 +104,7 @@ func (s *resolver) support() {
 		}
 		nodes := s.free(h, schema.AssuranceVerified)
 		// A named carrier that did not take them in says that it could be two people.
-		if slices.ContainsFunc(nodes, func(n int32) bool { return s.comps[s.find(n)].named() }) {
+		if slices.ContainsFunc(nodes, func(n int32) bool { return s.named(s.find(n)) }) {
 			continue
 		}
 		s.joinHub(h, RuleSupport, nodes, func(a, b int32) bool { return true })
@@ -123,9 +123,9 @@ func (s *resolver) attach(of rank) {
 // state before, and are applied in canonical order. It says whether any component was attached.
 func (s *resolver) claim(rule Rule, least schema.Assurance, weakest Strength, seeks, claims func(root int32) bool) bool {
 	type proposal struct {
-		seeker, target int32 // roots
-		torn           bool
-		via            joint
+		target int32 // root
+		torn   bool
+		via    joint
 	}
 	proposals := map[int32]*proposal{}
 	var order []int32
@@ -134,29 +134,27 @@ func (s *resolver) claim(rule Rule, least schema.Assurance, weakest Strength, se
 		if h.rule.Strength == Attach && weakest != Attach || h.rule.Strength == Merge && weakest == Core {
 			continue
 		}
-		nodes := s.free(h, least)
-		for _, n := range nodes {
-			seeker := s.find(n)
-			if !seeks(seeker) {
+		groups := s.groups(s.free(h, least))
+		for _, from := range groups {
+			if !seeks(from.root) {
 				continue
 			}
-			for _, m := range nodes {
-				target := s.find(m)
-				if target == seeker || !claims(target) {
+			for _, to := range groups {
+				if to.root == from.root || !claims(to.root) {
 					continue
 				}
-				if reason := s.forbidden(seeker, target, rule); reason != "" {
-					s.refuse(m, n, rule, h.key, reason)
+				if reason := s.forbidden(from.root, to.root, rule); reason != "" {
+					s.refuse(to.node, from.node, rule, h.key, reason)
 					continue
 				}
-				p, ok := proposals[seeker]
+				p, ok := proposals[from.root]
 				if !ok {
-					proposals[seeker] = &proposal{seeker: seeker, target: target, via: joint{a: m, b: n, rule: rule, key: h.key}}
-					order = append(order, seeker)
-				} else if p.target != target {
+					proposals[from.root] = &proposal{target: to.root, via: joint{a: to.node, b: from.node, rule: rule, key: h.key}}
+					order = append(order, from.root)
+				} else if p.target != to.root {
 					p.torn = true
-					s.refuse(p.via.a, n, rule, p.via.key, ReasonTwoClaims)
-					s.refuse(m, n, rule, h.key, ReasonTwoClaims)
+					s.refuse(p.via.a, from.node, rule, p.via.key, ReasonTwoClaims)
+					s.refuse(to.node, from.node, rule, h.key, ReasonTwoClaims)
 				}
 			}
 		}
@@ -212,23 +210,19 @@ func (s *resolver) rest() {
 func (s *resolver) possible() {
 	for i := range s.hubs {
 		h := &s.hubs[i]
-		var roots, nodes []int32
-		for _, n := range s.free(h, schema.AssuranceInferred) {
-			if root := s.find(n); !slices.Contains(roots, root) {
-				roots, nodes = append(roots, root), append(nodes, n)
-			}
-		}
-		for i, a := range roots {
-			for j, b := range roots[:i] {
+		groups := s.groups(s.free(h, schema.AssuranceInferred))
+		for i := range groups {
+			for j := range i {
+				a, b := groups[i].root, groups[j].root
 				reason := s.forbidden(a, b, RuleMerge)
-				switch x, y := &s.comps[a], &s.comps[b]; {
+				switch {
 				case reason != "":
-				case !x.named() || !y.named() || s.relation(x, y) == name.Apart:
+				case !s.named(a) || !s.named(b) || s.relation(&s.comps[a], &s.comps[b]) == name.Apart:
 					reason = ReasonUnnamed
 				default:
 					reason = ReasonDeclared
 				}
-				s.refuse(nodes[j], nodes[i], RuleMerge, h.key, reason)
+				s.refuse(groups[j].node, groups[i].node, RuleMerge, h.key, reason)
 			}
 		}
 	}
