@@ -195,7 +195,7 @@ type Timeline interface {
 	Count(ctx context.Context, workspace string) (int64, error)
 }
 
-// Freshness is the time from accepted to visible, in seconds, over the last minutes.
+// Freshness is the time from accepted to visible, in seconds, since the start.
 type Freshness struct {
 	N             int64
 	P50, P90, P99 float64

@@ -171,3 +171,13 @@ func Default() []byte {
 	}
 	return kinds
 }
+
+// SourceNames lists the declared sources, sorted.
+func (c *Configuration) SourceNames() []string {
+	names := make([]string, 0, len(c.Sources))
+	for name := range c.Sources {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -7,10 +7,20 @@ type Details struct {
 	Identifiers, Traits, Consents, Assertion, Provenance []byte
 }
 
-// DetailsOf writes the details of an event.
-func DetailsOf(e *schema.Event) Details {
-	return Details{
-		Identifiers: appendIdentifiers(nil, e.Identifiers), Traits: appendTraits(nil, e.Traits), Consents: appendConsents(nil, e.Consents),
-		Assertion: appendAssertion(nil, e.Assertion), Provenance: appendProvenance(nil, &e.Provenance),
+// DetailsOf writes the details of an event as its row has them.
+func DetailsOf(e *schema.Event) (d Details) {
+	if len(e.Identifiers) > 0 {
+		d.Identifiers = appendIdentifiers(nil, e.Identifiers)
 	}
+	if len(e.Traits) > 0 {
+		d.Traits = appendTraits(nil, e.Traits)
+	}
+	if len(e.Consents) > 0 {
+		d.Consents = appendConsents(nil, e.Consents)
+	}
+	if e.Assertion != nil {
+		d.Assertion = appendAssertion(nil, e.Assertion)
+	}
+	d.Provenance = appendProvenance(nil, &e.Provenance)
+	return d
 }

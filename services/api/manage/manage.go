@@ -460,3 +460,11 @@ func (s *server) configurationLog(w http.ResponseWriter, r *http.Request, t acce
 	}
 	return writeJSON(w, lines)
 }
+
+// Paths are the patterns under which Handler is to be mounted.
+func Paths() []string {
+	return []string{
+		"/v1/export/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
+		"/v1/tokens", "/v1/tokens/", "/v1/configuration", "/v1/configuration/",
+	}
+}

@@ -89,3 +89,20 @@ func (f *folder) writeCredentials(c credentials) error {
 	}
 	return os.Rename(path+".new", path)
 }
+
+// bytes is what the folder holds. A file that goes away meanwhile does not count.
+func (f *folder) bytes() (n int64) {
+	walk := func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil
+		}
+		if info, err := entry.Info(); err == nil {
+			n += info.Size()
+		}
+		return nil
+	}
+	if err := filepath.WalkDir(f.dir, walk); err != nil {
+		return n // Unreachable: walk returns no error
+	}
+	return n
+}

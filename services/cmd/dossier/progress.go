@@ -58,3 +58,27 @@ func (p *progress) done() {
 		fmt.Fprintln(os.Stderr)
 	}
 }
+
+// rows shows an import: rows, bytes of the file, rate.
+func (p *progress) rows(rows, bytes, total int64, done bool) {
+	every := 5 * time.Second
+	if p.terminal {
+		every = 100 * time.Millisecond
+	}
+	if !done && time.Since(p.last) < every {
+		return
+	}
+	p.last = time.Now()
+	seconds := max(time.Since(p.started).Seconds(), 0.001)
+	line := fmt.Sprintf("%d rows, %.1f MB", rows, float64(bytes)/1e6)
+	if total > 0 {
+		line += fmt.Sprintf(" of %.1f MB (%d %%)", float64(total)/1e6, 100*bytes/total)
+	}
+	line += fmt.Sprintf(", %.0f rows/s", float64(rows)/seconds)
+	if p.terminal {
+		fmt.Fprintf(os.Stderr, "\r\033[K%s", line)
+	} else if time.Since(p.started) > time.Second {
+		fmt.Fprintln(os.Stderr, line)
+	}
+	p.shown = true
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/services/api/manage"
+	"github.com/dossier-cdp/dossier/services/archive"
+)
+
+// doctor checks the installation from within: a line each, with what to do.
+func (i *installation) doctor(ctx context.Context) []manage.Check {
+	var out []manage.Check
+	check := func(name, detail string, err error, hint string) {
+		c := manage.Check{Name: name, OK: err == nil, Detail: detail}
+		if err != nil {
+			c.Detail, c.Hint = err.Error(), hint
+		}
+		out = append(out, c)
+	}
+	ends, err := i.eventLog.Ends(ctx)
+	var total int64
+	for _, e := range ends {
+		total += e
+	}
+	check("log", fmt.Sprintf("%d events in %d partitions", total, len(ends)), err, "see the log of 'dossier up'; with --kafka, check that the brokers answer")
+	if i.embedded != nil && i.embedded.Truncations() > 0 {
+		check("log-damage", "", fmt.Errorf("the log was cut %d times", i.embedded.Truncations()), "restore the log from a backup: acknowledged events are missing")
+	}
+	version, err := i.house.Version()
+	check("clickhouse", "version "+version, err, "see the log of 'dossier up'")
+	if i.engine != nil && i.engine.Restarts() > 3 {
+		check("engine", "", fmt.Errorf("the engine was restarted %d times", i.engine.Restarts()), "look for its last words in the log of 'dossier up'; memory may be short")
+	}
+	ready, reason, _ := i.identity.Ready()
+	if err = nil; !ready {
+		err = fmt.Errorf("%s", reason)
+	}
+	positions := i.identity.Positions()
+	lag := behind(ends, func(p int) int64 {
+		if p < len(positions) {
+			return positions[p].Offset
+		}
+		return 0
+	})
+	check("identity", fmt.Sprintf("%d events behind", lag), err, "wait until it has read the log")
+	visible, opened := i.timeline.Visible()
+	if err = nil; !opened {
+		err = fmt.Errorf("the index is being rebuilt")
+	}
+	check("timeline", fmt.Sprintf("%d events behind", behind(ends, func(p int) int64 { return visible[p] })), err, "wait until it is rebuilt")
+	health, err := archive.Verify(ctx, i.store)
+	check("archive", fmt.Sprintf("%d segments, %d records, %s", health.Segments, health.Records, size(health.Bytes)), err, "restore the named file from a backup of the archive")
+	now := time.Now()
+	err = nil
+	if now.Year() < 2025 {
+		err = fmt.Errorf("the clock says %s", now.UTC().Format(time.RFC3339))
+	}
+	check("clock", now.UTC().Format(time.RFC3339), err, "set the system's clock")
+	info, err := os.Stat(i.folder.path("keys", "ring"))
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		err = fmt.Errorf("others may read the key ring (mode %04o)", info.Mode().Perm())
+	}
+	check("keys", fmt.Sprintf("ring version %d", i.keeper.Version(mainWorkspace)), err, "chmod 600 on the files in keys/")
+	out = append(out, i.disk())
+	return out
+}
+
+// disk forecasts when the folder's file system is full, at the average growth since the folder was made.
+func (i *installation) disk() manage.Check {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(i.folder.dir, &fs); err != nil {
+		return manage.Check{Name: "disk", Detail: err.Error(), Hint: "check the file system of the data folder"}
+	}
+	free := int64(fs.Bavail) * fs.Bsize
+	used := i.folder.bytes()
+	detail := fmt.Sprintf("%s used, %s free", size(used), size(free))
+	if info, err := os.Stat(i.folder.path("keys")); err == nil && used > 0 {
+		if age := time.Since(info.ModTime()); age > time.Hour {
+			days := float64(free) / (float64(used) / age.Hours() * 24)
+			detail += fmt.Sprintf(", full in about %.0f days at the growth so far", min(days, 36500))
+		}
+	}
+	c := manage.Check{Name: "disk", OK: free > 1<<30, Detail: detail}
+	if !c.OK {
+		c.Hint = "make room, or move the data folder: below 1 GiB the log may stop"
+	}
+	return c
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	default:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+}
+
+// figures are what the installation measures of itself.
+type figures struct{ i *installation }
+
+// Freshness is the time from accepted to visible since the start, interpolated from the histogram that /metrics shows.
+func (f figures) Freshness() graphql.Freshness {
+	families, err := f.i.registry.Gather()
+	if err != nil {
+		f.i.logger.Warn("figures cannot be gathered", "error", err)
+		return graphql.Freshness{}
+	}
+	for _, family := range families {
+		if family.GetName() == "dossier_timeline_freshness_seconds" && len(family.GetMetric()) == 1 {
+			h := family.GetMetric()[0].GetHistogram()
+			return graphql.Freshness{N: int64(h.GetSampleCount()), P50: quantile(h, .5), P90: quantile(h, .9), P99: quantile(h, .99)}
+		}
+	}
+	return graphql.Freshness{}
+}
+
+// quantile interpolates linearly within the bucket that holds it.
+func quantile(h *dto.Histogram, q float64) float64 {
+	rank := q * float64(h.GetSampleCount())
+	var below, from float64
+	for _, b := range h.GetBucket() {
+		count, bound := float64(b.GetCumulativeCount()), b.GetUpperBound()
+		if count >= rank && count > below {
+			return from + (bound-from)*(rank-below)/(count-below)
+		}
+		below, from = count, bound
+	}
+	return from
+}
+
+// MapBehind is how many commits of identity the persona map in ClickHouse has yet to see.
+func (f figures) MapBehind() int64 {
+	version, err := f.i.identity.Version()
+	if err != nil {
+		return 0
+	}
+	return max(0, int64(version)-int64(f.i.people.Version()))
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/collector"
+	"github.com/dossier-cdp/dossier/services/identity"
+	"github.com/dossier-cdp/dossier/services/internal/control"
+	"github.com/dossier-cdp/dossier/services/keeper"
+	"github.com/dossier-cdp/dossier/services/timeline"
+)
+
+// erasures follows the erasures of the control topic and has each honoured: the collector seals in the next epoch, the keeper gives
+// up the key, identity and timeline delete what they hold.
+type erasures struct {
+	control   *control.Control
+	keeper    *keeper.Keeper
+	workspace string
+	closed    atomic.Pointer[map[schema.PersonaID]closing]
+	done      int // how many of the control topic's erasures every role has honoured
+}
+
+// closing is the highest epoch that any erasure of a persona closes, and the latest cut-off.
+type closing struct {
+	epoch  uint32
+	cutOff schema.Instant
+}
+
+func newErasures(c *control.Control, k *keeper.Keeper, workspace string) *erasures {
+	e := &erasures{control: c, keeper: k, workspace: workspace}
+	e.closed.Store(&map[schema.PersonaID]closing{})
+	return e
+}
+
+// apply makes collector and keeper honour every erasure that the control topic has. It is repeated at every start, which changes
+// nothing that was done.
+func (e *erasures) apply() error {
+	all := e.control.State().Erasures(e.workspace)
+	closed := make(map[schema.PersonaID]closing, len(all))
+	epochs := make([]schema.PersonaEpoch, len(all))
+	for n, erasure := range all {
+		c, known := closed[erasure.Persona]
+		if !known {
+			c.cutOff = collector.NoCutOff
+		}
+		closed[erasure.Persona] = closing{max(c.epoch, erasure.Epoch), max(c.cutOff, erasure.CutOff)}
+		epochs[n] = erasure.PersonaEpoch
+	}
+	e.closed.Store(&closed)
+	if len(epochs) == 0 {
+		return nil
+	}
+	if err := e.keeper.Punch(e.workspace, epochs); err != nil {
+		return fmt.Errorf("give up the keys of erased people: %w", err)
+	}
+	return nil
+}
+
+// run honours erasures and changes of the configuration as they come, until ctx ends.
+func (e *erasures) run(ctx context.Context, i *installation) error {
+	configured := i.configuration.settings().Hash
+	for {
+		changed := e.control.Changed()
+		all := e.control.State().Erasures(e.workspace)
+		if len(all) > e.done {
+			if err := e.apply(); err != nil {
+				return err
+			}
+			i.feed.Forget()
+			for _, erasure := range all[e.done:] {
+				if err := i.identity.Erase(ctx, identity.Erasure{Of: erasure.PersonaEpoch, CutOff: erasure.CutOff}); err != nil {
+					return ended(ctx, fmt.Errorf("erase from identity: %w", err))
+				}
+				if err := i.timeline.Erase(ctx, e.workspace, timeline.Erasure{PersonaEpoch: erasure.PersonaEpoch, CutOff: erasure.CutOff}); err != nil {
+					return ended(ctx, fmt.Errorf("erase from the timeline: %w", err))
+				}
+				e.done++
+			}
+		}
+		if err := i.configuration.refresh(); err != nil {
+			return err
+		}
+		if settings := i.configuration.settings(); settings.Hash != configured {
+			if err := i.identity.Reconfigure(ctx, settings); err != nil {
+				return ended(ctx, err)
+			}
+			configured = settings.Hash
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// epoch is the epoch that new events of a persona are sealed in, and the cut-off below which they are refused.
+func (e *erasures) epoch(persona schema.PersonaID) (uint32, schema.Instant) {
+	c, erased := (*e.closed.Load())[persona]
+	if !erased {
+		return 0, collector.NoCutOff
+	}
+	return c.epoch + 1, c.cutOff
+}
+
+// void says whether an event that is in the log is no event any more.
+func (e *erasures) void(c *schema.Clear) bool {
+	closing, erased := (*e.closed.Load())[c.Persona]
+	return erased && (c.Key.Epoch <= closing.epoch || c.OccurredAt <= closing.cutOff)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+	_ "time/tzdata" // zones of mappings, also where the system has none
+
+	"github.com/dossier-cdp/dossier/pipelines/channel/mapping"
+	"github.com/dossier-cdp/dossier/services/importer"
+)
+
+type importCommand struct {
+	target
+	Files  []string `arg:"" name:"file" help:"CSV, TSV, NDJSON or JSON, also gzip or zstd."`
+	Map    string   `required:"" type:"existingfile" help:"The mapping (deploy/mappings/README.md)." placeholder:"MAP.yaml"`
+	Source string   `help:"Name the source of every event, instead of the mapping's." placeholder:"NAME"`
+	Wait   bool     `help:"Return when all events can be queried."`
+	JSON   bool     `help:"Print the summary as JSON."`
+}
+
+func (importCommand) Help() string {
+	return `Example: dossier import clients.csv --map deploy/mappings/crm.yaml --wait
+
+Importing again adds nothing. Refused rows are in FILE.refused.ndjson with their reasons; exit 3 if there are any.`
+}
+
+func (c *importCommand) Run(ctx context.Context) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	if api.WriteKey == "" {
+		return &exit{exitMisused, errors.New("import needs the server key: name the installation with --data")}
+	}
+	text, err := os.ReadFile(c.Map)
+	if err != nil {
+		return fmt.Errorf("read the mapping: %w", err)
+	}
+	compiled, err := mapping.Compile(text, time.LoadLocation)
+	if err != nil {
+		return &exit{exitMisused, fmt.Errorf("%s: %w", filepath.Base(c.Map), err)}
+	}
+	complete := true
+	var failure error
+	var summaries []*importer.Summary
+	for _, file := range c.Files {
+		shown := newProgress("bytes")
+		summary, err := importer.File(ctx, importer.Config{
+			URL: api.URL, Key: api.WriteKey, Mapping: compiled, Source: c.Source,
+			Progress: func(p importer.Progress) { shown.rows(p.Rows, p.Bytes, p.Total, p.Done) },
+		}, file)
+		shown.done()
+		if summary != nil {
+			summaries = append(summaries, summary)
+			complete = complete && summary.Complete()
+			if !c.JSON {
+				c.print(summary)
+			}
+		}
+		if err != nil {
+			failure = fmt.Errorf("%s: %w; the same command carries on where it matters, since importing again adds nothing", file, err)
+			break
+		}
+	}
+	if c.JSON {
+		if err := printJSON(summaries); err != nil {
+			return err
+		}
+	}
+	if failure != nil {
+		return failure
+	}
+	if c.Wait {
+		var answer map[string]bool
+		if err := api.call(ctx, http.MethodPost, "/v1/wait", nil, &answer); err != nil {
+			return fmt.Errorf("wait until all can be queried: %w", err)
+		}
+	}
+	if !complete {
+		return &exit{exitAmbiguous, errors.New("not every row was imported")}
+	}
+	return nil
+}
+
+func (c *importCommand) print(s *importer.Summary) {
+	fmt.Printf("%s: read %d, accepted %d, refused %d\n", s.File, s.Read, s.Accepted, s.Refused)
+	if s.Empty > 0 {
+		fmt.Printf("  %d rows are no event under the mapping's conditions\n", s.Empty)
+	}
+	if s.Skipped != "" {
+		fmt.Printf("  passed over: %s\n", s.Skipped)
+	}
+	for _, column := range s.Missing {
+		fmt.Printf("  the file has no column %s, which the mapping names\n", column)
+	}
+	if s.Cut != "" {
+		fmt.Printf("  not read to its end: %s\n", s.Cut)
+	}
+	if s.Refusals != "" {
+		fmt.Printf("  refused rows and reasons: %s\n", s.Refusals)
+	}
+}

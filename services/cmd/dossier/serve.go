@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/configuration"
+	"github.com/dossier-cdp/dossier/services/api"
+	"github.com/dossier-cdp/dossier/services/api/backend"
+	"github.com/dossier-cdp/dossier/services/api/manage"
+	"github.com/dossier-cdp/dossier/services/collector"
+	"github.com/dossier-cdp/dossier/services/timeline/query"
+)
+
+// serve answers HTTP: ingestion, GraphQL and the explorer, management, health.
+func (i *installation) serve() {
+	backends := graphql.Backends{
+		Profiles: &backend.Profiles{Identity: i.identity, Now: time.Now},
+		Timeline: query.Reader{Conn: i.house},
+		Figures:  figures{i},
+		Decisions: &backend.Decisions{
+			Collector: i.collector, Control: i.control, Identity: i.identity, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
+		},
+	}
+	front := api.New(api.Config{
+		Backends: backends, Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger,
+	})
+	management := manage.Handler(manage.Config{
+		Control: i.control, Exports: i.exports(), DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,
+		CheckConfiguration: func(document []byte) ([]byte, error) {
+			_, canonical, err := checkConfiguration(document)
+			return canonical, err
+		},
+		DefaultConfiguration: configuration.Default(),
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/", front.Handler())
+	for _, path := range collector.Paths() {
+		mux.Handle(path, i.collector.Handler())
+	}
+	for _, path := range manage.Paths() {
+		mux.Handle(path, management)
+	}
+	i.server = &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(i.logger.Handler(), slog.LevelError),
+	}
+	i.group.Go(func() error {
+		if err := i.server.Serve(i.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		return nil
+	})
+}
+
+// checkConfiguration refuses a document that no role could run under.
+func checkConfiguration(document []byte) (hash string, canonical []byte, err error) {
+	c, err := configuration.Parse(document)
+	if err != nil {
+		return "", nil, err
+	}
+	sum := sha256.Sum256(c.Document)
+	return hex.EncodeToString(sum[:]), c.Document, nil
+}
+
+// whyNotReady says what the installation still waits for.
+func (i *installation) whyNotReady() (bool, string) {
+	if ok, reason, _ := i.identity.Ready(); !ok {
+		return false, reason
+	}
+	if _, ok := i.timeline.Visible(); !ok {
+		return false, "timeline: the index is being rebuilt"
+	}
+	return true, ""
+}
+
+// ready returns when everything serves, telling every few seconds what it waits for.
+func (i *installation) ready(ctx context.Context) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	told := time.Now()
+	for {
+		ok, reason := i.whyNotReady()
+		if ok {
+			return nil
+		}
+		if time.Since(told) > 2*time.Second {
+			told = time.Now()
+			fmt.Fprintln(os.Stderr, "waiting for", reason)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-i.run.Done():
+			return i.group.Wait()
+		case <-tick.C:
+		}
+	}
+}
