@@ -3,6 +3,7 @@ package channel
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -129,15 +130,17 @@ type Mapped struct {
 	Event       schema.Event
 	Routing     [32]byte // hash of the rules for account, type and time
 	Fingerprint [32]byte
-	OwnPersona  bool                // the payload names nobody: the record is its own persona, by message id or fingerprint
-	About       schema.PersonaEpoch // of an assertion: the persona that it belongs to and ends with; else zero
+	OwnPersona  bool            // the payload names nobody: the record is its own persona, by message id or fingerprint
+	agents      map[string]bool // user agents: is it a robot by the built-in list
+
+	About schema.PersonaEpoch // of an assertion: the persona that it belongs to and ends with; else zero
 }
 
 // Reset empties m for the next event and keeps its slices' memory.
 func (m *Mapped) Reset() {
 	e := &m.Event
 	identifiers, traits, consents, properties := e.Identifiers[:0], e.Traits[:0], e.Consents[:0], e.Properties[:0]
-	*m = Mapped{}
+	*m = Mapped{agents: m.agents}
 	m.Event.Identifiers, m.Event.Traits, m.Event.Consents, m.Event.Properties = identifiers, traits, consents, properties
 }
 
@@ -207,17 +210,34 @@ func (s *Source) IsBot(userAgent string) bool {
 		return false
 	}
 	agent := strings.ToLower(userAgent)
-	for _, part := range builtinBots {
-		if strings.Contains(agent, part) {
-			return true
-		}
+	return isBuiltinBot(agent) || s.listsBot(agent)
+}
+
+func isBuiltinBot(agent string) bool {
+	return slices.ContainsFunc(builtinBots, func(part string) bool { return strings.Contains(agent, part) })
+}
+
+func (s *Source) listsBot(agent string) bool {
+	return slices.ContainsFunc(s.Bots, func(part string) bool { return part != "" && strings.Contains(agent, strings.ToLower(part)) })
+}
+
+// rememberedAgents bounds the memory of user agents that a Mapped has.
+const rememberedAgents = 256
+
+// isBot is Source.IsBot. It remembers what it found of recent user agents, which are few; that changes its speed only.
+func (m *Mapped) isBot(s *Source, userAgent string) bool {
+	if userAgent == "" {
+		return false
 	}
-	for _, part := range s.Bots {
-		if part != "" && strings.Contains(agent, strings.ToLower(part)) {
-			return true
+	builtin, seen := m.agents[userAgent]
+	if !seen {
+		if len(m.agents) >= rememberedAgents || m.agents == nil {
+			m.agents = make(map[string]bool, 16)
 		}
+		builtin = isBuiltinBot(strings.ToLower(userAgent))
+		m.agents[strings.Clone(userAgent)] = builtin
 	}
-	return false
+	return builtin || len(s.Bots) > 0 && s.listsBot(strings.ToLower(userAgent))
 }
 
 // agent says whether a value is an agent's user id or e-mail address.
@@ -238,7 +258,7 @@ func (m *Mapped) NameActor(s *Sender) {
 	if e.Actor == 0 {
 		e.Actor = s.Source.Actor
 	}
-	if e.Actor == 0 && s.Source.IsBot(e.Provenance.UserAgent) {
+	if e.Actor == 0 && m.isBot(s.Source, e.Provenance.UserAgent) {
 		e.Actor = schema.ActorBot
 	}
 	if e.Actor == 0 && s.Trust == schema.TrustServer && len(s.Source.Agents) > 0 {

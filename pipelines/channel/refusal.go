@@ -62,7 +62,7 @@ func NoIdentity() *schema.Refusal {
 
 // FieldInvalid refuses a member that has another form than want says. It never repeats the value.
 func FieldInvalid(field, want string) *schema.Refusal {
-	return schema.Refuse(CodeFieldInvalid, fmt.Sprintf("%s is not %s", field, want), fmt.Sprintf("send %s as %s, or leave it out", field, want))
+	return schema.Refuse(CodeFieldInvalid, fmt.Sprintf("%s is not %s", field, want), "correct it, or leave it out")
 }
 
 // NotForClientKey refuses what a public key may not do.

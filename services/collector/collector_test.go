@@ -66,6 +66,8 @@ func (l *fakeLog) len() int {
 	return len(l.messages)
 }
 
+var errFull = schema.Classify(schema.Transient, &kafka.UnavailableError{RetryAfter: time.Second, Reason: "full"})
+
 // fakeAccess has one key of each trust and one token of each kind.
 type fakeAccess struct{}
 

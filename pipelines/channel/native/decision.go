@@ -110,7 +110,7 @@ func (v *event) assertion() {
 	e.Assertion, v.m.About = as, as.A
 	if as.A == zero {
 		// A release that names no persona stands by itself, beside what it withdraws.
-		e.Account = schema.Account{Kind: "assertion_id", Value: of}
+		e.Account = schema.Account{Kind: "record_id", Value: "release of " + of}
 	}
 }
 

@@ -133,7 +133,7 @@ func (v *event) decimal(key string) string {
 func (v *event) kind() {
 	name := v.text("type")
 	if name == "" {
-		v.refuse(schema.Refuse(channel.CodeTypeMissing, "type is missing", "send a type such as message.received; GET the list in deploy/events.md"))
+		v.refuse(schema.Refuse(channel.CodeTypeMissing, "type is missing", "send a type such as message.received; deploy/events.md lists them"))
 		return
 	}
 	if reserved[name] {
