@@ -24,7 +24,7 @@ func BenchmarkFoldAgain(b *testing.B) {
 			{Kind: "anonymous_id", Value: "anonymous-" + strconv.Itoa(i), Assurance: schema.AssuranceVerified}}
 		m.Add(e, 0)
 	}
-	b.ReportAllocs()
+	defer cpu(b)()
 	for i := 0; b.Loop(); i++ {
 		e := &events[i%len(events)]
 		e.OccurredAt = schema.Instant(i)
@@ -35,7 +35,7 @@ func BenchmarkFoldAgain(b *testing.B) {
 // BenchmarkFoldNew is an event of a persona never seen, with an e-mail and a name.
 func BenchmarkFoldNew(b *testing.B) {
 	m := identity.NewMemory(plainHasher{}, identity.DefaultRules())
-	b.ReportAllocs()
+	defer cpu(b)()
 	for i := 0; b.Loop(); i++ {
 		var e schema.Event
 		e.Type, e.Source = schema.TypeProfileIdentified, "site"
@@ -73,7 +73,7 @@ func BenchmarkResolve(b *testing.B) {
 			if err := m.Resolve(); err != nil {
 				b.Fatal(err)
 			}
-			b.ReportAllocs()
+			defer cpu(b)()
 			nodes := 0
 			for b.Loop() {
 				r, err := identity.Expand(m, rules, []identity.NodeID{first})
@@ -96,7 +96,7 @@ func BenchmarkPersonaCodec(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(len(raw)), "bytes")
-	b.ReportAllocs()
+	defer cpu(b)()
 	for b.Loop() {
 		var q identity.Persona
 		if err := q.UnmarshalBinary(raw); err != nil {

@@ -47,7 +47,13 @@ type PossibleMatch struct {
 }
 
 // Resolve says who is who. It is a pure function of the region.
-func (r *Region) Resolve() *Partition { return r.run().partition() }
+func (r *Region) Resolve() *Partition {
+	if len(r.nodes) == 1 {
+		id := r.nodes[0].ID
+		return &Partition{Profiles: []Profile{{ID: id, Members: []NodeID{id}, Hold: r.holds[0]}}}
+	}
+	return r.run().partition()
+}
 
 func (s *resolver) partition() *Partition {
 	out := &Partition{}
