@@ -26,8 +26,15 @@ func (p *projection) commit() error {
 	if err := b.Commit(); err != nil {
 		return err
 	}
+	if err := p.graph.lookup.Close(); err != nil {
+		return err
+	}
+	var err error
+	if p.graph.lookup, err = p.store.Lookup(); err != nil {
+		return err
+	}
 	for _, n := range p.nodes {
-		n.dirty = false
+		n.dirty, n.fresh = false, false
 	}
 	for _, h := range p.hubs {
 		h.dirty, h.added, h.removed = false, nil, nil
@@ -188,7 +195,11 @@ func (p *projection) writeProfiles(b *state.Batch) error {
 	}
 	for id, r := range p.records {
 		p.scratch[0] = r.append(p.scratch[0][:0])
-		if old, found, err := p.graph.read(nodeKey('f', id)); err != nil {
+		if n, err := p.graph.node(id); err != nil {
+			return err
+		} else if n.fresh {
+			p.profiles++
+		} else if old, found, err := p.graph.read(nodeKey('f', id)); err != nil {
 			return err
 		} else if !found {
 			p.profiles++
@@ -232,7 +243,7 @@ func (p *projection) whereabouts(id identity.NodeID) (identity.NodeID, schema.Pe
 }
 
 func (p *projection) membersBefore(id identity.NodeID) ([]identity.NodeID, error) {
-	before, err := p.graph.profile(id)
+	before, err := p.recorded(id)
 	if err != nil || before == nil {
 		return nil, err
 	}

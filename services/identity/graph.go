@@ -13,6 +13,7 @@ import (
 // commit; a reader's graph lives for one question over one snapshot. It belongs to one goroutine.
 type graph struct {
 	r      state.Reader
+	lookup *state.Lookup // of the same moment as r, as far as single rows go
 	rules  *identity.Rules
 	nodes  memory[identity.NodeID, *node]
 	hubs   memory[identity.Key, *hub]
@@ -31,8 +32,8 @@ const (
 	saidInMemory   = 8 << 10
 )
 
-func newGraph(r state.Reader, rules *identity.Rules) *graph {
-	g := &graph{r: r, rules: rules}
+func newGraph(r state.Reader, lookup *state.Lookup, rules *identity.Rules) *graph {
+	g := &graph{r: r, lookup: lookup, rules: rules}
 	g.nodes.limit, g.hubs.limit, g.places.limit, g.said.limit = nodesInMemory, hubsInMemory, placesInMemory, saidInMemory
 	return g
 }
@@ -75,7 +76,7 @@ func (g *graph) age() {
 
 // read gives a stored row; it is valid until the next read.
 func (g *graph) read(key []byte) (value []byte, found bool, err error) {
-	g.buf, found, err = g.r.Get(g.buf[:0], key)
+	g.buf, found, err = g.lookup.Get(g.buf[:0], key)
 	return g.buf, found, err
 }
 

@@ -122,6 +122,7 @@ type node struct {
 	evidence *identity.Persona
 	state    *persona.State
 	dirty    bool
+	fresh    bool // new since the last commit
 }
 
 // append uses scratch for the evidence, whose length stands before it.

@@ -187,7 +187,7 @@ func (s *Service) open(ctx context.Context, rules *identity.Rules) (*worker, err
 	}
 	for _, e := range s.erasures {
 		if err := p.erase(e.Of, e.CutOff); err != nil {
-			return nil, closing(p.store, err)
+			return nil, errors.Join(err, p.close())
 		}
 	}
 	return &worker{projection: p, commands: make(chan command), caught: make(chan struct{}), serving: make(chan struct{}), done: make(chan struct{})}, nil
@@ -256,7 +256,7 @@ func (w *worker) close() error {
 		return nil
 	}
 	w.gone = true
-	return w.projection.store.Close()
+	return w.projection.close()
 }
 
 // Reconfigure takes other settings. If the identity rules are others, a new state is built beside the old one, which answers until the new one has

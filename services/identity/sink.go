@@ -136,10 +136,15 @@ func lastVersion(r state.Reader, sequence uint64) (uint64, error) {
 }
 
 // placements lists all personas in the order of their nodes.
-func placements(r state.Reader, rules *identity.Rules) iter.Seq2[Placed, error] {
+func placements(r *state.Snapshot, rules *identity.Rules) iter.Seq2[Placed, error] {
 	return func(yield func(Placed, error) bool) {
-		g := newGraph(r, rules)
-		err := r.Scan([]byte{'p'}, []byte{'p' + 1}, func(key, value []byte) error {
+		lookup, err := r.Lookup()
+		if err != nil {
+			yield(Placed{}, err)
+			return
+		}
+		g := newGraph(r, lookup, rules)
+		err = r.Scan([]byte{'p'}, []byte{'p' + 1}, func(key, value []byte) error {
 			n, err := decodeNode(identity.NodeID(key[1:]), value)
 			if err != nil {
 				return err
@@ -154,7 +159,7 @@ func placements(r state.Reader, rules *identity.Rules) iter.Seq2[Placed, error] 
 			}
 			return nil
 		})
-		if err != nil {
+		if err = errors.Join(err, lookup.Close()); err != nil {
 			yield(Placed{}, err)
 		}
 	}

@@ -40,13 +40,18 @@ func (s *Service) View() (*View, error) {
 		return nil, ErrNotReady
 	}
 	snapshot := w.projection.store.Snapshot()
-	return &View{w, snapshot, newGraph(snapshot, w.projection.rules), settings}, nil
+	lookup, err := snapshot.Lookup()
+	if err != nil {
+		w.readers.RUnlock()
+		return nil, errors.Join(err, snapshot.Close())
+	}
+	return &View{w, snapshot, newGraph(snapshot, lookup, w.projection.rules), settings}, nil
 }
 
 // Close lets the view go.
 func (v *View) Close() error {
 	defer v.worker.readers.RUnlock()
-	return v.snapshot.Close()
+	return errors.Join(v.graph.lookup.Close(), v.snapshot.Close())
 }
 
 // Configuration is the hash of the configuration that the answers follow.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -93,3 +94,39 @@ func After(prefix []byte) []byte {
 	}
 	return nil
 }
+
+// Lookup reads single keys of the store as it was when the lookup was made. It is the way to ask for many keys of which most are not there: unlike Get, it
+// asks the bloom filters of the lowest level too, where most of the store is. It belongs to one goroutine, and holds back compaction as a Snapshot does.
+type Lookup struct{ it *pebble.Iterator }
+
+// Lookup makes a lookup over everything committed.
+func (s *Store) Lookup() (*Lookup, error) { return s.view.lookup() }
+
+// Lookup makes a lookup over the snapshot.
+func (s *Snapshot) Lookup() (*Lookup, error) { return s.view.lookup() }
+
+func (v view) lookup() (*Lookup, error) {
+	it, err := v.r.NewIter(&pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return nil, fmt.Errorf("read state: %w", err)
+	}
+	return &Lookup{it}, nil
+}
+
+// Get is Reader.Get.
+func (l *Lookup) Get(dst, key []byte) ([]byte, bool, error) {
+	if !l.it.SeekPrefixGE(key) || !bytes.Equal(l.it.Key(), key) {
+		if err := l.it.Error(); err != nil {
+			return dst, false, fmt.Errorf("read state: %w", err)
+		}
+		return dst, false, nil
+	}
+	value, err := l.it.ValueAndErr()
+	if err != nil {
+		return dst, false, fmt.Errorf("read state: %w", err)
+	}
+	return append(dst, value...), true, nil
+}
+
+// Close lets the lookup go.
+func (l *Lookup) Close() error { return l.it.Close() }

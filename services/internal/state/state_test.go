@@ -64,6 +64,34 @@ func TestReadsWhatWasCommitted(t *testing.T) {
 	}
 }
 
+// A lookup answers as Get does, of the moment when it was made.
+func TestLookup(t *testing.T) {
+	s := open(t, "s", Options{FS: vfs.NewMem(), MemTableBytes: 64 << 10})
+	for i := range 5000 {
+		b := s.NewBatch()
+		must(t, b.Set(fmt.Appendf(nil, "k%05d", 2*i), fmt.Appendf(nil, "v%d", i)))
+		must(t, b.Commit())
+	}
+	l, err := s.Lookup()
+	must(t, err)
+	b := s.NewBatch()
+	must(t, b.DeleteRange([]byte("k"), []byte("l")))
+	must(t, b.Commit())
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 5000 {
+		i := rng.IntN(10_010)
+		v, found, err := l.Get([]byte("="), fmt.Appendf(nil, "k%05d", i))
+		want := "="
+		if i%2 == 0 && i < 10_000 {
+			want = fmt.Sprintf("=v%d", i/2)
+		}
+		if err != nil || string(v) != want || found != (want != "=") {
+			t.Fatalf("key %d: %q, %v, %v, want %q", i, v, found, err, want)
+		}
+	}
+	must(t, l.Close())
+}
+
 func TestFolderInUse(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir, Options{})
