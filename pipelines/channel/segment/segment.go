@@ -309,9 +309,12 @@ func commerce(properties canonical.Node, m *channel.Mapped) {
 	e := &m.Event
 	amounts := []string{"revenue", "value"}
 	if e.Name == "Order Completed" {
-		if order, r := channel.Scalar(properties.Get("order_id"), "order_id"); r == nil && order != "" {
-			e.Type, e.Entity = schema.TypeOrderPlaced, order
-			amounts = []string{"total", "revenue", "value"}
+		for _, field := range [...]string{"order_id", "orderId"} { // the specification's name, and the Go SDK's
+			if order, r := channel.Scalar(properties.Get(field), field); r == nil && order != "" {
+				e.Type, e.Entity = schema.TypeOrderPlaced, order
+				amounts = []string{"total", "revenue", "value"}
+				break
+			}
 		}
 	}
 	for _, field := range amounts {
