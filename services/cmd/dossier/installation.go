@@ -53,6 +53,7 @@ type installation struct {
 	brokers       []string
 	clickhouseURL string
 	partitions    int32
+	onlyCollector bool // benchmarks measure it without the other roles
 	logger        *slog.Logger
 	credentials   credentials
 
@@ -108,7 +109,9 @@ func (i *installation) start(ctx context.Context) error {
 
 	// The two engines do not know each other.
 	engines, both := errgroup.WithContext(ctx)
-	engines.Go(func() error { return i.startTimelineEngine(both) })
+	if !i.onlyCollector {
+		engines.Go(func() error { return i.startTimelineEngine(both) })
+	}
 	engines.Go(func() error { return i.startLog(both) })
 	if err := engines.Wait(); err != nil {
 		return err
@@ -238,13 +241,15 @@ func (i *installation) startRoles(ctx context.Context) (err error) {
 	i.archiver = archive.New(archive.Config{Source: i.dropper(), Store: i.store, Topics: schema.Topics(), Generation: generation, Logger: i.logger})
 	i.group.Go(func() error { return i.archiver.Run(i.run) })
 
-	if err := i.startIdentity(ctx); err != nil {
-		return err
+	if !i.onlyCollector {
+		if err := i.startIdentity(ctx); err != nil {
+			return err
+		}
+		if err := i.startTimeline(); err != nil {
+			return err
+		}
+		i.group.Go(func() error { return i.erasures.run(i.run, i) })
 	}
-	if err := i.startTimeline(); err != nil {
-		return err
-	}
-	i.group.Go(func() error { return i.erasures.run(i.run, i) })
 	i.collector = collector.New(collector.Config{
 		Access: i.control, Log: i.events, Workspace: i.workspace(), Now: time.Now, Logger: i.logger,
 	})

@@ -73,6 +73,9 @@ func checkConfiguration(document []byte) (hash string, canonical []byte, err err
 
 // whyNotReady says what the installation still waits for.
 func (i *installation) whyNotReady() (bool, string) {
+	if i.onlyCollector {
+		return true, ""
+	}
 	if ok, reason, _ := i.identity.Ready(); !ok {
 		return false, reason
 	}

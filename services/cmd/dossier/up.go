@@ -15,13 +15,14 @@ import (
 )
 
 type upCommand struct {
-	Data       string   `default:"./dossier-data" type:"path" help:"The data folder; made at the first start." placeholder:"DIR"`
-	Listen     string   `default:"127.0.0.1:8080" help:"Where to serve HTTP." placeholder:"ADDR"`
-	Kafka      []string `help:"Brokers to use instead of the embedded log, HOST:PORT,…" placeholder:"ADDRS"`
-	Clickhouse string   `help:"ClickHouse to use instead of the embedded engine, http://user:password@host:8123/database." placeholder:"URL"`
-	Demo       bool     `help:"Load the demo workspace at the first start, and print three queries to try."`
-	Partitions int32    `default:"4" help:"Partitions of the events topic; decided at the first start."`
-	LogLevel   string   `default:"warn" enum:"debug,info,warn,error" help:"What is logged to stderr."`
+	Data          string   `default:"./dossier-data" type:"path" help:"The data folder; made at the first start." placeholder:"DIR"`
+	Listen        string   `default:"127.0.0.1:8080" help:"Where to serve HTTP." placeholder:"ADDR"`
+	Kafka         []string `help:"Brokers to use instead of the embedded log, HOST:PORT,…" placeholder:"ADDRS"`
+	Clickhouse    string   `help:"ClickHouse to use instead of the embedded engine, http://user:password@host:8123/database." placeholder:"URL"`
+	Demo          bool     `help:"Load the demo workspace at the first start, and print three queries to try."`
+	Partitions    int32    `default:"4" help:"Partitions of the events topic; decided at the first start."`
+	OnlyCollector bool     `hidden:"" help:"Run the collector and the log alone, for benchmarks."`
+	LogLevel      string   `default:"warn" enum:"debug,info,warn,error" help:"What is logged to stderr."`
 }
 
 func (upCommand) Help() string {
@@ -60,6 +61,7 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 
 	installation := &installation{
 		folder: folder, listener: listener, brokers: c.Kafka, clickhouseURL: c.Clickhouse, partitions: c.Partitions, logger: logger,
+		onlyCollector: c.OnlyCollector,
 	}
 	defer func() {
 		stopping, cancel := context.WithTimeout(context.Background(), 30*time.Second)

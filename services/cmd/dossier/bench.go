@@ -1,0 +1,443 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/dossier-cdp/dossier/services/internal/load"
+)
+
+type benchCommand struct {
+	Name  string        `arg:"" help:"ingest, endtoend, freshness, header, full, idle, or all."`
+	For   time.Duration `default:"20s" help:"How long to measure."`
+	Store int64         `default:"1000000" help:"Events stored before header, full and idle are measured."`
+	Dir   string        `help:"Where to make the throw-away data folders (default: the system's temporary folder)." type:"path"`
+	JSON  bool          `help:"Print one JSON object a line."`
+}
+
+func (benchCommand) Help() string {
+	return `Example: dossier bench ingest --for 30s
+
+Each benchmark starts an installation of its own in a throw-away folder and measures it beside a limit that it measures on the same
+machine in the same run: share is the part of that limit that was reached. CPU is of the installation alone, without the generator.`
+}
+
+// benchResult is one line of `dossier bench`.
+type benchResult struct {
+	Bench          string  `json:"bench"`
+	N              int64   `json:"n"`
+	PerSecond      float64 `json:"per_second"`
+	CPU            float64 `json:"cpu_us"` // microseconds an event or a read, of the installation's processes
+	P50            float64 `json:"p50_ms"`
+	P99            float64 `json:"p99_ms"`
+	LimitPerSecond float64 `json:"limit_per_second"`
+	Share          float64 `json:"share"`
+	RSS            float64 `json:"rss_mb"`
+	Limit          string  `json:"limit,omitempty"` // what the limit is
+	Note           string  `json:"note,omitempty"`
+}
+
+var benches = []struct {
+	name string
+	run  func(*benchCommand, context.Context) (benchResult, error)
+}{
+	{"ingest", (*benchCommand).ingest},
+	{"endtoend", (*benchCommand).endToEnd},
+	{"freshness", (*benchCommand).freshness},
+	{"header", (*benchCommand).header},
+	{"full", (*benchCommand).full},
+	{"idle", (*benchCommand).idle},
+}
+
+// Run runs one benchmark or all.
+func (c *benchCommand) Run(ctx context.Context) error {
+	known := false
+	for _, b := range benches {
+		if c.Name != b.name && c.Name != "all" {
+			continue
+		}
+		known = true
+		result, err := b.run(c, ctx)
+		if err != nil {
+			return fmt.Errorf("bench %s: %w", b.name, err)
+		}
+		result.Bench = b.name
+		if result.LimitPerSecond > 0 {
+			result.Share = result.PerSecond / result.LimitPerSecond
+		}
+		if err := c.print(result); err != nil {
+			return err
+		}
+	}
+	if !known {
+		return &exit{exitMisused, fmt.Errorf("there is no benchmark %q: see 'dossier bench --help'", c.Name)}
+	}
+	return nil
+}
+
+func (c *benchCommand) print(r benchResult) error {
+	if c.JSON {
+		return json.NewEncoder(os.Stdout).Encode(r)
+	}
+	_, err := fmt.Printf("%-10s n %d, %.0f/s, %.1f µs CPU each, p50 %.1f ms, p99 %.1f ms, limit %.0f/s (%s), share %.2f, %.0f MB %s\n",
+		r.Bench, r.N, r.PerSecond, r.CPU, r.P50, r.P99, r.LimitPerSecond, r.Limit, r.Share, r.RSS, r.Note)
+	return err
+}
+
+// subject is an installation under measurement, in processes of its own.
+type subject struct {
+	credentials
+	client *client
+	cmd    *exec.Cmd
+	dir    string
+}
+
+// start starts an installation in a fresh folder.
+func (c *benchCommand) start(ctx context.Context, arguments ...string) (*subject, error) {
+	dir, err := os.MkdirTemp(c.Dir, "dossier-bench-")
+	if err != nil {
+		return nil, err
+	}
+	s := &subject{dir: dir}
+	return s, s.up(ctx, arguments...)
+}
+
+// up starts the installation of the folder and returns when it serves.
+func (s *subject) up(ctx context.Context, arguments ...string) error {
+	executable, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	s.cmd = exec.CommandContext(ctx, executable, append([]string{"up", "--data", s.dir, "--listen", "127.0.0.1:0"}, arguments...)...)
+	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
+	s.cmd.WaitDelay = 30 * time.Second
+	s.cmd.Stderr = os.Stderr
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "ready ") {
+		return errors.Join(errors.New("the installation did not become ready"), s.cmd.Wait())
+	}
+	data := target{Data: s.dir}
+	s.client, err = data.client()
+	if err == nil {
+		s.credentials = s.client.credentials
+	}
+	return err
+}
+
+// kill ends the installation as a crash does.
+func (s *subject) kill() error {
+	if err := s.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	if err := s.cmd.Wait(); err != nil && s.cmd.ProcessState == nil {
+		return err
+	}
+	return nil
+}
+
+// stop ends the installation and removes the folder.
+func (s *subject) stop() error {
+	if s.cmd.Process == nil {
+		return os.RemoveAll(s.dir)
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	if err := s.cmd.Wait(); err != nil && s.cmd.ProcessState == nil {
+		return err
+	}
+	return os.RemoveAll(s.dir)
+}
+
+func (s *subject) cpu() time.Duration { return load.CPU(s.cmd.Process.Pid) }
+
+func (s *subject) rss() float64 { return float64(load.RSS(s.cmd.Process.Pid)) / 1e6 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// describe fills what all load results have in common.
+func (s *subject) describe(r *load.Result, cpu time.Duration) benchResult {
+	out := benchResult{N: r.Events, PerSecond: r.PerSecond(), P50: milliseconds(r.Quantile(.5)), P99: milliseconds(r.Quantile(.99)), RSS: s.rss()}
+	if r.Events > 0 {
+		out.CPU = float64(cpu.Microseconds()) / float64(r.Events)
+	}
+	if r.Failures > 0 {
+		out.Note = fmt.Sprintf("(%d requests failed)", r.Failures)
+	}
+	return out
+}
+
+// ingest measures acknowledged events, collector and embedded log only. The limit is the embedded log alone: batches of the same
+// size written to it without HTTP, mapping or sealing.
+func (c *benchCommand) ingest(ctx context.Context) (out benchResult, err error) {
+	limit, err := c.logLimit(ctx)
+	if err != nil {
+		return out, err
+	}
+	s, err := c.start(ctx, "--only-collector")
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	plan := load.Plan{URL: s.URL, Key: s.WriteKey, Users: 2000, Batch: 100, Conns: 32, For: 3 * time.Second}
+	load.Run(ctx, plan) // warm
+	plan.For = c.For
+	before := s.cpu()
+	r := load.Run(ctx, plan)
+	out = s.describe(r, s.cpu()-before)
+	out.LimitPerSecond, out.Limit = limit, "embedded log alone"
+	return out, nil
+}
+
+// endToEnd measures events from HTTP to queryable with everything running. It is sustained: the time runs until the last event can be
+// queried. The limit is what the collector and the log acknowledge while all roles run.
+func (c *benchCommand) endToEnd(ctx context.Context) (out benchResult, err error) {
+	s, err := c.start(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	plan := load.Plan{URL: s.URL, Key: s.WriteKey, Users: 20_000, Batch: 100, Conns: 16, For: 5 * time.Second}
+	peak := load.Run(ctx, plan)
+	if err := s.settle(ctx); err != nil {
+		return out, err
+	}
+	plan.Rate, plan.For = 20_000, c.For
+	before, began := s.cpu(), time.Now()
+	r := load.Run(ctx, plan)
+	accepted := time.Since(began)
+	if err := s.settle(ctx); err != nil {
+		return out, err
+	}
+	lag := time.Since(began) - accepted
+	r.Elapsed = time.Since(began)
+	out = s.describe(r, s.cpu()-before)
+	out.LimitPerSecond, out.Limit = peak.PerSecond(), "accepted with all roles running, lag growing"
+	out.Note += fmt.Sprintf("(offered %d/s; %.1f s behind at the end)", plan.Rate, lag.Seconds())
+	return out, nil
+}
+
+// settle returns when everything accepted can be queried.
+func (s *subject) settle(ctx context.Context) error {
+	for {
+		var answer map[string]bool
+		err := s.client.call(ctx, "POST", "/v1/wait", nil, &answer)
+		if e := (*apiError)(nil); errors.As(err, &e) && e.Code == "timeout" {
+			continue
+		}
+		return err
+	}
+}
+
+// freshness measures the time from the acknowledgement of an event to its being in GraphQL, at 1,000 events/s. It polls, so the figures
+// include half a poll.
+func (c *benchCommand) freshness(ctx context.Context) (out benchResult, err error) {
+	s, err := c.start(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	loading, stopLoad := context.WithCancel(ctx)
+	defer stopLoad()
+	done := make(chan *load.Result, 1)
+	go func() {
+		done <- load.Run(loading, load.Plan{URL: s.URL, Key: s.WriteKey, Users: 2000, Batch: 10, Conns: 4, Rate: 1000, For: c.For + 5*time.Second})
+	}()
+	time.Sleep(3 * time.Second)
+	before, began := s.cpu(), time.Now()
+	var times []time.Duration
+	for n := 0; time.Since(began) < c.For && ctx.Err() == nil; n++ {
+		user := fmt.Sprintf("fresh-%d", n)
+		if err := s.send(ctx, user); err != nil {
+			return out, err
+		}
+		acknowledged := time.Now()
+		for {
+			var answer struct {
+				Dossier *struct {
+					Timeline struct{ Edges []struct{ Cursor string } }
+				}
+			}
+			err := s.client.query(ctx, `query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) { timeline(first: 1) { edges { cursor } } } }`,
+				map[string]any{"v": user}, &answer)
+			if err != nil {
+				return out, err
+			}
+			if answer.Dossier != nil && len(answer.Dossier.Timeline.Edges) == 1 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		times = append(times, time.Since(acknowledged))
+	}
+	cpu := s.cpu() - before
+	elapsed := time.Since(began)
+	stopLoad()
+	r := <-done
+	out = benchResult{
+		N: int64(len(times)), PerSecond: float64(r.Events) / (elapsed + 3*time.Second).Seconds(), P50: milliseconds(load.Quantile(times, .5)),
+		P99: milliseconds(load.Quantile(times, .99)), RSS: s.rss(), CPU: float64(cpu.Microseconds()) / (1000 * elapsed.Seconds()),
+		Note: "(latency from acknowledged to in GraphQL)",
+	}
+	return out, nil
+}
+
+func (s *subject) send(ctx context.Context, user string) error {
+	event := map[string]any{"type": "profile.identified", "userId": user, "messageId": user, "occurredAt": time.Now().UTC().Format(time.RFC3339Nano)}
+	key := *s.client
+	key.APIToken = s.WriteKey
+	response, err := key.do(ctx, "POST", "/v1/events", event)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
+// fill stores events of many people.
+func (c *benchCommand) fill(ctx context.Context, s *subject) (people int, err error) {
+	people = int(max(1000, c.Store/50))
+	load.Run(ctx, load.Plan{URL: s.URL, Key: s.WriteKey, Users: people, Batch: 500, Conns: 4, Rate: 20_000, Events: c.Store})
+	return people, s.settle(ctx)
+}
+
+// read asks a dossier again and again at a rate, over as many connections as it takes, and measures from when each was due.
+func (c *benchCommand) read(ctx context.Context, s *subject, people, rate int, document string) (benchResult, error) {
+	limit := c.httpLimit(ctx, s)
+	var r []time.Duration
+	before, began := s.cpu(), time.Now()
+	results := make(chan time.Duration, 1<<16)
+	failures := make(chan error, 1)
+	total := int(c.For.Seconds() * float64(rate))
+	slots := make(chan struct{}, 64)
+	for n := range total {
+		due := began.Add(time.Duration(float64(n) / float64(rate) * float64(time.Second)))
+		time.Sleep(time.Until(due))
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots }()
+			var answer struct{ Dossier map[string]any }
+			if err := s.client.query(ctx, document, map[string]any{"v": load.User(n * 7919 % people)}, &answer); err != nil {
+				select {
+				case failures <- err:
+				default:
+				}
+				return
+			}
+			results <- time.Since(due)
+		}()
+	}
+	for range cap(slots) {
+		slots <- struct{}{}
+	}
+	close(results)
+	for d := range results {
+		r = append(r, d)
+	}
+	select {
+	case err := <-failures:
+		return benchResult{}, err
+	default:
+	}
+	cpu, elapsed := s.cpu()-before, time.Since(began)
+	return benchResult{
+		N: int64(len(r)), PerSecond: float64(len(r)) / elapsed.Seconds(), CPU: float64(cpu.Microseconds()) / float64(max(1, len(r))),
+		P50: milliseconds(load.Quantile(r, .5)), P99: milliseconds(load.Quantile(r, .99)), RSS: s.rss(),
+		LimitPerSecond: limit, Limit: "the same server answering nothing", Note: fmt.Sprintf("(offered %d/s)", rate),
+	}, nil
+}
+
+func (c *benchCommand) withStore(ctx context.Context, f func(s *subject, people int) (benchResult, error)) (out benchResult, err error) {
+	s, err := c.start(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	people, err := c.fill(ctx, s)
+	if err != nil {
+		return out, err
+	}
+	out, err = f(s, people)
+	out.Note += fmt.Sprintf(" (%d events stored)", c.Store)
+	return out, err
+}
+
+// header measures the head of a dossier at 500 reads/s.
+func (c *benchCommand) header(ctx context.Context) (benchResult, error) {
+	return c.withStore(ctx, func(s *subject, people int) (benchResult, error) {
+		return c.read(ctx, s, people, 500, `query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) {
+  profile { id known firstContact lastContact } goldenRecord { name value source time assurance } identifiers { kind value assurance } consents { purpose state } } }`)
+	})
+}
+
+// full measures a whole dossier with 50 interactions at 40 reads/s.
+func (c *benchCommand) full(ctx context.Context) (benchResult, error) {
+	return c.withStore(ctx, func(s *subject, people int) (benchResult, error) {
+		return c.read(ctx, s, people, 40, strings.ReplaceAll(`query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) { `+dossierFields+` } }`, "$first", "50"))
+	})
+}
+
+// idle measures memory and CPU of an installation that has nothing to do, also after a crash, and how soon it is ready then.
+func (c *benchCommand) idle(ctx context.Context) (out benchResult, err error) {
+	return c.withStore(ctx, func(s *subject, _ int) (benchResult, error) {
+		measure := func() (rss float64, cpu float64) {
+			time.Sleep(20 * time.Second)
+			before, began := s.cpu(), time.Now()
+			time.Sleep(c.For)
+			return s.rss(), (s.cpu() - before).Seconds() / time.Since(began).Seconds()
+		}
+		rss, cpu := measure()
+		if err := s.kill(); err != nil {
+			return out, err
+		}
+		began := time.Now()
+		if err := s.up(ctx); err != nil {
+			return out, err
+		}
+		ready := time.Since(began)
+		rssAfter, cpuAfter := measure()
+		return benchResult{
+			N: c.Store, RSS: max(rss, rssAfter), P50: milliseconds(ready), P99: milliseconds(ready),
+			Note: fmt.Sprintf("(%.0f MB and %.1f %% of a core; after kill -9: ready in %.1f s, %.0f MB and %.1f %%)", rss, 100*cpu, ready.Seconds(), rssAfter, 100*cpuAfter),
+		}, nil
+	})
+}
+
+// httpLimit is how fast the same server answers nothing, over 8 connections.
+func (c *benchCommand) httpLimit(ctx context.Context, s *subject) float64 {
+	until, n := time.Now().Add(2*time.Second), make(chan int, 8)
+	for range cap(n) {
+		go func() {
+			count := 0
+			for time.Now().Before(until) {
+				response, err := s.client.do(ctx, "GET", "/healthz", nil)
+				if err != nil {
+					break
+				}
+				if response.Body.Close() == nil {
+					count++
+				}
+			}
+			n <- count
+		}()
+	}
+	total := 0
+	for range cap(n) {
+		total += <-n
+	}
+	return float64(total) / 2
+}
