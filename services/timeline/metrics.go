@@ -8,6 +8,7 @@ import (
 
 // metrics are the role's figures.
 type metrics struct {
+	recent     freshness
 	freshness  prometheus.Histogram
 	rows       prometheus.Counter
 	records    prometheus.Counter
@@ -48,8 +49,11 @@ func (m *metrics) observe(now time.Time, records int, rows []Row) {
 	m.batches.Inc()
 	m.records.Add(float64(records))
 	m.rows.Add(float64(len(rows)))
-	micros := now.UnixMicro()
-	for _, r := range rows {
-		m.freshness.Observe(float64(micros-int64(r.Event.ReceivedAt)) / 1e6)
-	}
+	m.recent.add(now, func(yield func(time.Duration)) {
+		for _, r := range rows {
+			delay := now.Sub(r.Event.ReceivedAt.Time())
+			m.freshness.Observe(delay.Seconds())
+			yield(delay)
+		}
+	})
 }

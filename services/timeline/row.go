@@ -160,7 +160,7 @@ func (b *builder) json(present bool, write func(dst []byte) []byte) []byte {
 	return b.arena[start:len(b.arena):len(b.arena)]
 }
 
-// keptRows and keptArena bound what is held on to between batches.
+// keptRows and keptArena bound what is held on to between small batches.
 const (
 	keptRows  = 4096
 	keptArena = 1 << 20
@@ -194,8 +194,8 @@ func (b *builder) grow(n int) {
 
 // reset forgets the last block, and the events that it kept alive.
 func (b *builder) reset() {
-	if cap(b.offset) > keptRows || cap(b.arena) > keptArena {
-		*b = builder{}
+	if (cap(b.offset) > keptRows || cap(b.arena) > keptArena) && len(b.offset) < keptRows/4 {
+		*b = builder{} // the load is over
 		return
 	}
 	for _, s := range b.strings() {
