@@ -42,7 +42,7 @@ func (q *queue) ready(now time.Time) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if wait := q.until.Sub(now); wait > 0 {
-		return unavailable(wait, fmt.Sprintf("partition %d does not answer", q.partition), q.why)
+		return unavailable(max(wait, q.b.cfg.RetryAfter/10), fmt.Sprintf("partition %d does not answer", q.partition), q.why)
 	}
 	oldest := q.flying
 	if oldest == nil && len(q.waiting) > 0 {
@@ -133,7 +133,7 @@ func (q *queue) run(ctx context.Context) {
 			case <-q.wake:
 			case <-timer.C:
 			case <-ctx.Done():
-				q.abandon(nil, unavailable(q.b.cfg.RetryAfter, "it is shutting down", ctx.Err()))
+				q.abandon(nil, "it is shutting down", ctx.Err())
 				return
 			}
 		}
@@ -182,7 +182,7 @@ func (q *queue) deliver(ctx context.Context, f *batch) {
 			return
 		}
 		if q.givenUp(ctx, f) {
-			q.abandon(f, unavailable(b.cfg.RetryAfter, fmt.Sprintf("partition %d does not answer", q.partition), err))
+			q.abandon(f, fmt.Sprintf("partition %d does not answer", q.partition), err)
 			return
 		}
 		select {
@@ -244,11 +244,12 @@ func (q *queue) drop(f *batch, err error) {
 	q.fail(f, err)
 }
 
-// abandon gives up everything and marks the partition as down.
-func (q *queue) abandon(f *batch, err error) {
+// abandon gives up everything and marks the partition as down. cause is what the log said.
+func (q *queue) abandon(f *batch, reason string, cause error) {
+	err := unavailable(q.b.cfg.RetryAfter, reason, cause)
 	q.mu.Lock()
 	all := q.waiting
-	q.waiting, q.flying, q.why = nil, nil, err
+	q.waiting, q.flying, q.why = nil, nil, cause
 	q.until = q.b.cfg.Now().Add(q.b.cfg.RetryAfter)
 	q.mu.Unlock()
 	if f != nil {
