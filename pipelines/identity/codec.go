@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/dossier-cdp/dossier/schema"
 )
@@ -177,10 +178,25 @@ func (p *Persona) UnmarshalBinary(b []byte) error {
 	for i := range p.Crowded {
 		p.Crowded[i] = in.text()
 	}
-	if in.bad || len(in.b) > 0 {
+	if in.bad || len(in.b) > 0 || !p.sorted() {
 		return errPersona
 	}
 	return nil
+}
+
+// sorted says whether all lists are in order and without repetition, as Join keeps them.
+func (p *Persona) sorted() bool {
+	return ascending(p.Keys, func(a, b Evidence) int { return a.Key.Compare(b.Key) }) && ascending(p.Names, Name.compare) &&
+		ascending(p.Births, Birth.compare) && ascending(p.Crowded, strings.Compare)
+}
+
+func ascending[T any](list []T, compare func(a, b T) int) bool {
+	for i := 1; i < len(list); i++ {
+		if compare(list[i-1], list[i]) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // The stored form of a HubState, version 1: version byte, carriers, count of Beside, each 8 bytes big-endian.

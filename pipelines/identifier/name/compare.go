@@ -78,7 +78,9 @@ func alike(x, y string) bool {
 	if p, q := Skeleton(x), Skeleton(y); p == q || len(p) >= 3 && len(q) >= 3 && p[:3] == q[:3] {
 		return true
 	}
-	return 2*distance(x, y, 4) <= max(len(x), len(y))
+	const most = 4
+	d := distance(x, y, most)
+	return d <= most && 2*d <= max(len(x), len(y))
 }
 
 // Family compares two folded family names. Different family names are Apart, never Different: people marry.
@@ -197,6 +199,7 @@ func distance(a, b string, limit int) int {
 	for j := range len(b) + 1 {
 		last[j] = j
 	}
+	leastBefore := 0
 	for i := 1; i <= len(a); i++ {
 		row[0] = i
 		least := i
@@ -212,10 +215,12 @@ func distance(a, b string, limit int) int {
 			row[j] = d
 			least = min(least, d)
 		}
-		if least > limit {
+		// A swap reaches back two rows.
+		if least > limit && leastBefore > limit {
 			return limit + 1
 		}
+		leastBefore = least
 		before, last = last, row
 	}
-	return last[len(b)]
+	return min(last[len(b)], limit+1)
 }

@@ -79,7 +79,7 @@ func Sound(folded string) string {
 }
 
 var spelled = strings.NewReplacer(
-	"sch", "9", "tsch", "9", "ch", "9", "sh", "9", "ph", "f", "th", "t", "ck", "k", "qu", "k", "gue", "ge", "gui", "gi", "sce", "se", "sci", "si",
+	"chr", "kr", "chl", "kl", "sch", "9", "tsch", "9", "ch", "9", "sh", "9", "ph", "f", "th", "t", "ck", "k", "qu", "k", "gue", "ge", "gui", "gi", "sce", "se", "sci", "si",
 	"eaux", "o", "eau", "o", "aux", "o", "au", "o", "oeu", "e", "oe", "e", "eu", "e", "ou", "u", "oi", "oa",
 	"aim", "im", "ain", "in", "ein", "in", "ai", "e", "ay", "e", "ei", "e", "ey", "e", "ill", "y",
 	"mm", "m", "nn", "n", "ll", "l", "tt", "t", "ss", "5", "ff", "f", "rr", "r", "pp", "p", "bb", "b", "dd", "d", "zz", "z", "kk", "k",
