@@ -11,25 +11,32 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-type dossier struct {
-	root   *resolver
-	person *Person
-	veil   veil
+// subject is one person in an answer: with whom it is answered together, for whom, and how much of it may be seen.
+type subject struct {
+	root      *resolver
+	workspace string
+	veil      veil
+	cohort    *cohort
+	at        int // the place in the cohort
+	person    *Person
 }
 
-func (d *dossier) personas() []schema.PersonaID {
-	out := make([]schema.PersonaID, 0, len(d.person.Personas))
-	for i := range d.person.Personas {
-		out = append(out, d.person.Personas[i].Persona)
+// subjects puts people into one cohort.
+func (r *resolver) subjects(c Caller, people []*Person) []subject {
+	out, together, v := make([]subject, len(people)), newCohort(people), veilOf(c)
+	for i, p := range people {
+		out[i] = subject{r, c.Workspace, v, together, i, p}
 	}
 	return out
 }
+
+type dossier struct{ subject }
 
 // ID resolves Dossier.id.
 func (d *dossier) ID() gql.ID { return gql.ID(dossierPrefix + d.person.ID.String()) }
 
 // Profile resolves Dossier.profile.
-func (d *dossier) Profile() *profile { return &profile{d.root, d.person, d.veil} }
+func (d *dossier) Profile() *profile { return &profile{d.subject} }
 
 // GoldenRecord resolves Dossier.goldenRecord.
 func (d *dossier) GoldenRecord() []*goldenTrait {
@@ -104,11 +111,11 @@ func (d *dossier) Timeline(ctx context.Context, args struct {
 			f.Types = append(f.Types, t)
 		}
 	}
-	if args.From != nil {
-		f.From = args.From.Instant
+	if f.From, err = args.From.instant(); err != nil {
+		return nil, err
 	}
-	if args.To != nil {
-		f.To = args.To.Instant
+	if f.To, err = args.To.instant(); err != nil {
+		return nil, err
 	}
 	var after *Cursor
 	if args.After != nil {
@@ -127,7 +134,7 @@ func (d *dossier) Timeline(ctx context.Context, args struct {
 	if after != nil {
 		key += *args.After
 	}
-	page, err := loadersOf(ctx).page(ctx, d.personas(), key, f, after, first)
+	page, err := d.page(ctx, key, f, after, first)
 	if err != nil {
 		return nil, d.root.answer(ctx, err)
 	}
@@ -135,8 +142,10 @@ func (d *dossier) Timeline(ctx context.Context, args struct {
 }
 
 // Cases resolves Dossier.cases.
-func (d *dossier) Cases(ctx context.Context) ([]*caseNode, error) {
-	cases, err := loadersOf(ctx).cases.load(ctx, d.personas())
+func (d *dossier) Cases(ctx context.Context) (*[]*caseNode, error) {
+	cases, err := ask(d.cohort, d.at, "cases", func(people [][]schema.PersonaID) ([][]Case, error) {
+		return d.root.backends.Timeline.Cases(ctx, d.workspace, people)
+	})
 	if err != nil {
 		return nil, d.root.answer(ctx, err)
 	}
@@ -144,12 +153,14 @@ func (d *dossier) Cases(ctx context.Context) ([]*caseNode, error) {
 	for i, c := range cases {
 		out[i] = &caseNode{d.person.ID, c}
 	}
-	return out, nil
+	return &out, nil
 }
 
 // Satisfaction resolves Dossier.satisfaction.
 func (d *dossier) Satisfaction(ctx context.Context) (*satisfaction, error) {
-	s, err := loadersOf(ctx).satisfaction.load(ctx, d.personas())
+	s, err := ask(d.cohort, d.at, "satisfaction", func(people [][]schema.PersonaID) ([]Satisfaction, error) {
+		return d.root.backends.Timeline.Satisfaction(ctx, d.workspace, people)
+	})
 	if err != nil {
 		return nil, d.root.answer(ctx, err)
 	}
@@ -158,18 +169,16 @@ func (d *dossier) Satisfaction(ctx context.Context) (*satisfaction, error) {
 
 // Value resolves Dossier.value.
 func (d *dossier) Value(ctx context.Context) (*value, error) {
-	v, err := loadersOf(ctx).value.load(ctx, d.personas())
+	v, err := ask(d.cohort, d.at, "value", func(people [][]schema.PersonaID) ([]Value, error) {
+		return d.root.backends.Timeline.Value(ctx, d.workspace, people)
+	})
 	if err != nil {
 		return nil, d.root.answer(ctx, err)
 	}
 	return &value{v}, nil
 }
 
-type profile struct {
-	root   *resolver
-	person *Person
-	veil   veil
-}
+type profile struct{ subject }
 
 // ID resolves Profile.id.
 func (p *profile) ID() gql.ID { return gqlID(p.person.ID) }
@@ -190,7 +199,7 @@ func (p *profile) FirstContact() *timeValue { return optionalTime(p.person.First
 func (p *profile) LastContact() *timeValue { return optionalTime(p.person.LastContact) }
 
 // Dossier resolves Profile.dossier.
-func (p *profile) Dossier() *dossier { return &dossier{p.root, p.person, p.veil} }
+func (p *profile) Dossier() *dossier { return &dossier{p.subject} }
 
 func personasOf(p *Person, v veil) []*persona {
 	out := make([]*persona, len(p.Personas))

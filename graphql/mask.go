@@ -2,6 +2,7 @@ package graphql
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/dossier-cdp/dossier/pipelines/identifier"
@@ -10,6 +11,8 @@ import (
 // veil hides personal values from a caller without the scope unmask. Dates, sources, types, channels, ratings and amounts stay: they
 // say what happened, and not to whom.
 type veil bool
+
+func veilOf(c Caller) veil { return veil(!slices.Contains(c.Scopes, scopeUnmask)) }
 
 func (v veil) identifier(kind, value string) string {
 	if v {

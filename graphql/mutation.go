@@ -3,6 +3,8 @@ package graphql
 import (
 	"context"
 	"encoding/json"
+	"strings"
+	"unicode/utf8"
 
 	gql "github.com/graph-gophers/graphql-go"
 
@@ -18,9 +20,9 @@ type reasoned struct {
 
 func (r reasoned) check() error {
 	switch {
-	case r.Reason == "":
-		return badInput("a decision needs a reason")
-	case r.IdempotencyKey == "" || len(r.IdempotencyKey) > 200:
+	case strings.TrimSpace(r.Reason) == "" || utf8.RuneCountInString(r.Reason) > 2000:
+		return badInput("a decision needs a reason of 1 to 2000 characters")
+	case r.IdempotencyKey == "" || utf8.RuneCountInString(r.IdempotencyKey) > 200:
 		return badInput("idempotencyKey has 1 to 200 characters")
 	}
 	return nil
@@ -48,6 +50,9 @@ type pairArgs struct {
 }
 
 func (r *resolver) assertPair(ctx context.Context, t schema.Type, args pairArgs) (*decision, error) {
+	if _, err := need(ctx, scopeDecide); err != nil {
+		return nil, err
+	}
 	a, err := profileIDOf(args.A)
 	if err != nil {
 		return nil, err
@@ -78,6 +83,9 @@ func (r *resolver) Release(ctx context.Context, args struct {
 	Reason         string
 	IdempotencyKey string
 }) (*decision, error) {
+	if _, err := need(ctx, scopeDecide); err != nil {
+		return nil, err
+	}
 	of, err := schema.ParseEventID(string(args.Event))
 	if err != nil {
 		return nil, badInput("%v", err)
@@ -124,8 +132,8 @@ func (r *resolver) RecordConsent(ctx context.Context, args struct {
 	if (out.Kind == "") != (out.Value == "") {
 		return nil, badInput("a contact point has a kind and a value")
 	}
-	if in.Expiry != nil {
-		out.Expiry = in.Expiry.Instant
+	if out.Expiry, err = in.Expiry.instant(); err != nil {
+		return nil, err
 	}
 	event, err := r.backends.Decisions.Consent(ctx, c, profile, out, args.Reason, args.IdempotencyKey)
 	if err != nil {

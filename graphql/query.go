@@ -50,9 +50,11 @@ func (a dossierArgs) check() error {
 	return nil
 }
 
-// owners finds the profiles of an identifier. The kinds id, profile and persona mean an id.
-func (r *resolver) owners(ctx context.Context, workspace string, in identifierInput) ([]*Person, error) {
-	var ids []schema.ProfileID
+// owners lists the profiles of an identifier, sorted by id. The kinds id, profile and persona mean an id.
+func (r *resolver) owners(ctx context.Context, workspace string, in identifierInput) ([]schema.ProfileID, error) {
+	if err := spend(ctx, rootRead); err != nil {
+		return nil, err
+	}
 	id := in.identifier()
 	switch id.Kind {
 	case "id", "profile", "persona":
@@ -60,15 +62,18 @@ func (r *resolver) owners(ctx context.Context, workspace string, in identifierIn
 		if err != nil {
 			return nil, err
 		}
-		ids = []schema.ProfileID{p}
-	default:
-		var err error
-		if ids, err = r.backends.Profiles.Owners(ctx, workspace, id); err != nil {
-			return nil, err
-		}
+		return []schema.ProfileID{p}, nil
 	}
+	return r.backends.Profiles.Owners(ctx, workspace, id)
+}
+
+// people reads profiles; ids that were never handed out are left out.
+func (r *resolver) people(ctx context.Context, workspace string, ids []schema.ProfileID) ([]*Person, error) {
 	if len(ids) == 0 {
 		return nil, nil
+	}
+	if err := spend(ctx, max(len(ids), rootRead)); err != nil {
+		return nil, err
 	}
 	people, err := r.backends.Profiles.People(ctx, workspace, ids)
 	if err != nil {
@@ -77,53 +82,63 @@ func (r *resolver) owners(ctx context.Context, workspace string, in identifierIn
 	return slices.DeleteFunc(people, func(p *Person) bool { return p == nil }), nil
 }
 
-func (r *resolver) start(ctx context.Context, scope string) (Caller, veil, error) {
-	c, err := need(ctx, scope)
-	if err != nil {
-		return c, true, err
-	}
-	return c, veil(!slices.Contains(c.Scopes, scopeUnmask)), nil
-}
-
 // Dossiers resolves Query.dossiers.
 func (r *resolver) Dossiers(ctx context.Context, args dossierArgs) ([]*dossier, error) {
-	c, v, err := r.start(ctx, scopeRead)
+	return r.dossiers(ctx, args, func(ids []schema.ProfileID) error {
+		if len(ids) > MaxFirst {
+			return &Error{Code: CodeTooLarge, Message: fmt.Sprintf("%d profiles own this identifier, and at most %d are answered at once", len(ids), MaxFirst), Hint: "page through profiles(search:)"}
+		}
+		return nil
+	})
+}
+
+// dossiers answers the owners of an identifier, unless they are refused.
+func (r *resolver) dossiers(ctx context.Context, args dossierArgs, refuse func([]schema.ProfileID) error) ([]*dossier, error) {
+	c, err := need(ctx, scopeRead)
 	if err != nil {
 		return nil, err
 	}
 	if err := args.check(); err != nil {
 		return nil, err
 	}
-	people, err := r.owners(ctx, c.Workspace, args.Identifier)
+	ids, err := r.owners(ctx, c.Workspace, args.Identifier)
+	if err != nil {
+		return nil, r.answer(ctx, err)
+	}
+	if err := refuse(ids); err != nil {
+		return nil, err
+	}
+	people, err := r.people(ctx, c.Workspace, ids)
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
 	out := make([]*dossier, len(people))
-	for i, p := range people {
-		out[i] = &dossier{r, p, v}
+	for i, s := range r.subjects(c, people) {
+		out[i] = &dossier{s}
 	}
 	return out, nil
 }
 
 // Dossier resolves Query.dossier.
 func (r *resolver) Dossier(ctx context.Context, args dossierArgs) (*dossier, error) {
-	all, err := r.Dossiers(ctx, args)
+	all, err := r.dossiers(ctx, args, func(ids []schema.ProfileID) error {
+		if len(ids) < 2 {
+			return nil
+		}
+		return &Error{
+			Code: CodeAmbiguous, Message: fmt.Sprintf("%d profiles own this identifier", len(ids)),
+			Hint: "choose one of extensions.profiles, or ask dossiers", Profiles: ids[:min(len(ids), MaxFirst)],
+		}
+	})
 	if err != nil || len(all) == 0 {
 		return nil, err
-	}
-	if len(all) > 1 {
-		e := &Error{Code: CodeAmbiguous, Message: fmt.Sprintf("%d profiles own this identifier", len(all)), Hint: "choose one of extensions.profiles, or ask dossiers"}
-		for _, d := range all {
-			e.Profiles = append(e.Profiles, d.person.ID)
-		}
-		return nil, e
 	}
 	return all[0], nil
 }
 
 // Profile resolves Query.profile.
 func (r *resolver) Profile(ctx context.Context, args struct{ ID gql.ID }) (*profile, error) {
-	c, v, err := r.start(ctx, scopeRead)
+	c, err := need(ctx, scopeRead)
 	if err != nil {
 		return nil, err
 	}
@@ -131,11 +146,11 @@ func (r *resolver) Profile(ctx context.Context, args struct{ ID gql.ID }) (*prof
 	if err != nil {
 		return nil, err
 	}
-	people, err := r.backends.Profiles.People(ctx, c.Workspace, []schema.ProfileID{id})
-	if err != nil || len(people) == 0 || people[0] == nil {
+	people, err := r.people(ctx, c.Workspace, []schema.ProfileID{id})
+	if err != nil || len(people) == 0 {
 		return nil, r.answer(ctx, err)
 	}
-	return &profile{r, people[0], v}, nil
+	return &profile{r.subjects(c, people)[0]}, nil
 }
 
 // pageSize checks a connection's first.
@@ -172,7 +187,7 @@ func (r *resolver) Profiles(ctx context.Context, args struct {
 	First  *int32
 	After  *string
 }) (*profileConnection, error) {
-	c, v, err := r.start(ctx, scopeRead)
+	c, err := need(ctx, scopeRead)
 	if err != nil {
 		return nil, err
 	}
@@ -191,28 +206,33 @@ func (r *resolver) Profiles(ctx context.Context, args struct {
 		}
 	}
 	var people []*Person
+	var more bool
 	switch {
 	case args.Search != nil && args.IDs != nil:
 		return nil, badInput("give search or ids, not both")
-	case args.Search != nil:
-		people, err = r.search(ctx, c.Workspace, *args.Search)
 	case args.IDs != nil:
-		people, err = r.byIDs(ctx, c.Workspace, *args.IDs)
+		people, more, err = r.byIDs(ctx, c.Workspace, *args.IDs, after, first)
 	default:
 		var ids []schema.ProfileID
-		if ids, err = r.backends.Profiles.Page(ctx, c.Workspace, after, first+1); err == nil && len(ids) > 0 {
-			people, err = r.backends.Profiles.People(ctx, c.Workspace, ids)
+		if args.Search != nil {
+			ids, err = r.search(ctx, c.Workspace, *args.Search)
+			ids = slices.DeleteFunc(slices.Clone(ids), func(id schema.ProfileID) bool { return id.Compare(after) <= 0 })
+		} else if err = spend(ctx, rootRead); err == nil {
+			ids, err = r.backends.Profiles.Page(ctx, c.Workspace, after, first+1)
+		}
+		if more = len(ids) > first; more {
+			ids = ids[:first]
+		}
+		if err == nil {
+			people, err = r.people(ctx, c.Workspace, ids)
 		}
 	}
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
-	people = slices.DeleteFunc(people, func(p *Person) bool { return p == nil || p.ID.Compare(after) <= 0 })
-	slices.SortFunc(people, func(a, b *Person) int { return a.ID.Compare(b.ID) })
-	people = slices.CompactFunc(people, func(a, b *Person) bool { return a.ID == b.ID })
-	connection := &profileConnection{PageInfo: pageInfo{HasPreviousPage: args.After != nil, HasNextPage: len(people) > first}}
-	for _, p := range people[:min(first, len(people))] {
-		connection.Edges = append(connection.Edges, &profileEdge{Node: &profile{r, p, v}, Cursor: encodeCursor(p.ID.String())})
+	connection := &profileConnection{Edges: make([]*profileEdge, len(people)), PageInfo: pageInfo{HasPreviousPage: args.After != nil, HasNextPage: more}}
+	for i, s := range r.subjects(c, people) {
+		connection.Edges[i] = &profileEdge{Node: &profile{s}, Cursor: encodeCursor(s.person.ID.String())}
 	}
 	if n := len(connection.Edges); n > 0 {
 		connection.PageInfo.StartCursor, connection.PageInfo.EndCursor = &connection.Edges[0].Cursor, &connection.Edges[n-1].Cursor
@@ -220,14 +240,14 @@ func (r *resolver) Profiles(ctx context.Context, args struct {
 	return connection, nil
 }
 
-// search finds people by an exact identifier (kind:value, or a bare e-mail or phone) or an id.
-func (r *resolver) search(ctx context.Context, workspace, text string) ([]*Person, error) {
+// search finds profile ids, sorted, by an exact identifier (kind:value, or a bare e-mail or phone) or an id.
+func (r *resolver) search(ctx context.Context, workspace, text string) ([]schema.ProfileID, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return nil, badInput("search is empty")
 	}
 	if id, err := profileIDOf(gql.ID(text)); err == nil {
-		return r.backends.Profiles.People(ctx, workspace, []schema.ProfileID{id})
+		return []schema.ProfileID{id}, nil
 	}
 	if kind, value, ok := strings.Cut(text, ":"); ok && value != "" {
 		return r.owners(ctx, workspace, identifierInput{Kind: kind, Value: value})
@@ -239,39 +259,45 @@ func (r *resolver) search(ctx context.Context, workspace, text string) ([]*Perso
 	return r.owners(ctx, workspace, identifierInput{Kind: kind, Value: text})
 }
 
-func (r *resolver) byIDs(ctx context.Context, workspace string, in []gql.ID) ([]*Person, error) {
+// byIDs reads a page of the profiles that now hold ids, each once, by id.
+func (r *resolver) byIDs(ctx context.Context, workspace string, in []gql.ID, after schema.ProfileID, first int) (people []*Person, more bool, err error) {
 	if len(in) > MaxIDs {
-		return nil, badInput("at most %d ids at once", MaxIDs)
+		return nil, false, badInput("at most %d ids at once", MaxIDs)
 	}
 	ids := make([]schema.ProfileID, len(in))
 	for i, id := range in {
-		var err error
 		if ids[i], err = profileIDOf(id); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	if len(ids) == 0 {
-		return nil, nil
+	if people, err = r.people(ctx, workspace, ids); err != nil {
+		return nil, false, err
 	}
-	return r.backends.Profiles.People(ctx, workspace, ids)
+	people = slices.DeleteFunc(people, func(p *Person) bool { return p.ID.Compare(after) <= 0 })
+	slices.SortFunc(people, func(a, b *Person) int { return a.ID.Compare(b.ID) })
+	people = slices.CompactFunc(people, func(a, b *Person) bool { return a.ID == b.ID })
+	return people[:min(first, len(people))], len(people) > first, nil
 }
 
 // Why resolves Query.why.
 func (r *resolver) Why(ctx context.Context, args struct{ A, B identifierInput }) (*explanation, error) {
-	c, v, err := r.start(ctx, scopeRead)
+	c, err := need(ctx, scopeRead)
 	if err != nil {
+		return nil, err
+	}
+	if err := spend(ctx, rootRead); err != nil {
 		return nil, err
 	}
 	e, err := r.backends.Profiles.Why(ctx, c.Workspace, args.A.identifier(), args.B.identifier())
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
-	return &explanation{*e, v}, nil
+	return &explanation{*e, veilOf(c)}, nil
 }
 
 // How resolves Query.how.
 func (r *resolver) How(ctx context.Context, args struct{ ID gql.ID }) (*explanation, error) {
-	c, v, err := r.start(ctx, scopeRead)
+	c, err := need(ctx, scopeRead)
 	if err != nil {
 		return nil, err
 	}
@@ -279,16 +305,19 @@ func (r *resolver) How(ctx context.Context, args struct{ ID gql.ID }) (*explanat
 	if err != nil {
 		return nil, err
 	}
+	if err := spend(ctx, rootRead); err != nil {
+		return nil, err
+	}
 	e, err := r.backends.Profiles.How(ctx, c.Workspace, id)
 	if err != nil || e == nil {
 		return nil, r.answer(ctx, err)
 	}
-	return &explanation{*e, v}, nil
+	return &explanation{*e, veilOf(c)}, nil
 }
 
 // Metrics resolves Query.metrics.
 func (r *resolver) Metrics(ctx context.Context) (*metrics, error) {
-	c, _, err := r.start(ctx, scopeRead)
+	c, err := need(ctx, scopeRead)
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +329,7 @@ func (r *resolver) Inbox(ctx context.Context, args struct {
 	First *int32
 	After *string
 }) (*caseConnection, error) {
-	if _, _, err := r.start(ctx, scopeRead); err != nil {
+	if _, err := need(ctx, scopeRead); err != nil {
 		return nil, err
 	}
 	if _, err := pageSize(args.First); err != nil {
@@ -309,31 +338,54 @@ func (r *resolver) Inbox(ctx context.Context, args struct {
 	return &caseConnection{}, nil
 }
 
-// Node resolves Query.node: a dossier, a profile, or an interaction.
+// Node resolves Query.node: a dossier, a profile, a case or an interaction. (A persona's id names the profile that holds it.)
 func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, error) {
-	c, v, err := r.start(ctx, scopeRead)
+	c, err := need(ctx, scopeRead)
 	if err != nil {
 		return nil, err
 	}
-	id, err := profileIDOf(args.ID)
-	if err != nil {
-		return nil, nil // not an id of ours: there is no such object
+	id, name, isCase := parseCaseID(args.ID)
+	if !isCase {
+		if id, err = profileIDOf(args.ID); err != nil {
+			return nil, nil // not an id of ours: there is no such object
+		}
 	}
-	people, err := r.backends.Profiles.People(ctx, c.Workspace, []schema.ProfileID{id})
+	people, err := r.people(ctx, c.Workspace, []schema.ProfileID{id})
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
-	if len(people) == 1 && people[0] != nil {
-		if strings.HasPrefix(string(args.ID), dossierPrefix) {
-			return &node{&dossier{r, people[0], v}}, nil
+	if len(people) == 1 {
+		d := &dossier{r.subjects(c, people)[0]}
+		switch {
+		case isCase:
+			cases, err := d.Cases(ctx)
+			if at := slices.IndexFunc(deref(cases), func(n *caseNode) bool { return n.c.ID == name }); at >= 0 {
+				return &node{(*cases)[at]}, nil
+			}
+			return nil, err
+		case strings.HasPrefix(string(args.ID), dossierPrefix):
+			return &node{d}, nil
 		}
-		return &node{&profile{r, people[0], v}}, nil
+		return &node{d.Profile()}, nil
+	}
+	if isCase {
+		return nil, nil
+	}
+	if err := spend(ctx, rootRead); err != nil {
+		return nil, err
 	}
 	found, err := r.backends.Timeline.Interactions(ctx, c.Workspace, []schema.EventID{schema.EventID(id)})
 	if err != nil || len(found) == 0 {
 		return nil, r.answer(ctx, err)
 	}
-	return &node{&interaction{found[0], v}}, nil
+	return &node{&interaction{found[0], veilOf(c)}}, nil
+}
+
+func deref[T any](list *[]T) []T {
+	if list == nil {
+		return nil
+	}
+	return *list
 }
 
 func cursorOf(i *Interaction) string {

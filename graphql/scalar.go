@@ -1,45 +1,56 @@
 package graphql
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"time"
+	"strings"
 
 	gql "github.com/graph-gophers/graphql-go"
 
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-// timeValue is the scalar Time.
-type timeValue struct{ schema.Instant }
+// timeValue is the scalar Time. A literal that is none keeps its fault until it is used: the library would leave out the field
+// without a word and run the others.
+type timeValue struct {
+	schema.Instant
+	fault error
+}
 
 // ImplementsGraphQLType names the scalar.
 func (timeValue) ImplementsGraphQLType(name string) bool { return name == "Time" }
 
 // UnmarshalGraphQL reads RFC 3339.
 func (t *timeValue) UnmarshalGraphQL(input any) error {
-	switch v := input.(type) {
-	case string:
-		i, err := schema.ParseInstant(v)
-		t.Instant = i
-		return err
-	case time.Time:
-		t.Instant = schema.InstantOf(v)
-		return nil
+	s, ok := input.(string)
+	if ok {
+		t.Instant, t.fault = schema.ParseInstant(s)
 	}
-	return fmt.Errorf("want a time such as 2026-02-28T09:30:00Z")
+	if !ok || t.fault != nil {
+		t.fault = badInput("want a time such as 2026-02-28T09:30:00Z")
+	}
+	return nil
+}
+
+// instant is the time, 0 if there is none.
+func (t *timeValue) instant() (schema.Instant, error) {
+	if t == nil {
+		return 0, nil
+	}
+	return t.Instant, t.fault
 }
 
 // MarshalJSON writes RFC 3339 in UTC.
 func (t timeValue) MarshalJSON() ([]byte, error) { return json.Marshal(t.Instant.String()) }
 
-func timeOf(i schema.Instant) timeValue { return timeValue{i} }
+func timeOf(i schema.Instant) timeValue { return timeValue{Instant: i} }
 
 func optionalTime(i schema.Instant) *timeValue {
 	if i == 0 {
 		return nil
 	}
-	return &timeValue{i}
+	return &timeValue{Instant: i}
 }
 
 // jsonValue is the scalar JSON.
@@ -56,8 +67,8 @@ func (j *jsonValue) UnmarshalGraphQL(input any) (err error) {
 
 // MarshalJSON writes the value as it is.
 func (j jsonValue) MarshalJSON() ([]byte, error) {
-	if len(j.raw) == 0 {
-		return []byte("null"), nil
+	if !json.Valid(j.raw) {
+		return []byte("null"), nil // what is not JSON would cut the whole answer
 	}
 	return j.raw, nil
 }
@@ -90,6 +101,22 @@ func profileIDOf(id gql.ID) (schema.ProfileID, error) {
 		return p, badInput("%v", err)
 	}
 	return p, nil
+}
+
+const casePrefix = "case:"
+
+// caseID names a case of a person. The source's own name of the case is encoded, since the library writes ids as Go strings, which
+// JSON does not always read.
+func caseID(owner schema.ProfileID, name string) gql.ID {
+	return gql.ID(casePrefix + owner.String() + ":" + base64.RawURLEncoding.EncodeToString([]byte(name)))
+}
+
+func parseCaseID(id gql.ID) (owner schema.ProfileID, name string, ok bool) {
+	rest, found := strings.CutPrefix(string(id), casePrefix)
+	person, encoded, cut := strings.Cut(rest, ":")
+	owner, err1 := schema.ParsePersonaID(person)
+	b, err2 := base64.RawURLEncoding.DecodeString(encoded)
+	return owner, string(b), found && cut && err1 == nil && err2 == nil
 }
 
 func gqlID(id fmt.Stringer) gql.ID { return gql.ID(id.String()) }

@@ -1,8 +1,9 @@
 // Package graphql is the dossier as a graph: the SDL, its resolvers, and the limits of a query.
 //
-// Resolvers read and decide through the interfaces of Backends, which this package declares and others implement. Every root field
-// checks the caller's scope; without the scope unmask, personal values are masked. Questions about several people go to a backend as
-// one (loaders), so no query costs a read per row. It knows neither HTTP nor SQL nor Kafka.
+// Resolvers read and decide through the interfaces of Backends, which this package declares and others implement. What an operation
+// needs of scopes is checked over all its root fields before any of them runs; without the scope unmask, personal values are masked.
+// Questions about several people go to a backend as one (cohort), so no query costs a read per row. Every error has a code. The
+// package knows neither HTTP nor SQL nor Kafka.
 package graphql
 
 import (
@@ -20,23 +21,45 @@ func SDL() string { return sdl }
 
 // The limits of a query. What is past them is an error that says so.
 const (
-	MaxDepth       = 20     // levels of selections
-	MaxQueryLength = 64_000 // characters
-	MaxSelections  = 5_000  // fields after fragment expansion, aliases included
-	MaxFirst       = 500    // of a connection
-	MaxIDs         = 500    // of profiles(ids:)
-	parallelism    = 64     // resolvers of one query at the same time
+	MaxDepth       = 20        // levels of selections
+	MaxQueryLength = 64_000    // bytes of the document
+	MaxSelections  = 5_000     // fields after fragment expansion, aliases included
+	MaxFirst       = 500       // of a connection, and of the owners of one identifier
+	MaxIDs         = 500       // of profiles(ids:)
+	MaxRows        = 50_000    // interactions and profiles that one operation asks for
+	MaxFields      = 1_000_000 // fields of one answer
+	maxOverlaps    = 200_000   // comparisons of fields of the same name while a document is validated
+	maxErrors      = 20        // of one answer
+	rootRead       = 50        // rows that a read at the root counts for
+	parallelism    = 64        // resolvers of one query at the same time
 )
 
-// New builds the executable schema. report gets what callers may not see: errors of backends without a code.
-func New(b Backends, report func(error)) (*gql.Schema, error) {
-	schema, err := gql.ParseSchema(sdl, &resolver{backends: b, report: report},
-		gql.UseFieldResolvers(), gql.MaxDepth(MaxDepth), gql.MaxQueryLength(MaxQueryLength), gql.MaxSelections(MaxSelections),
-		gql.MaxParallelism(parallelism))
+// Schema answers operations. It is safe for concurrent use.
+type Schema struct {
+	schema *gql.Schema
+}
+
+// New builds the executable schema over backends. report gets what callers may not see: errors of backends without a code, and
+// panics. An error means that the SDL and the resolvers disagree.
+func New(b Backends, report func(error)) (*Schema, error) {
+	root := &resolver{backends: b, report: report}
+	schema, err := gql.ParseSchema(sdl, root,
+		gql.UseFieldResolvers(), gql.UseStringDescriptions(), gql.DisableFieldSelections(),
+		gql.MaxDepth(MaxDepth), gql.MaxQueryLength(MaxQueryLength), gql.MaxSelections(MaxSelections),
+		gql.OverlapValidationLimit(maxOverlaps), gql.MaxParallelism(parallelism),
+		gql.Tracer(watch{}), gql.PanicHandler(panics{}), gql.Logger(panics{report}))
 	if err != nil {
 		return nil, fmt.Errorf("build the GraphQL schema: %w", err)
 	}
-	return schema, nil
+	return &Schema{schema}, nil
+}
+
+// Validate says what is wrong with a document, without running it; nil if nothing is.
+func (s *Schema) Validate(document string) error {
+	for _, err := range s.schema.Validate(document) {
+		return coded(err)
+	}
+	return nil
 }
 
 // resolver is the root. It is never written to after New.

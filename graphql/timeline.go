@@ -57,9 +57,21 @@ func (t *timelineConnection) PageInfo() pageInfo {
 }
 
 // TotalCount resolves TimelineConnection.totalCount; it costs a read only when it is selected.
-func (t *timelineConnection) TotalCount(ctx context.Context) (int32, error) {
-	n, err := loadersOf(ctx).total(ctx, t.dossier.personas(), fmt.Sprint(t.filter), t.filter)
-	return int32(min(n, math.MaxInt32)), t.dossier.root.answer(ctx, err)
+func (t *timelineConnection) TotalCount(ctx context.Context) (*int32, error) {
+	d := t.dossier
+	n, err := ask(d.cohort, d.at, "total "+fmt.Sprint(t.filter), func(people [][]schema.PersonaID) ([]int64, error) {
+		return d.root.backends.Timeline.Totals(ctx, d.workspace, people, t.filter)
+	})
+	return count(n, d.root.answer(ctx, err))
+}
+
+// count is a number as GraphQL has them, 32 bits; null if it could not be read.
+func count(n int64, err error) (*int32, error) {
+	if err != nil {
+		return nil, err
+	}
+	out := int32(min(n, math.MaxInt32))
+	return &out, nil
 }
 
 type interaction struct {
@@ -79,7 +91,7 @@ func (i *interaction) Name() *string          { return optional(i.interaction.Na
 func (i *interaction) Conversation() *string  { return i.veil.text(i.interaction.Conversation) }
 func (i *interaction) Case() *string          { return optional(i.interaction.Case) }
 func (i *interaction) Parent() *string        { return i.veil.text(i.interaction.Parent) }
-func (i *interaction) Mention() *string       { return optional(i.interaction.Mention) }
+func (i *interaction) Mention() *string       { return i.veil.text(i.interaction.Mention) }
 func (i *interaction) Entity() *string        { return optional(i.interaction.Entity) }
 func (i *interaction) Text() *string          { return i.veil.text(i.interaction.Text) }
 func (i *interaction) Language() *string      { return optional(i.interaction.Language) }
@@ -95,7 +107,7 @@ type caseNode struct {
 }
 
 // ID resolves Case.id.
-func (c *caseNode) ID() gql.ID             { return gql.ID("case:" + c.owner.String() + ":" + c.c.ID) }
+func (c *caseNode) ID() gql.ID             { return caseID(c.owner, c.c.ID) }
 func (c *caseNode) Case() string           { return c.c.ID }
 func (c *caseNode) State() string          { return c.c.State }
 func (c *caseNode) OpenedAt() *timeValue   { return optionalTime(c.c.OpenedAt) }
@@ -131,21 +143,21 @@ type metrics struct {
 }
 
 // Events resolves Metrics.events.
-func (m *metrics) Events(ctx context.Context) (int32, error) {
+func (m *metrics) Events(ctx context.Context) (*int32, error) {
 	n, err := m.root.backends.Timeline.Count(ctx, m.workspace)
-	return int32(min(n, math.MaxInt32)), m.root.answer(ctx, err)
+	return count(n, m.root.answer(ctx, err))
 }
 
 // Profiles resolves Metrics.profiles.
-func (m *metrics) Profiles(ctx context.Context) (int32, error) {
+func (m *metrics) Profiles(ctx context.Context) (*int32, error) {
 	n, _, err := m.root.backends.Profiles.Count(ctx, m.workspace)
-	return int32(min(n, math.MaxInt32)), m.root.answer(ctx, err)
+	return count(n, m.root.answer(ctx, err))
 }
 
 // Personas resolves Metrics.personas.
-func (m *metrics) Personas(ctx context.Context) (int32, error) {
+func (m *metrics) Personas(ctx context.Context) (*int32, error) {
 	_, n, err := m.root.backends.Profiles.Count(ctx, m.workspace)
-	return int32(min(n, math.MaxInt32)), m.root.answer(ctx, err)
+	return count(n, m.root.answer(ctx, err))
 }
 
 // Freshness resolves Metrics.freshness.
@@ -159,9 +171,17 @@ func (m *metrics) MapBehind() int32 {
 type freshness struct{ f Freshness }
 
 func (f *freshness) N() int32     { return int32(min(f.f.N, math.MaxInt32)) }
-func (f *freshness) P50() float64 { return f.f.P50 }
-func (f *freshness) P90() float64 { return f.f.P90 }
-func (f *freshness) P99() float64 { return f.f.P99 }
+func (f *freshness) P50() float64 { return finite(f.f.P50) }
+func (f *freshness) P90() float64 { return finite(f.f.P90) }
+func (f *freshness) P99() float64 { return finite(f.f.P99) }
+
+// finite keeps what JSON cannot say out of an answer: a quantile of nothing is 0.
+func finite(x float64) float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return 0
+	}
+	return x
+}
 
 // node is an object by its id. The library asks it for each type in turn.
 type node struct {

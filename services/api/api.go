@@ -1,16 +1,17 @@
 // Package api is the reading side of an installation over HTTP: GraphQL, the explorer page, health and metrics.
 //
-// It authenticates, speaks the protocol and counts; what is answered, and to whom, package graphql decides.
+// It authenticates, speaks the protocol (GraphQL over HTTP), bounds size and time, and counts. What is answered, and to whom,
+// package graphql decides.
 package api
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	gql "github.com/graph-gophers/graphql-go"
 
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/services/internal/access"
@@ -20,15 +21,17 @@ import (
 type Config struct {
 	Backends graphql.Backends
 	Access   access.Access
-	Registry *prometheus.Registry  // nil: a registry of its own
+	Registry *prometheus.Registry  // shown at /metrics; nil: a registry of its own
 	Ready    func() (bool, string) // whether all answers are right, else what is waited for; nil: always
 	Logger   *slog.Logger          // nil: slog.Default()
+	Timeout  time.Duration         // of one operation; 0: 10 seconds
 }
 
 // API answers GraphQL over HTTP. It is safe for concurrent use.
 type API struct {
 	Config
-	schema *gql.Schema
+	schema     *graphql.Schema
+	operations *prometheus.HistogramVec
 }
 
 // New prepares the API. It panics when the SDL and the resolvers disagree, which no input can bring about.
@@ -42,24 +45,32 @@ func New(c Config) *API {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	a := &API{Config: c}
-	schema, err := graphql.New(c.Backends, func(err error) { a.Logger.Error("a GraphQL field failed", "error", err) })
-	if err != nil {
-		panic(err)
+	if c.Timeout == 0 {
+		c.Timeout = 10 * time.Second
 	}
-	a.schema = schema
+	schema, err := graphql.New(c.Backends, func(err error) { c.Logger.Error("answer a GraphQL operation", "error", err) })
+	if err != nil {
+		panic(fmt.Errorf("services/api: %w", err))
+	}
+	a := &API{Config: c, schema: schema, operations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "dossier_graphql_operation_seconds", Help: "Time to answer a GraphQL operation, by the outcome: ok, or the code of the first error.",
+		Buckets: []float64{.001, .002, .005, .01, .015, .025, .05, .08, .15, .3, .6, 1.5, 5, 10},
+	}, []string{"outcome"})}
+	c.Registry.MustRegister(a.operations)
 	return a
 }
 
-// Handler answers /graphql, /, /healthz, /readyz and /metrics, and 404 for other paths.
+// Handler answers /graphql, the explorer at /, /healthz, /readyz and /metrics, and 404 elsewhere.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/graphql", a.graphql)
+	mux.HandleFunc("GET /{$}", explorer)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { line(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { line(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if ok, reason := a.Ready(); !ok {
-			line(w, http.StatusServiceUnavailable, reason)
+			w.Header().Set("Retry-After", "1")
+			line(w, http.StatusServiceUnavailable, "not ready: "+reason)
 			return
 		}
 		line(w, http.StatusOK, "ready")
@@ -70,6 +81,7 @@ func (a *API) Handler() http.Handler {
 // line answers one line of text.
 func line(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	if _, err := w.Write([]byte(text + "\n")); err != nil {
 		return // the caller has gone

@@ -1,28 +1,148 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/dossier-cdp/dossier/graphql"
 )
 
+// The media types of an answer. Under legacyType a document that is refused is answered 200, as old clients want it; under
+// responseType the status tells.
+const (
+	responseType = "application/graphql-response+json"
+	legacyType   = "application/json"
+)
+
+// refusal is an answer to a request that is no GraphQL operation, or that may not be one. It has the form of a GraphQL answer.
+type refusal struct {
+	status              int
+	code, message, hint string
+}
+
+func (r *refusal) Error() string { return r.message }
+
+// graphql answers GET and POST /graphql.
 func (a *API) graphql(w http.ResponseWriter, r *http.Request) {
-	secret, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	token, ok := a.Access.Token(secret)
-	if !ok {
-		line(w, http.StatusUnauthorized, "send a token: Authorization: Bearer TOKEN")
+	start := time.Now()
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Accept")
+	h.Add("Vary", "Authorization")
+	if toExplorer(r) {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	var in graphql.Request
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&in); err != nil {
-		line(w, http.StatusBadRequest, "the body is not JSON")
+	mediaType, err := negotiate(r.Header.Values("Accept"))
+	if err != nil {
+		mediaType = legacyType
+	}
+	var caller graphql.Caller
+	if err == nil {
+		caller, err = a.caller(r)
+	}
+	var request graphql.Request
+	if err == nil {
+		request, err = read(w, r)
+	}
+	status, response := http.StatusOK, (*graphql.Response)(nil)
+	if err != nil {
+		status, response = refused(err)
+		switch status {
+		case http.StatusUnauthorized:
+			h.Set("WWW-Authenticate", `Bearer realm="dossier"`)
+		case http.StatusMethodNotAllowed:
+			h.Set("Allow", "GET, POST")
+		}
+	} else {
+		ctx, cancel := context.WithTimeout(r.Context(), a.Timeout)
+		defer cancel()
+		response = a.schema.Execute(ctx, caller, request)
+		status = statusOf(response, mediaType)
+		if status == http.StatusMethodNotAllowed {
+			h.Set("Allow", "POST")
+		}
+	}
+	a.operations.WithLabelValues(outcome(response)).Observe(time.Since(start).Seconds())
+	h.Set("Content-Type", mediaType+"; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	body, err := json.Marshal(response)
+	if err != nil {
+		// Unreachable: every part of an answer was JSON before.
+		a.Logger.Error("write a GraphQL answer", "error", err)
+		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	caller := graphql.Caller{Workspace: token.Workspace, Actor: token.Actor, Scopes: token.Scopes}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	if err := json.NewEncoder(w).Encode(graphql.Execute(r.Context(), a.schema, a.Backends, caller, in)); err != nil {
+	w.WriteHeader(status)
+	if _, err := w.Write(body); err != nil {
 		return // the caller has gone
 	}
+}
+
+// caller is who the token stands for.
+func (a *API) caller(r *http.Request) (graphql.Caller, error) {
+	header := r.Header.Get("Authorization")
+	scheme, secret, _ := strings.Cut(header, " ")
+	secret = strings.TrimSpace(secret)
+	if header == "" {
+		return graphql.Caller{}, &refusal{http.StatusUnauthorized, "UNAUTHENTICATED", "this path needs a token", "send the header 'Authorization: Bearer TOKEN'; 'dossier tokens create' makes one"}
+	}
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		return graphql.Caller{}, &refusal{http.StatusUnauthorized, "UNAUTHENTICATED", "the Authorization header is not of the form 'Bearer TOKEN'", "send the header 'Authorization: Bearer TOKEN'; write keys do not work here"}
+	}
+	if token, ok := a.Access.Token(secret); ok {
+		return graphql.Caller{Workspace: token.Workspace, Actor: token.Actor, Scopes: token.Scopes}, nil
+	}
+	if _, ok := a.Access.WriteKey(secret); ok {
+		return graphql.Caller{}, &refusal{http.StatusForbidden, "FORBIDDEN", "a write key sends events and reads nothing", "use a token; 'dossier tokens create' makes one"}
+	}
+	return graphql.Caller{}, &refusal{http.StatusUnauthorized, "UNAUTHENTICATED", "this token is unknown or revoked", "list tokens with 'dossier tokens list', or create one with 'dossier tokens create'"}
+}
+
+func refused(err error) (int, *graphql.Response) {
+	r := (*refusal)(nil)
+	if !errors.As(err, &r) {
+		// Unreachable: what reads a request refuses it with a refusal.
+		r = &refusal{http.StatusBadRequest, graphql.CodeBadInput, "the request cannot be read", ""}
+	}
+	extensions := map[string]any{"code": r.code}
+	if r.hint != "" {
+		extensions["hint"] = r.hint
+	}
+	return r.status, &graphql.Response{Errors: []*graphql.ResponseError{{Message: r.message, Extensions: extensions}}}
+}
+
+// statusOf maps the code with which an operation was refused. An operation that was answered, if only in part, is 200.
+func statusOf(r *graphql.Response, mediaType string) int {
+	switch code := r.Refused(); code {
+	case "":
+		return http.StatusOK
+	case graphql.CodeForbidden:
+		return http.StatusForbidden
+	case graphql.CodeMethod:
+		return http.StatusMethodNotAllowed
+	case graphql.CodeInternal:
+		return http.StatusInternalServerError
+	case graphql.CodeTimeout:
+		return http.StatusGatewayTimeout
+	}
+	if mediaType == legacyType {
+		return http.StatusOK
+	}
+	return http.StatusBadRequest
+}
+
+// outcome labels an operation; its values are the codes of this package and of package graphql.
+func outcome(r *graphql.Response) string {
+	if len(r.Errors) == 0 {
+		return "ok"
+	}
+	if code, ok := r.Errors[0].Extensions["code"].(string); ok {
+		return code
+	}
+	return "UNCODED"
 }
