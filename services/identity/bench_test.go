@@ -78,7 +78,7 @@ func BenchmarkLookup(b *testing.B) {
 	must(b, err)
 	go s.Run(b.Context())
 	<-s.current.caught
-	n := 0
+	n, before := 0, cpu()
 	for b.Loop() {
 		v, err := s.View()
 		must(b, err)
@@ -92,4 +92,5 @@ func BenchmarkLookup(b *testing.B) {
 		must(b, v.Close())
 		n++
 	}
+	b.ReportMetric(float64(cpu()-before)/float64(n)/1e3, "cpu-us/op")
 }
