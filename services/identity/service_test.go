@@ -421,9 +421,6 @@ func TestReconfigure(t *testing.T) {
 	at := log.addEvents(0, w.events[100:]...)
 	r.await(func() bool {
 		v, err := r.View()
-		if errors.Is(err, ErrNotReady) {
-			return false // in the moment of the exchange
-		}
 		must(t, err)
 		defer v.Close()
 		return v.Configuration() == "h2"

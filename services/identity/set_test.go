@@ -16,7 +16,7 @@ import (
 // What is exported is a function of the set of events: any order, duplicates, one or several partitions, commits of any size, restarts and crashes between
 // any two of them. And it is what the resolver in memory says of all the evidence at once.
 func TestTheSetAloneDecides(t *testing.T) {
-	first, last := seeds(t, 25, 400)
+	first, last := seeds(t, 12, 400)
 	for seed := first; seed <= last; seed++ {
 		w := newWorld(seed, 30+int(seed%5)*25)
 		rng := rand.New(rand.NewPCG(seed, 2))

@@ -23,21 +23,25 @@ type View struct {
 
 // View takes a view of the latest commit. It fails with ErrNotReady while an answer could be stale.
 func (s *Service) View() (*View, error) {
-	s.mu.Lock()
-	w, settings, ended := s.current, s.settings, s.ended
-	s.mu.Unlock()
-	if ended != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotReady, ended)
-	}
-	select {
-	case <-w.caught:
-	default:
-		return nil, ErrNotReady
-	}
-	w.readers.RLock()
-	if w.gone { // replaced by another one in this very moment
-		w.readers.RUnlock()
-		return nil, ErrNotReady
+	var w *worker
+	var settings Settings
+	for {
+		s.mu.Lock()
+		var ended error
+		w, settings, ended = s.current, s.settings, s.ended
+		s.mu.Unlock()
+		if ended != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNotReady, ended)
+		}
+		select {
+		case <-w.caught:
+		default:
+			return nil, ErrNotReady
+		}
+		if w.readers.RLock(); !w.gone {
+			break
+		}
+		w.readers.RUnlock() // replaced by another one in this very moment
 	}
 	snapshot := w.projection.store.Snapshot()
 	lookup, err := snapshot.Lookup()
