@@ -18,7 +18,7 @@ type BatcherConfig struct {
 	MaxRecordBytes int           // 4 MiB; a larger one is refused
 	Linger         time.Duration // how long a batch waits for company; 5 ms
 	MaxBuffered    int64         // bytes accepted and not yet acknowledged, over all partitions; 64 MiB
-	Patience       time.Duration // how long a submit waits for its acknowledgement at most; 3 s
+	Patience       time.Duration // how long a submit waits for its acknowledgement at most; 5 s
 	RetryAfter     time.Duration // what a refused submit is told, and the pace at which a dead log is tried; 1 s
 	Now            func() time.Time
 }
@@ -29,7 +29,7 @@ func (c *BatcherConfig) setDefaults() {
 	set(&c.MaxRecordBytes, 4<<20)
 	set(&c.Linger, 5*time.Millisecond)
 	set(&c.MaxBuffered, 64<<20)
-	set(&c.Patience, 3*time.Second)
+	set(&c.Patience, 5*time.Second)
 	set(&c.RetryAfter, time.Second)
 	if c.Now == nil {
 		c.Now = time.Now

@@ -158,7 +158,7 @@ func TestBatcherFaultTable(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					log := newScripted(t, 2)
 					log.script = append(make([]fault, nth), f.fault)
-					b := newBatcher(log, "events", 2, BatcherConfig{MaxRecords: 7})
+					b := newBatcher(log, "events", 2, BatcherConfig{MaxRecords: 7, Patience: 3 * time.Second})
 					acknowledged := map[int]bool{}
 					failures := 0
 					for from := 0; from < 200; from += 20 {
@@ -250,7 +250,7 @@ func TestBatcherLogGone(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			log := newScripted(t, 1)
 			log.always = how
-			b := newBatcher(log, "events", 1, BatcherConfig{})
+			b := newBatcher(log, "events", 1, BatcherConfig{Patience: 3 * time.Second})
 			begun := time.Now()
 			err := b.Submit(t.Context(), numbered(0, 10))
 			if took := time.Since(begun); !errors.Is(err, ErrUnavailable) || took > 4*time.Second {
@@ -295,7 +295,7 @@ func TestBatcherBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newScripted(t, 1)
 		log.always = hangs
-		b := newBatcher(log, "events", 1, BatcherConfig{MaxBuffered: 50_000})
+		b := newBatcher(log, "events", 1, BatcherConfig{MaxBuffered: 50_000, Patience: 3 * time.Second})
 		var group sync.WaitGroup
 		var refused int
 		var mu sync.Mutex
