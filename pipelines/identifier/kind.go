@@ -14,7 +14,8 @@ type Kind struct {
 	ContactPoint bool
 	// National: the normal form depends on the source's country.
 	National bool
-	// Evidence: equal values say something about who it is. Conversations, calls and records are accounts of one contact only.
+	// Evidence: equal values say something about who it is. Conversations, calls and records are accounts of one contact only; an
+	// IP address is shared by strangers.
 	Evidence bool
 
 	normalize func(value, country string) (string, error)
@@ -63,21 +64,21 @@ func init() {
 	}
 	register(Kind{Name: "handle", Account: true, Evidence: true, normalize: handle, mask: maskHandle})
 	register(Kind{Name: "whatsapp_id", Account: true, National: true, Evidence: true, normalize: phone, mask: maskPhone})
-	for _, contact := range []string{"conversation_id", "call_id", "record_id", "session_id", "case_id", "message_id", "survey_id", "review_id"} {
+	for _, contact := range []string{"conversation_id", "call_id", "record_id", "session_id", "case_id", "message_id", "survey_id", "review_id", "ip", "user_agent"} {
 		register(Kind{Name: contact})
 	}
 }
 
-// Of finds a kind. A kind outside the registry is an id of some source: evidence, compared exactly, no account that names
-// somebody unless its name ends in "_id" or "_number".
-func Of(kind string) Kind {
+// Of finds a kind by its name or one of its aliases; the result is shared, read-only, and its Name is the registry's. A kind
+// outside the registry is an id of some source: evidence, compared exactly, and an account that names somebody if its name ends
+// in "_id" or "_number".
+func Of(kind string) *Kind {
 	if k, ok := kinds[kind]; ok {
-		return *k
-	}
-	if name, ok := aliases[kind]; ok {
-		k := *kinds[name]
 		return k
 	}
+	if name, ok := aliases[kind]; ok {
+		return kinds[name]
+	}
 	declared := strings.HasSuffix(kind, "_id") || strings.HasSuffix(kind, "_number")
-	return Kind{Name: kind, Account: declared, Evidence: true, normalize: opaque, mask: maskToken}
+	return &Kind{Name: kind, Account: declared, Evidence: true, normalize: opaque, mask: maskToken}
 }

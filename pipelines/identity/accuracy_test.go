@@ -211,3 +211,52 @@ func TestAccuracyOnClients(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryRuleEarnsItsPlace takes one rule away at a time: each buys precision or recall. A third of the rows is enough to see it;
+// DOSSIER_PROVE=1 takes all.
+func TestEveryRuleEarnsItsPlace(t *testing.T) {
+	rows := clients(t, sharedFile(t, "identity/clients_fr.csv"))
+	if os.Getenv("DOSSIER_PROVE") != "1" {
+		rows = rows[:len(rows)/3]
+	}
+	with := func(change func(*identity.Rules)) score {
+		rules := identity.DefaultRules()
+		change(rules)
+		if err := rules.Prepare(); err != nil {
+			t.Fatal(err)
+		}
+		return scoreOf(labels(rows), resolveClients(t, rows, inOrder(len(rows)), rules))
+	}
+	kind := func(name string, change func(*identity.KindRule)) func(*identity.Rules) {
+		return func(r *identity.Rules) {
+			for i := range r.Kinds {
+				if r.Kinds[i].Kind == name {
+					change(&r.Kinds[i])
+				}
+			}
+		}
+	}
+	full := with(func(*identity.Rules) {})
+	t.Log("all rules:", full)
+	for _, c := range []struct {
+		without string
+		change  func(*identity.Rules)
+		worse   func(score) bool
+	}{
+		{"given names", func(r *identity.Rules) { r.GivenNames = false }, func(s score) bool { return s.precision < full.precision-.005 }},
+		{"birth dates", func(r *identity.Rules) { r.BirthDates = false }, func(s score) bool { return s.precision < full.precision-.002 }},
+		{"addresses", kind("address", func(k *identity.KindRule) { k.Strength = identity.None }), func(s score) bool { return s.recall < full.recall-.03 }},
+		{"name with birth date", kind("name_and_birth_date", func(k *identity.KindRule) { k.Strength = identity.None }), func(s score) bool { return s.recall < full.recall-.005 }},
+		{"yielding to a full name", func(r *identity.Rules) {
+			for i := range r.Kinds {
+				r.Kinds[i].UnlessNamed = false
+			}
+		}, func(s score) bool { return s.recall < full.recall-.01 }},
+	} {
+		s := with(c.change)
+		t.Logf("without %s: %s", c.without, s)
+		if !c.worse(s) {
+			t.Errorf("without %s it is no worse: %s, with it %s", c.without, s, full)
+		}
+	}
+}

@@ -45,14 +45,22 @@ type seenValue struct {
 	ok   bool
 }
 
-// remembered bounds each memory of a Reader; a full memory is emptied.
-const remembered = 1 << 15
+// remembered bounds each memory of a Reader; a full memory is emptied. Longer values than longestRemembered are not kept.
+const (
+	remembered        = 1 << 15
+	longestRemembered = 128
+)
 
 // NewReader makes a reader.
 func NewReader(hash Hasher, rules *Rules) *Reader {
 	r := &Reader{hash: hash, rules: rules, seen: map[seenKey]seenValue{}, publics: map[schema.PersonaEpoch]NodeID{}, blocked: map[string]map[string]bool{}}
 	for kind, values := range rules.Blocked {
-		r.blocked[kind] = map[string]bool{}
+		if kind != "" {
+			kind = identifier.Of(kind).Name
+		}
+		if r.blocked[kind] == nil {
+			r.blocked[kind] = map[string]bool{}
+		}
 		for _, v := range values {
 			r.blocked[kind][v] = true
 		}
@@ -114,19 +122,23 @@ func standing(e *schema.Event) Standing {
 }
 
 func (r *Reader) key(p *Persona, e *schema.Event, id schema.Identifier, recordedAt schema.Instant) {
-	if id.Kind == "" || id.Value == "" || !identifier.Of(id.Kind).Evidence {
+	if id.Kind == "" || id.Value == "" {
 		return
 	}
-	hash, ok := r.hashOf(id.Kind, id.Value, e.Provenance.Country)
+	kind := identifier.Of(id.Kind)
+	if !kind.Evidence {
+		return
+	}
+	hash, ok := r.hashOf(kind, id.Value, e.Provenance.Country)
 	if !ok {
 		return
 	}
-	found := Evidence{Key: Key{id.Kind, hash}, Assurance: id.Assurance, First: e.OccurredAt, Last: e.OccurredAt, Recorded: recordedAt}
+	found := Evidence{Key: Key{kind.Name, hash}, Assurance: id.Assurance, First: e.OccurredAt, Last: e.OccurredAt, Recorded: recordedAt}
 	own := id.Kind == e.Account.Kind && id.Value == e.Account.Value
 	found.Alias = e.Type == schema.TypeIdentityAliased && e.Provenance.Trust == schema.TrustServer && !own
 	found.Carried = !found.Alias
 	if id.SupersededBy != "" {
-		if next, ok := r.hashOf(id.Kind, id.SupersededBy, e.Provenance.Country); ok && next != hash {
+		if next, ok := r.hashOf(kind, id.SupersededBy, e.Provenance.Country); ok && next != hash {
 			found.SupersededBy = next
 			successor := found
 			successor.Hash, successor.SupersededBy = next, [16]byte{}
@@ -136,11 +148,15 @@ func (r *Reader) key(p *Persona, e *schema.Event, id schema.Identifier, recorded
 	p.joinKey(&found)
 }
 
-func (r *Reader) hashOf(kind, value, country string) ([16]byte, bool) {
-	if !identifier.Of(kind).National {
+// hashOf gives the keyed hash of a value's normal form, false if the value is no evidence.
+func (r *Reader) hashOf(kind *identifier.Kind, value, country string) ([16]byte, bool) {
+	if !kind.National {
 		country = ""
 	}
-	k := seenKey{kind, country, value}
+	if len(value) > longestRemembered {
+		return r.normalHash(kind.Name, value, country)
+	}
+	k := seenKey{kind.Name, country, value}
 	if v, ok := r.seen[k]; ok {
 		return v.hash, v.ok
 	}
@@ -148,13 +164,18 @@ func (r *Reader) hashOf(kind, value, country string) ([16]byte, bool) {
 		clear(r.seen)
 	}
 	var v seenValue
-	normal, err := identifier.Normalize(kind, value, country)
-	if err == nil && !r.blocked[kind][normal] && !r.blocked[""][normal] {
-		v = seenValue{r.hash.IdentifierHash(kind, normal), true}
-	}
-	k.value = strings.Clone(value)
+	v.hash, v.ok = r.normalHash(kind.Name, value, country)
+	k.value, k.country = strings.Clone(value), strings.Clone(country)
 	r.seen[k] = v
 	return v.hash, v.ok
+}
+
+func (r *Reader) normalHash(kind, value, country string) ([16]byte, bool) {
+	normal, err := identifier.Normalize(kind, value, country)
+	if err != nil || r.blocked[kind][normal] || r.blocked[""][normal] {
+		return [16]byte{}, false
+	}
+	return r.hash.IdentifierHash(kind, normal), true
 }
 
 func (r *Reader) traits(p *Persona, e *schema.Event, assurance schema.Assurance, recordedAt schema.Instant) {

@@ -97,7 +97,8 @@ func (r *Rules) Prepare() error {
 		if k.Kind == "" {
 			return schema.Refuse("identity_rule_invalid", fmt.Sprintf("rule %d names no kind", i+1), "name an identifier kind such as email")
 		}
-		if _, twice := r.byKind[k.Kind]; twice {
+		name := identifier.Of(k.Kind).Name
+		if _, twice := r.byKind[name]; twice {
 			return schema.Refuse("identity_rule_invalid", "kind "+k.Kind+" has two rules", "keep one; its place is its priority")
 		}
 		if !slices.Contains([]Strength{Core, Merge, Attach, None}, k.Strength) {
@@ -106,7 +107,7 @@ func (r *Rules) Prepare() error {
 		if k.WindowDays < 0 || k.Limit < 0 {
 			return schema.Refuse("identity_rule_invalid", "kind "+k.Kind+" has a negative window or limit", "use 0 for none")
 		}
-		r.byKind[k.Kind] = i
+		r.byKind[name] = i
 	}
 	for name, n := range map[string]int{"genericDegree": r.GenericDegree, "hubSize": r.HubSize, "quarantineSize": r.QuarantineSize} {
 		if n < 2 {

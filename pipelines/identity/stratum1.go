@@ -214,6 +214,10 @@ func (s *resolver) possible() {
 		for i := range groups {
 			for j := range i {
 				a, b := groups[i].root, groups[j].root
+				// Two who are nobody yet are no match worth looking at, and there may be hundreds beside a kiosk.
+				if s.rank(a) == rankLoose && s.rank(b) == rankLoose {
+					continue
+				}
 				reason := s.forbidden(a, b, RuleMerge)
 				switch {
 				case reason != "":
