@@ -340,6 +340,9 @@ func (in *intake) refuse(i int, raw []byte, messageID string, r *schema.Refusal)
 	if r.Code == channel.CodeNotJSON || r.Code == channel.CodeErased || channel.Forbidden(r.Code) {
 		return
 	}
+	if len(raw)+in.shared > deadletter.MaxBytes {
+		return // more than a record of the log takes: the sender has it, and hears so
+	}
 	mapping := segment.Mapping
 	if in.native {
 		mapping = native.Mapping
@@ -381,6 +384,10 @@ func (c *Collector) write(ctx context.Context, in *intake) *failure {
 
 func (c *Collector) unavailable(err error) *failure {
 	c.metrics.unavailable.Add(1)
+	if refusal := (*schema.Refusal)(nil); errors.As(err, &refusal) { // it would be refused again
+		c.logger.Error("the log refuses a record", "error", err)
+		return &failure{status: http.StatusRequestEntityTooLarge, refusal: refusal}
+	}
 	if kafka.Class(err) == schema.Transient {
 		c.logger.Warn("events were not acknowledged", "error", err)
 	} else {

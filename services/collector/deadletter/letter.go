@@ -10,7 +10,10 @@
 //	byte 0       version, 1
 //	4 bytes      length of the clear part, big-endian
 //	clear part   JSON, the members of Clear
-//	the rest     the sealed part: seal.Seal under the letter's key, with the clear part as additional data
+//	the rest     the sealed part: seal.Seal under the letter's key, with the clear part as additional data, over
+//	             4 bytes    length of the context, big-endian
+//	             context    what the batch said for all of its items; may be empty
+//	             raw        as sent
 //
 // The record's key is the letter's id.
 package deadletter
@@ -33,6 +36,7 @@ const Lifetime = 30 * 24 * time.Hour
 const (
 	wireVersion = 1
 	wireHeader  = 5
+	lengthBytes = 4
 )
 
 // Letter is what was refused, before it is sealed.
@@ -67,11 +71,8 @@ type Clear struct {
 	Overflow   bool     `json:"overflow,omitempty"` // more traces than are listed: the letter expires
 }
 
-// sealed is the part that only the letter's key opens.
-type sealed struct {
-	Raw     []byte `json:"raw"`
-	Context []byte `json:"context,omitempty"`
-}
+// MaxBytes is the most that a letter's raw bytes and context may have together: a record of the log takes so much.
+const MaxBytes = 3 << 20
 
 // ExpiresAt tells when a letter ends by itself; false if it lives until it is erased.
 func (c *Clear) ExpiresAt() (schema.Instant, bool) {
@@ -109,10 +110,9 @@ func Encode(l *Letter, keys Keys, random io.Reader) (key, value []byte, err erro
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode the clear part of a dead letter: %w", err)
 	}
-	plain, err := json.Marshal(sealed{Raw: l.Raw, Context: l.Context})
-	if err != nil {
-		return nil, nil, fmt.Errorf("encode a dead letter: %w", err)
-	}
+	plain := make([]byte, 0, lengthBytes+len(l.Context)+len(l.Raw))
+	plain = binary.BigEndian.AppendUint32(plain, uint32(len(l.Context)))
+	plain = append(append(plain, l.Context...), l.Raw...)
 	letterKey, err := keys.LetterKey(id)
 	if err != nil {
 		return nil, nil, fmt.Errorf("find the key of a dead letter: %w", err)
@@ -178,9 +178,13 @@ func Open(value []byte, keys Keys) (*Opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open dead letter %s: %w", clear.ID, err)
 	}
-	var s sealed
-	if err := json.Unmarshal(plain, &s); err != nil {
-		return nil, damaged("its content is no JSON")
+	if len(plain) < lengthBytes || int64(binary.BigEndian.Uint32(plain)) > int64(len(plain)-lengthBytes) {
+		return nil, damaged("its content is cut off")
 	}
-	return &Opened{Clear: *clear, Raw: s.Raw, Context: s.Context}, nil
+	context := plain[lengthBytes:][:binary.BigEndian.Uint32(plain)]
+	opened := &Opened{Clear: *clear, Raw: plain[lengthBytes+len(context):]}
+	if len(context) > 0 {
+		opened.Context = context
+	}
+	return opened, nil
 }
