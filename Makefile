@@ -5,8 +5,8 @@ SHELL := /bin/bash
 
 MODULES     := $(shell go work edit -json 2>/dev/null | sed -n 's/.*"DiskPath": "\(.*\)".*/\1/p')
 GOTESTSUM   := go run gotest.tools/gotestsum@v1.13.0
-STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.0
-GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@latest
+STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 DATA        ?= ./dossier-data
 LISTEN      ?= 127.0.0.1:8080
 

@@ -24,7 +24,7 @@ type importCommand struct {
 }
 
 func (importCommand) Help() string {
-	return `Example: dossier import clients.csv --map deploy/mappings/crm.yaml --wait
+	return `Example: dossier import clients.csv --map deploy/mappings/clients_fr.yaml --wait
 
 Importing again adds nothing. Refused rows are in FILE.refused.ndjson with their reasons; exit 3 if there are any.`
 }
