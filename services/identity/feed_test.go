@@ -80,4 +80,3 @@ func TestFromTheRealLog(t *testing.T) {
 		t.Error("another export after a restart")
 	}
 }
-

@@ -28,6 +28,9 @@ func (s *Service) Metrics() *Metrics { return &s.metrics }
 // pollWait is how long one read waits at the end of the log.
 const pollWait = 500 * time.Millisecond
 
+// restAfter is how long nothing must come until the memory of what came lately is given back.
+const restAfter = 10 * time.Second
+
 // start folds the log into w until ctx ends. What makes it impossible to go on ends Run.
 func (s *Service) start(ctx context.Context, w *worker) error {
 	ends, err := s.config.Log.Ends(ctx)
@@ -77,6 +80,8 @@ func (s *Service) foldAll(ctx context.Context, w *worker, ends []int64) error {
 		})
 	}
 	serving := w.serving // nil once the sinks run
+	idle := time.NewTimer(restAfter)
+	defer idle.Stop()
 	logged := time.Now()
 	for {
 		if err := w.catchUp(ends); err != nil {
@@ -102,10 +107,13 @@ func (s *Service) foldAll(ctx context.Context, w *worker, ends []int64) error {
 			if err != nil && schema.ClassOf(err) == schema.Fatal {
 				return err
 			}
+		case <-idle.C:
+			p.rest()
 		case b := <-batches:
 			if err := s.foldSome(w, b, batches); err != nil {
 				return err
 			}
+			idle.Reset(restAfter)
 		}
 		if !p.built && time.Since(logged) > 5*time.Second {
 			logged = time.Now()

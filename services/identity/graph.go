@@ -24,7 +24,7 @@ type graph struct {
 	buf      []byte
 }
 
-// Sizes of the writer's memory, in rows. Half of each may be twice there while one generation passes into the next.
+// Sizes of the writer's memory, in rows. A generation passes when it is half of that; it may be larger by what one commit touches.
 const (
 	nodesInMemory  = 8 << 10
 	hubsInMemory   = 16 << 10
@@ -65,6 +65,13 @@ func (m *memory[K, V]) age() {
 	if len(m.young) > m.limit/2 {
 		m.old, m.young = m.young, nil
 	}
+}
+
+// forget empties the memory. Nothing may be dirty.
+func (g *graph) forget() {
+	fresh := newGraph(g.r, g.lookup, g.rules)
+	fresh.released = g.released
+	*g = *fresh
 }
 
 func (g *graph) age() {

@@ -173,6 +173,12 @@ func (p *projection) clear() {
 	p.graph.released = map[schema.EventID]bool{}
 }
 
+// rest gives memory back that nobody has used for a while.
+func (p *projection) rest() {
+	p.graph.forget()
+	p.reader, p.kinds = identity.NewReader(p.hash, p.rules), persona.NewMemory(persona.Registry{})
+}
+
 // version orders what is handed out: the number of records and erasures that were folded. It only grows, and it is the same whenever the same was
 // folded.
 func (p *projection) version() uint64 {

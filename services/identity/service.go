@@ -87,7 +87,8 @@ type Config struct {
 	Store     state.Options
 	Logger    *slog.Logger // nil is slog.Default()
 
-	// CommitRecords is how many records are folded into one commit at most; 0 is 16,384. It changes nothing but speed and the size of a commit.
+	// CommitRecords is how many records are folded into one commit at most; 0 is 4,096. It changes nothing but speed and memory: what a
+	// commit touches is in memory until then, about 4 kB for a new persona.
 	CommitRecords int
 }
 
@@ -142,7 +143,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		c.Settings.Rules = identity.DefaultRules()
 	}
 	if c.CommitRecords == 0 {
-		c.CommitRecords = 16 << 10
+		c.CommitRecords = 4 << 10
 	}
 	s := &Service{config: c, logger: c.Logger, settings: c.Settings, wake: make(chan struct{}, 1), failed: make(chan error, 1), erasures: map[schema.PersonaID]Erasure{}}
 	for _, e := range c.Erasures {
