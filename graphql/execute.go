@@ -144,6 +144,8 @@ func (s *Schema) run(ctx context.Context, o *operation, r Request) *Response {
 			response.Data = nil // not of a field: the request is refused
 		}
 	}
+	// Resolvers fail in any order; the answer is the same every time.
+	slices.SortStableFunc(response.Errors, func(a, b *ResponseError) int { return strings.Compare(fmt.Sprint(a.Path), fmt.Sprint(b.Path)) })
 	if n := len(response.Errors); n > maxErrors {
 		response.Errors = response.Errors[:maxErrors]
 	}

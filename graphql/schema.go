@@ -21,17 +21,17 @@ func SDL() string { return sdl }
 
 // The limits of a query. What is past them is an error that says so.
 const (
-	MaxDepth       = 20        // levels of selections
-	MaxQueryLength = 64_000    // bytes of the document
-	MaxSelections  = 5_000     // fields after fragment expansion, aliases included
-	MaxFirst       = 500       // of a connection, and of the owners of one identifier
-	MaxIDs         = 500       // of profiles(ids:)
-	MaxRows        = 50_000    // interactions and profiles that one operation asks for
-	MaxFields      = 1_000_000 // fields of one answer
-	maxOverlaps    = 200_000   // comparisons of fields of the same name while a document is validated
-	maxErrors      = 20        // of one answer
-	rootRead       = 50        // rows that a read at the root counts for
-	parallelism    = 64        // resolvers of one query at the same time
+	MaxDepth       = 20      // levels of selections
+	MaxQueryLength = 64_000  // bytes of the document
+	MaxSelections  = 5_000   // fields after fragment expansion, aliases included
+	MaxFirst       = 500     // of a connection, and of the owners of one identifier
+	MaxIDs         = 500     // of profiles(ids:)
+	MaxRows        = 50_000  // interactions and profiles that one operation asks for
+	MaxFields      = 500_000 // fields of one answer
+	maxOverlaps    = 50_000  // comparisons of fields of the same name while a document is validated
+	maxErrors      = 20      // of one answer
+	rootRead       = 100     // rows that a read at the root counts for
+	parallelism    = 64      // resolvers of one query at the same time
 )
 
 // Schema answers operations. It is safe for concurrent use.

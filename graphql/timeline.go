@@ -79,20 +79,22 @@ type interaction struct {
 	veil        veil
 }
 
-func (i *interaction) ID() gql.ID             { return gqlID(i.interaction.ID) }
-func (i *interaction) Type() string           { return i.interaction.Type.String() }
-func (i *interaction) Channel() string        { return i.interaction.Channel.String() }
-func (i *interaction) Actor() string          { return i.interaction.Actor.String() }
-func (i *interaction) ActorID() *string       { return i.veil.text(i.interaction.ActorID) }
-func (i *interaction) Source() string         { return i.interaction.Source }
-func (i *interaction) Persona() gql.ID        { return gqlID(i.interaction.Persona) }
-func (i *interaction) OccurredAt() timeValue  { return timeOf(i.interaction.OccurredAt) }
-func (i *interaction) Name() *string          { return optional(i.interaction.Name) }
-func (i *interaction) Conversation() *string  { return i.veil.text(i.interaction.Conversation) }
-func (i *interaction) Case() *string          { return optional(i.interaction.Case) }
-func (i *interaction) Parent() *string        { return i.veil.text(i.interaction.Parent) }
-func (i *interaction) Mention() *string       { return i.veil.text(i.interaction.Mention) }
-func (i *interaction) Entity() *string        { return optional(i.interaction.Entity) }
+func (i *interaction) ID() gql.ID            { return gqlID(i.interaction.ID) }
+func (i *interaction) Type() string          { return i.interaction.Type.String() }
+func (i *interaction) Channel() string       { return i.interaction.Channel.String() }
+func (i *interaction) Actor() string         { return i.interaction.Actor.String() }
+func (i *interaction) ActorID() *string      { return i.veil.text(i.interaction.ActorID) }
+func (i *interaction) Source() string        { return i.interaction.Source }
+func (i *interaction) Persona() gql.ID       { return gqlID(i.interaction.Persona) }
+func (i *interaction) OccurredAt() timeValue { return timeOf(i.interaction.OccurredAt) }
+func (i *interaction) Name() *string         { return optional(i.interaction.Name) }
+func (i *interaction) Conversation() *string { return i.veil.text(i.interaction.Conversation) }
+func (i *interaction) Case() *string         { return optional(i.interaction.Case) }
+func (i *interaction) Parent() *string       { return i.veil.text(i.interaction.Parent) }
+func (i *interaction) Mention() *string      { return i.veil.text(i.interaction.Mention) }
+func (i *interaction) Entity() *string {
+	return optional(i.veil.identifier("order_id", i.interaction.Entity))
+}
 func (i *interaction) Text() *string          { return i.veil.text(i.interaction.Text) }
 func (i *interaction) Language() *string      { return optional(i.interaction.Language) }
 func (i *interaction) Rating() *string        { return optional(i.interaction.Rating) }

@@ -1,0 +1,166 @@
+package graphqltest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+type timeline struct{ w *World }
+
+func (t timeline) of(personas []schema.PersonaID, f graphql.Filter) (out []graphql.Interaction) {
+	for _, id := range personas {
+		for _, i := range t.w.Interactions[id] {
+			if (f.Channels == nil || slices.Contains(f.Channels, i.Channel)) && (f.Types == nil || slices.Contains(f.Types, i.Type)) &&
+				(f.From == 0 || i.OccurredAt >= f.From) && (f.To == 0 || i.OccurredAt < f.To) {
+				out = append(out, i)
+			}
+		}
+	}
+	sortNewest(out)
+	return out
+}
+
+// each answers for every person of one read.
+func each[T any](ctx context.Context, t timeline, workspace, read string, people [][]schema.PersonaID, answer func(personas []schema.PersonaID) T) ([]T, error) {
+	if err := t.w.count(ctx, workspace, read); err != nil {
+		return nil, err
+	}
+	out := make([]T, len(people))
+	for i, personas := range people {
+		out[i] = answer(personas)
+	}
+	return out, nil
+}
+
+func (t timeline) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int) ([]graphql.Page, error) {
+	return each(ctx, t, workspace, "Pages", people, func(personas []schema.PersonaID) (p graphql.Page) {
+		for _, i := range t.of(personas, f) {
+			if after != nil && !newer(&graphql.Interaction{OccurredAt: after.OccurredAt, ID: after.ID}, i.OccurredAt, i.ID) {
+				continue
+			}
+			if p.More = len(p.Interactions) == first; p.More {
+				break
+			}
+			p.Interactions = append(p.Interactions, i)
+		}
+		return p
+	})
+}
+
+func (t timeline) Totals(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter) ([]int64, error) {
+	return each(ctx, t, workspace, "Totals", people, func(personas []schema.PersonaID) int64 { return int64(len(t.of(personas, f))) })
+}
+
+func (t timeline) Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]graphql.Case, error) {
+	return each(ctx, t, workspace, "Cases", people, func(personas []schema.PersonaID) (out []graphql.Case) {
+		for _, i := range t.of(personas, graphql.Filter{}) {
+			if i.Case == "" || slices.ContainsFunc(out, func(c graphql.Case) bool { return c.ID == i.Case }) {
+				continue
+			}
+			c := graphql.Case{ID: i.Case, State: "open", OpenedAt: i.OccurredAt, LastContact: i.OccurredAt}
+			if i.Type == schema.TypeCaseResolved {
+				c.State, c.ResolvedAt = "resolved", i.OccurredAt
+			}
+			out = append(out, c)
+		}
+		return out
+	})
+}
+
+func (t timeline) Satisfaction(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]graphql.Satisfaction, error) {
+	return each(ctx, t, workspace, "Satisfaction", people, func(personas []schema.PersonaID) (s graphql.Satisfaction) {
+		for _, i := range t.of(personas, graphql.Filter{Types: []schema.Type{schema.TypeSurveyAnswered}}) {
+			if s.Answers++; s.Answers == 1 {
+				s.LastRating, s.LastRatingScale, s.LastAnswerAt = i.Rating, i.RatingScale, i.OccurredAt
+			}
+		}
+		return s
+	})
+}
+
+func (t timeline) Value(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]graphql.Value, error) {
+	return each(ctx, t, workspace, "Value", people, func(personas []schema.PersonaID) (v graphql.Value) {
+		for _, i := range t.of(personas, graphql.Filter{Types: []schema.Type{schema.TypeOrderPlaced}}) {
+			v.Orders++
+			v.LastOrderAt = max(v.LastOrderAt, i.OccurredAt)
+			v.Spent = []graphql.Money{{Amount: i.Amount, Currency: i.Currency}}
+		}
+		return v
+	})
+}
+
+func (t timeline) Interactions(ctx context.Context, workspace string, ids []schema.EventID) (out []graphql.Interaction, err error) {
+	if err := t.w.count(ctx, workspace, "Interactions"); err != nil {
+		return nil, err
+	}
+	for _, list := range t.w.Interactions {
+		for _, i := range list {
+			if slices.Contains(ids, i.ID) {
+				out = append(out, i)
+			}
+		}
+	}
+	return out, nil
+}
+
+func (t timeline) Count(ctx context.Context, workspace string) (n int64, err error) {
+	if err := t.w.count(ctx, workspace, "Timeline.Count"); err != nil {
+		return 0, err
+	}
+	for _, list := range t.w.Interactions {
+		n += int64(len(list))
+	}
+	return n, nil
+}
+
+type figures struct{}
+
+func (figures) Freshness() graphql.Freshness {
+	return graphql.Freshness{N: 1200, P50: 0.21, P90: 0.4, P99: 0.75}
+}
+
+func (figures) MapBehind() int64 { return 3 }
+
+type decisions struct{ w *World }
+
+func (d decisions) decide(ctx context.Context, caller graphql.Caller, what, key string) (schema.EventID, error) {
+	if err := d.w.count(ctx, caller.Workspace, "Decide"); err != nil {
+		return schema.EventID{}, err
+	}
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	if id, ok := d.w.made[key]; ok {
+		return id, nil
+	}
+	if d.w.made == nil {
+		d.w.made = map[string]schema.EventID{}
+	}
+	d.w.Made = append(d.w.Made, caller.Actor+": "+what)
+	id := schema.EventID(ID('e', 100+len(d.w.Made)))
+	d.w.made[key] = id
+	return id, nil
+}
+
+func (d decisions) Assert(ctx context.Context, caller graphql.Caller, in graphql.Decision) (schema.EventID, error) {
+	if !in.Of.IsZero() {
+		return d.decide(ctx, caller, in.Type.String()+" "+in.Of.String()+" because "+in.Reason, in.IdempotencyKey)
+	}
+	return d.decide(ctx, caller, in.Type.String()+" "+in.A.String()+" "+in.B.String()+" because "+in.Reason, in.IdempotencyKey)
+}
+
+func (d decisions) Consent(ctx context.Context, caller graphql.Caller, profile schema.ProfileID, c schema.Consent, reason, key string) (schema.EventID, error) {
+	return d.decide(ctx, caller, fmt.Sprintf("%s %s %s for %s because %s", c.State, c.Channel, c.Purpose, profile, reason), key)
+}
+
+func (d decisions) Configure(ctx context.Context, caller graphql.Caller, document json.RawMessage, base, reason, key string) (string, json.RawMessage, error) {
+	if base != "base" {
+		return "", nil, &graphql.Error{Code: graphql.CodeConflict, Message: "another configuration is in force", Hint: "read the configuration as it is now and change that"}
+	}
+	_, err := d.decide(ctx, caller, "configuration because "+reason, key)
+	return "hash", document, err
+}
