@@ -11,7 +11,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "rapid.checks" })
-	checks := "20"
+	checks := "12"
 	if os.Getenv("DOSSIER_PROVE") == "1" {
 		checks = "500"
 	}

@@ -25,7 +25,7 @@ const maxLog = 96_000_000
 // TestLogStaysSmall writes faster than any event source, and the log on disk stays within its bound, so that a crash restart reads
 // little; the sequence is whole afterwards. With DOSSIER_PROVE=1 it writes 5 million records.
 func TestLogStaysSmall(t *testing.T) {
-	records := 200_000
+	records := 120_000
 	if os.Getenv("DOSSIER_PROVE") == "1" {
 		records = 5_000_000
 	}
