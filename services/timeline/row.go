@@ -59,9 +59,8 @@ type builder struct {
 	arena []byte // the JSON of the block: one growing buffer, since columns refer to parts of it
 }
 
-// block builds the block of rows. It is valid until reset.
+// block builds the block of rows. It is valid until reset, which must come before the next one.
 func (b *builder) block(rows []Row) *Block {
-	b.reset()
 	b.grow(len(rows))
 	for _, r := range rows {
 		b.append(r)
