@@ -73,6 +73,7 @@ type intake struct {
 	endpoint  string
 	call      string // Segment's call; empty on the batch path
 	native    bool
+	cloud     bool // native events in the form of CloudEvents
 	parts     parts
 	context   canonical.Node // of a batch
 	shared    int            // bytes of context, which every item of the batch carries
@@ -230,6 +231,13 @@ func (in *intake) item(i int, raw, text []byte) *failure {
 	defer doc.Release()
 	item := doc.Root()
 	refusal := in.sender.Limits.Check(item, len(raw))
+	if refusal == nil && in.cloud {
+		var unwrapped *canonical.Doc
+		if unwrapped, refusal = in.unwrap(item); refusal == nil {
+			defer unwrapped.Release()
+			item = unwrapped.Root()
+		}
+	}
 	if refusal == nil {
 		refusal = in.mapItem(item)
 	}
@@ -244,6 +252,19 @@ func (in *intake) item(i int, raw, text []byte) *failure {
 		in.refuse(i, raw, id, refusal)
 	}
 	return nil
+}
+
+// unwrap makes a native event of a CloudEvent.
+func (in *intake) unwrap(item canonical.Node) (*canonical.Doc, *schema.Refusal) {
+	text, refusal := native.FromCloudEvent(item)
+	if refusal != nil {
+		return nil, refusal
+	}
+	doc, err := canonical.Parse(text, canonical.Limits{Depth: in.sender.Limits.Depth})
+	if err != nil && !errors.As(err, &refusal) {
+		refusal = schema.Refuse(channel.CodeNotJSON, "the event cannot be read", "send one JSON object")
+	}
+	return doc, refusal
 }
 
 func (in *intake) mapItem(item canonical.Node) *schema.Refusal {

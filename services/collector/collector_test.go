@@ -413,3 +413,45 @@ func TestErasedPersons(t *testing.T) {
 		t.Fatalf("%v, epoch %d", err, e.Key.Epoch)
 	}
 }
+
+func TestCloudEvents(t *testing.T) {
+	r := newRig(t, Limits{})
+	data := `{"account":{"kind":"crm_id","value":"7"},"text":"hello"}`
+	structured := `{"specversion":"1.0","id":"e1","source":"/desk","type":"com.example.message.received","time":"2026-03-01T11:00:00Z","data":` + data + `}`
+	const contentType = "Content-Type"
+	for name, a := range map[string]answer{
+		"structured": r.post(t, "/v1/events", serverKey, structured, contentType, "application/cloudevents+json; charset=utf-8"),
+		"batch":      r.post(t, "/v1/events", serverKey, "["+structured+"]", contentType, "application/cloudevents-batch+json"),
+		"binary": r.post(t, "/v1/events", serverKey, data, contentType, "application/json", "ce-specversion", "1.0", "ce-id", "e1",
+			"ce-source", "/desk", "ce-type", "com.example.message.received", "ce-time", "2026-03-01T11:00:00Z"),
+	} {
+		if a.status != 200 || a.Accepted != 1 {
+			t.Fatalf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	events := r.events(t)
+	for _, e := range events {
+		if e.ID != events[0].ID || e.Type != schema.TypeMessageReceived || e.Account.Value != "7" || e.OccurredAt.String() != "2026-03-01T11:00:00Z" {
+			t.Fatalf("%+v", e)
+		}
+	}
+	own := `{"specversion":"1.0","id":"e2","source":"/shop","type":"com.example.basket.left","subject":"u1","data":{"items":3}}`
+	if a := r.post(t, "/v1/events", serverKey, own, contentType, "application/cloudevents+json"); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if e := r.events(t)[3]; e.Type != schema.TypeTrackPerformed || e.Name != "com.example.basket.left" || e.Account.Value != "u1" || string(e.Properties) != `{"items":3}` {
+		t.Fatalf("%+v", e)
+	}
+	for body, code := range map[string]string{
+		`{"specversion":"0.3","id":"e2","source":"/shop","type":"a"}`:                                   channel.CodeFieldInvalid,
+		`{"specversion":"1.0","source":"/shop","type":"a"}`:                                             channel.CodeFieldInvalid,
+		`{"specversion":"1.0","id":"e","source":"/shop","type":"a","data":"text"}`:                      channel.CodeFieldInvalid,
+		`{"specversion":"1.0","id":"e","source":"/shop","type":"x.message.received","data":{"mood":1}}`: channel.CodeFieldUnknown,
+		`{"specversion":"1.0","id":"e","source":"/shop","type":"x.profile.erased"}`:                     channel.CodeScopeMissing,
+		`7`: channel.CodeNotAnObject,
+	} {
+		if a := r.post(t, "/v1/events", serverKey, body, contentType, "application/cloudevents+json"); a.code() != code {
+			t.Errorf("%s: %d %s", body, a.status, a.body)
+		}
+	}
+}

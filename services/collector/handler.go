@@ -1,9 +1,11 @@
 package collector
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -74,11 +76,15 @@ func (c *Collector) ingest(w http.ResponseWriter, r *http.Request, in *intake) i
 		return answerFailure(w, f)
 	}
 	in.c = c
-	if f = in.takeApart(b.bytes, r.Header.Get("Content-Type")); f == nil && !known {
-		who, f = c.findInBody(w, in, b.bytes, scheme)
+	text := b.bytes
+	if in.native {
+		text = in.cloudEvent(r.Header, text)
+	}
+	if f = in.takeApart(text, r.Header.Get("Content-Type")); f == nil && !known {
+		who, f = c.findInBody(w, in, text, scheme)
 	}
 	if f == nil {
-		f = c.prepare(in, who, b.bytes)
+		f = c.prepare(in, who, text)
 	}
 	b.release()
 	if f == nil {
@@ -158,6 +164,31 @@ func unauthorized(w http.ResponseWriter, code, reason string) *failure {
 
 func isNDJSON(contentType string) bool {
 	return strings.Contains(contentType, "ndjson") || strings.Contains(contentType, "jsonl") || strings.Contains(contentType, "json-seq")
+}
+
+// cloudEvent recognises CloudEvents by the headers of their HTTP binding. One in binary mode, whose attributes are headers, becomes
+// its structured form.
+func (in *intake) cloudEvent(header http.Header, text []byte) []byte {
+	contentType := header.Get("Content-Type")
+	in.cloud = strings.HasPrefix(contentType, "application/cloudevents")
+	if in.cloud || header.Get("Ce-Specversion") == "" {
+		return text
+	}
+	in.cloud = true
+	out := []byte{'{'}
+	for _, name := range [...]string{"specversion", "id", "source", "type", "time", "subject"} {
+		if value := header.Get("Ce-" + name); value != "" {
+			if plain, err := url.PathUnescape(value); err == nil { // the binding percent-encodes what is not printable ASCII
+				value = plain
+			}
+			out = append(canonical.AppendString(out, name), ':')
+			out = append(canonical.AppendString(out, value), ',')
+		}
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		text = []byte("null")
+	}
+	return append(append(append(out, `"data":`...), text...), '}')
 }
 
 func preflight(w http.ResponseWriter, r *http.Request) int {

@@ -182,7 +182,9 @@ func (v *event) whence() {
 	}
 	p := &e.Provenance
 	p.Trust, p.Mapping, p.Country = v.s.Trust, Mapping, v.source.Country
-	p.MessageID = v.reference("messageId")
+	id, r := channel.Scalar(v.item.Get("messageId"), "messageId")
+	v.refuse(r)
+	p.MessageID = id
 	v.refuse(v.s.Limits.CheckMessageID(p.MessageID))
 	if country := v.text("country"); country != "" {
 		if !channel.IsCountry(country) {
