@@ -9,9 +9,9 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-// Beside lists what stands beside a persona's values, as short hashes, sorted: its values of unique kinds and of core kinds, and
-// the sounds of its given names (of its family names, if it has no given one). It is what HubState counts, see besideKey. The lowest
-// bit says that a client key said it.
+// Beside lists what stands beside a persona's values, as short hashes, sorted: its values of unique kinds, and the sounds of its given
+// names (of its family names, if it has no given one). It is what HubState counts, see BesideKey. The lowest bit says that a
+// client key said it.
 func (p *Persona) Beside(rules *Rules) []uint64 {
 	var out []uint64
 	said := uint64(0)
@@ -21,7 +21,7 @@ func (p *Persona) Beside(rules *Rules) []uint64 {
 	for i := range p.Keys {
 		e := &p.Keys[i]
 		rule, _ := rules.rule(e.Kind)
-		if (rule.Unique || rule.Strength == Core) && rules.Links(p, e) {
+		if rule.Unique && rules.Links(p, e) {
 			out = append(out, shorten(e.Hash)|said)
 		}
 	}

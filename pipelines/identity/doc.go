@@ -22,6 +22,10 @@
 //
 // # What it deliberately does not do
 //
+// It does not stop a flood: whoever has a client key can invent personas that carry another's e-mail, and past Rules.HubSize or
+// Rules.QuarantineSize of them the value, or the component, is given up for all, visibly. What client keys say makes no contact
+// point generic by degree, and joins and parts no two known people below these sizes.
+//
 // It keeps no trace: Why and How run the same pure function again over the region and listen to it. It never decides by
 // arrival, by a clock or at random, and it does no I/O: a Graph gives it what is known.
 package identity

@@ -234,7 +234,8 @@ func (s *resolver) refuse(a, b int32, rule Rule, key Key, reason Reason) {
 }
 
 // forbidden says whether a constraint keeps two components apart; "" if none does. Constraints are weighed in the order of their
-// force. Stratum 0 knows separations, unique kinds and limits; stratum 1 also names and birth dates.
+// force. Stratum 0 knows separations, unique kinds and limits; stratum 1 also names and birth dates, but for client personas
+// of one user id: they may say what they like.
 func (s *resolver) forbidden(a, b int32, rule Rule) Reason {
 	for _, pair := range s.separated {
 		p, q := s.find(pair[0]), s.find(pair[1])
@@ -249,7 +250,7 @@ func (s *resolver) forbidden(a, b int32, rule Rule) Reason {
 	if reason := conflict(x, y, func() bool { return rule.Stratum() > 0 && s.sameFullName(x, y) }); reason != "" {
 		return reason
 	}
-	if rule.Stratum() == 0 {
+	if rule.Stratum() == 0 || rule == RuleClient {
 		return ""
 	}
 	if s.rules.GivenNames && s.relation(x, y) == name.Different {

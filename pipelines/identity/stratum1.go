@@ -75,12 +75,13 @@ func (s *resolver) merge() {
 	}
 }
 
-// client brings client personas, and others that only declare the value, to the server persona of the same user id, one by one: what
-// one of them claims keeps no other from it. Client personas without a server persona join each other.
+// client brings client personas to the server persona of the same user id, one by one, whatever name they give: what one of them claims
+// keeps no other from it. Others that only declare such a value, a card typed into a survey, come after, with their names. Client
+// personas without a server persona join each other.
 func (s *resolver) client() {
-	s.claim(RuleClient, schema.AssuranceDeclared, Core,
-		func(root int32) bool { return s.rank(root) < rankKnown },
-		func(root int32) bool { return s.rank(root) == rankKnown })
+	known := func(root int32) bool { return s.rank(root) == rankKnown }
+	s.claim(RuleClient, schema.AssuranceDeclared, Core, func(root int32) bool { return s.rank(root) == rankClaimed }, known)
+	s.claim(RuleAttach, schema.AssuranceDeclared, Core, func(root int32) bool { return s.rank(root) < rankClaimed }, known)
 	for i := range s.hubs {
 		h := &s.hubs[i]
 		if h.rule.Strength != Core {
