@@ -122,6 +122,7 @@ func (i *installation) start(ctx context.Context) error {
 	if err := i.startRoles(ctx); err != nil {
 		return err
 	}
+	i.registerMetrics()
 	i.serve()
 	return i.ready(ctx)
 }
