@@ -60,7 +60,8 @@ func (s *State) foldConsents(e *schema.Event, kinds Kinds) (changed bool) {
 			OccurredAt: e.OccurredAt, Event: e.ID, LegalBasis: c.LegalBasis, TextVersion: c.TextVersion, Proof: c.Proof, Expiry: c.Expiry,
 		}
 		if c.Kind != "" {
-			said.Normal, _ = normalize(kinds, c.Kind, c.Value, e.Provenance.Country)
+			said.Kind = kinds.Name(c.Kind)
+			said.Normal, _ = normalize(kinds, said.Kind, c.Value, e.Provenance.Country)
 		}
 		changed = s.statement(&said) || changed
 	}

@@ -8,6 +8,8 @@ import (
 
 // Kinds is what this package must know of identifier kinds.
 type Kinds interface {
+	// Name is the one name of a kind, whatever a source calls it.
+	Name(kind string) string
 	// Normalize gives the normal form of a value, or the reason why it identifies nobody. It is a pure function.
 	Normalize(kind, value, country string) (normal string, refusal error)
 	// ContactPoint says whether a person can be reached by values of the kind.
@@ -18,6 +20,9 @@ type Kinds interface {
 
 // Registry is the Kinds of package identifier. It may be used from any goroutine.
 type Registry struct{}
+
+// Name looks the kind up.
+func (Registry) Name(kind string) string { return identifier.Of(kind).Name }
 
 // Normalize is identifier.Normalize.
 func (Registry) Normalize(kind, value, country string) (string, error) {
@@ -33,8 +38,13 @@ func (Registry) Evidence(kind string) bool { return identifier.Of(kind).Evidence
 // Memory remembers what other Kinds answered for recent values, which changes their speed only. It must not be used concurrently.
 type Memory struct {
 	Kinds
-	seen     map[question]answer
-	evidence map[string]bool
+	seen  map[question]answer
+	kinds map[string]kind
+}
+
+type kind struct {
+	name     string
+	evidence bool
 }
 
 type question struct{ kind, value, country string }
@@ -49,7 +59,7 @@ const remembered = 1 << 15
 
 // NewMemory remembers the answers of kinds.
 func NewMemory(kinds Kinds) *Memory {
-	return &Memory{kinds, map[question]answer{}, map[string]bool{}}
+	return &Memory{kinds, map[question]answer{}, map[string]kind{}}
 }
 
 // Normalize answers from memory, or asks and remembers.
@@ -67,15 +77,21 @@ func (m *Memory) Normalize(kind, value, country string) (string, error) {
 	return a.normal, a.err
 }
 
+// Name answers from memory, or asks and remembers.
+func (m *Memory) Name(of string) string { return m.kind(of).name }
+
 // Evidence answers from memory, or asks and remembers.
-func (m *Memory) Evidence(kind string) bool {
-	is, found := m.evidence[kind]
+func (m *Memory) Evidence(of string) bool { return m.kind(of).evidence }
+
+func (m *Memory) kind(of string) kind {
+	k, found := m.kinds[of]
 	if !found {
-		if len(m.evidence) >= remembered {
-			clear(m.evidence)
+		if len(m.kinds) >= remembered {
+			clear(m.kinds)
 		}
-		is = m.Kinds.Evidence(kind)
-		m.evidence[strings.Clone(kind)] = is
+		of = strings.Clone(of)
+		k = kind{m.Kinds.Name(of), m.Kinds.Evidence(of)}
+		m.kinds[of] = k
 	}
-	return is
+	return k
 }

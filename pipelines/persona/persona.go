@@ -176,10 +176,10 @@ func (s *State) foldIdentifier(e *schema.Event, id *schema.Identifier, kinds Kin
 		return false
 	}
 	seen := Identifier{
-		Kind: id.Kind, Value: id.Value, Assurance: believable(e.Provenance.Trust, id.Assurance),
+		Kind: kinds.Name(id.Kind), Value: id.Value, Assurance: believable(e.Provenance.Trust, id.Assurance),
 		First: e.OccurredAt, Last: e.OccurredAt, SupersededBy: id.SupersededBy,
 	}
-	seen.Normal, seen.Unusable = normalize(kinds, id.Kind, id.Value, e.Provenance.Country)
+	seen.Normal, seen.Unusable = normalize(kinds, seen.Kind, id.Value, e.Provenance.Country)
 	if seen.SupersededBy != "" {
 		seen.SupersededAt = e.OccurredAt
 	}

@@ -33,14 +33,14 @@ func anEvent(t *rapid.T) *schema.Event {
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "identifiers") {
 		e.Identifiers = append(e.Identifiers, schema.Identifier{
-			Kind:         rapid.SampledFrom([]string{"email", "phone", "cookie"}).Draw(t, "kind"),
+			Kind:         rapid.SampledFrom([]string{"email", "mail", "phone", "cookie"}).Draw(t, "kind"),
 			Value:        rapid.SampledFrom([]string{"Ann@x.fr", "ann@x.fr", "0612345678", "+33612345678", "null", "c1"}).Draw(t, "id"),
 			Assurance:    schema.Assurance(rapid.IntRange(1, 3).Draw(t, "assurance")),
 			SupersededBy: rapid.SampledFrom([]string{"", "", "n1", "n2"}).Draw(t, "next")})
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "consents") {
 		e.Consents = append(e.Consents, schema.Consent{
-			Kind: rapid.SampledFrom([]string{"", "email"}).Draw(t, "point"), Value: "ann@x.fr", Channel: schema.ChannelEmail, Purpose: "news",
+			Kind: rapid.SampledFrom([]string{"", "email", "mail"}).Draw(t, "point"), Value: "ann@x.fr", Channel: schema.ChannelEmail, Purpose: "news",
 			State: schema.ConsentState(rapid.IntRange(1, 3).Draw(t, "state"))})
 	}
 	return e

@@ -98,6 +98,11 @@ func (s *Service) foldAll(ctx context.Context, w *worker, ends []int64) error {
 			return err
 		case <-mayServe:
 			serving = nil
+			s.swaps.Go(func() { // beside, since it waits for an exchange that may wait for this loop
+				if err := s.tidy(); err != nil {
+					s.fail(err)
+				}
+			})
 			for _, sink := range s.config.Sinks {
 				running.Go(func() { s.handOut(ctx, p, sink) })
 			}

@@ -32,11 +32,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
@@ -107,7 +108,7 @@ type Service struct {
 	ended    error         // why Run ended
 
 	failed chan error // ends Run
-	swaps  sync.WaitGroup
+	swaps  sync.WaitGroup // exchanges of workers, and what they leave behind
 }
 
 // worker folds the log into one projection.
@@ -169,6 +170,35 @@ func folderOf(workspace string, rules *identity.Rules) (string, error) {
 	return hex.EncodeToString(h[:8]), nil
 }
 
+// files is where the folders are.
+func (c *Config) files() vfs.FS {
+	if c.Store.FS != nil {
+		return c.Store.FS
+	}
+	return vfs.Default
+}
+
+// tidy removes the folders of rules that are not in force any more, such as those of a configuration that changed while nothing ran.
+func (s *Service) tidy() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	files := s.config.files()
+	names, err := files.List(s.config.Folder)
+	if err != nil {
+		return fmt.Errorf("list identity states: %w", err)
+	}
+	for _, name := range names {
+		used := filepath.Base(s.current.projection.dir) == name || s.next != nil && filepath.Base(s.next.projection.dir) == name
+		if b, err := hex.DecodeString(name); used || err != nil || len(b) != 8 {
+			continue
+		}
+		if err := files.RemoveAll(filepath.Join(s.config.Folder, name)); err != nil {
+			return fmt.Errorf("remove a former identity state: %w", err)
+		}
+	}
+	return nil
+}
+
 func (s *Service) open(ctx context.Context, rules *identity.Rules) (*worker, error) {
 	name, err := folderOf(s.config.Workspace, rules)
 	if err != nil {
@@ -178,7 +208,7 @@ func (s *Service) open(ctx context.Context, rules *identity.Rules) (*worker, err
 	p, err := openProjection(ctx, dir, &s.config, rules)
 	if errors.Is(err, eventlog.ErrOtherLog) {
 		s.logger.Warn("identity: the state belongs to another log and is built anew", "folder", dir, "reason", err)
-		if err := os.RemoveAll(dir); err != nil {
+		if err := s.config.files().RemoveAll(dir); err != nil {
 			return nil, fmt.Errorf("remove identity state: %w", err)
 		}
 		p, err = openProjection(ctx, dir, &s.config, rules)
@@ -354,7 +384,7 @@ func (s *Service) swap(ctx context.Context, next *worker) error {
 	s.current, s.next, s.settings = next, nil, s.config.Settings
 	close(next.serving)
 	s.logger.Info("identity: answers come from the state under the new rules", "configuration", s.settings.Hash)
-	if err := errors.Join(old.close(), os.RemoveAll(old.projection.dir)); err != nil {
+	if err := errors.Join(old.close(), s.config.files().RemoveAll(old.projection.dir)); err != nil {
 		return fmt.Errorf("let go of the state under the old rules: %w", err)
 	}
 	return nil

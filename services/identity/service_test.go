@@ -98,7 +98,7 @@ func TestGenericValue(t *testing.T) {
 	r := start(t, inMemory(log))
 	var at schema.Position
 	for i := range 300 {
-		at = log.addEvents(0, contact("calls", "crm_id", fmt.Sprint("r", i), schema.Instant(i)*day, number, trait("first_name", []string{"Jean", "Marie", "Paul"}[i%3])))
+		at = log.addEvents(0, contact("calls", "user_id", fmt.Sprint("r", i), schema.Instant(i)*day, number, trait("first_name", []string{"Jean", "Marie", "Paul"}[i%3])))
 		if i%37 == 0 {
 			must(t, r.WaitFor(t.Context(), at))
 		}

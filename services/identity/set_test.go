@@ -246,6 +246,18 @@ func TestLostStateIsBuiltAnew(t *testing.T) {
 	}
 	r.stop()
 
+	strict := identity.DefaultRules()
+	strict.GenericDegree = 5
+	must(t, strict.Prepare())
+	c.Settings.Rules = strict // changed while nothing ran: the former state goes when the new one answers
+	r = start(t, c)
+	r.await(func() bool {
+		folders, err := filepath.Glob(filepath.Join(c.Folder, "*"))
+		must(t, err)
+		return len(folders) == 1
+	})
+	r.stop()
+
 	other.parts[1] = other.parts[1][:20] // it lost its end
 	r = start(t, c)
 	if got := r.export(); got == want {

@@ -160,24 +160,22 @@ func (v *View) carriers(kind, value, country string, o *Owners, f func(identity.
 	return nil
 }
 
-// keys are the keys that a value may be meant as: under the kind as given and under the registry's name for it, read by each country. A
-// value that cannot be read has none.
+// keys are the keys that a value may be meant as, read by each country. A value that cannot be read has none.
 func (v *View) keys(kind, value, country string) []identity.Key {
-	countries := v.settings.Countries
+	countries := append([]string{""}, v.settings.Countries...)
 	if country != "" {
 		countries = []string{country}
 	}
+	name := identifier.Of(kind).Name
 	var out []identity.Key
-	for _, k := range []string{kind, identifier.Of(kind).Name} {
-		for _, c := range append([]string{""}, countries...) {
-			normal, err := identifier.Normalize(k, value, c)
-			if err != nil {
-				continue
-			}
-			key := identity.Key{Kind: k, Hash: v.worker.projection.hash.IdentifierHash(k, normal)}
-			if !slices.Contains(out, key) {
-				out = append(out, key)
-			}
+	for _, c := range countries {
+		normal, err := identifier.Normalize(name, value, c)
+		if err != nil {
+			continue
+		}
+		key := identity.Key{Kind: name, Hash: v.worker.projection.hash.IdentifierHash(name, normal)}
+		if !slices.Contains(out, key) {
+			out = append(out, key)
 		}
 	}
 	return out
