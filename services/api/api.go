@@ -32,6 +32,8 @@ type API struct {
 	Config
 	schema     *graphql.Schema
 	operations *prometheus.HistogramVec
+
+	bodyTimeout time.Duration // for a body to arrive
 }
 
 // New prepares the API. It panics when the SDL and the resolvers disagree, which no input can bring about.
@@ -52,7 +54,7 @@ func New(c Config) *API {
 	if err != nil {
 		panic(fmt.Errorf("services/api: %w", err))
 	}
-	a := &API{Config: c, schema: schema, operations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	a := &API{Config: c, schema: schema, bodyTimeout: 10 * time.Second, operations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "dossier_graphql_operation_seconds", Help: "Time to answer a GraphQL operation, by the outcome: ok, or the code of the first error.",
 		Buckets: []float64{.001, .002, .005, .01, .015, .025, .05, .08, .15, .3, .6, 1.5, 5, 10},
 	}, []string{"outcome"})}

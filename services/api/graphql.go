@@ -47,7 +47,7 @@ func (a *API) graphql(w http.ResponseWriter, r *http.Request) {
 	}
 	var request graphql.Request
 	if err == nil {
-		request, err = read(w, r)
+		request, err = a.read(w, r)
 	}
 	status, response := http.StatusOK, (*graphql.Response)(nil)
 	if err != nil {

@@ -18,17 +18,16 @@ import (
 	"github.com/dossier-cdp/dossier/graphql"
 )
 
-const (
-	maxBody     = 2 << 20          // bytes of a POST, which may carry a whole configuration
-	bodyTimeout = 10 * time.Second // for a body to arrive
-)
+// maxBody is how many bytes a POST has, which may carry a whole configuration.
+const maxBody = 2 << 20
 
 // toExplorer says whether a browser was pointed at /graphql.
 func toExplorer(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.URL.RawQuery == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// negotiate chooses the media type of the answer: the better liked of the two, the old one if both are liked as much.
+// negotiate chooses the media type of the answer: the better liked of the two. If both are liked as much, the client that names the
+// new one gets it, and one that takes anything gets the old one.
 func negotiate(accept []string) (string, error) {
 	if len(accept) == 0 {
 		return legacyType, nil
@@ -69,19 +68,19 @@ func negotiate(accept []string) (string, error) {
 	switch {
 	case old == 0 && current == 0:
 		return "", &refusal{http.StatusNotAcceptable, "NOT_ACCEPTABLE", "none of the media types in Accept is offered here", "accept " + responseType + " or " + legacyType}
-	case current > old:
+	case current > old, current == old && weights[responseType].exact == 3:
 		return responseType, nil
 	}
 	return legacyType, nil
 }
 
 // read takes the request of GraphQL out of one of HTTP. Every error is a *refusal.
-func read(w http.ResponseWriter, r *http.Request) (graphql.Request, error) {
+func (a *API) read(w http.ResponseWriter, r *http.Request) (graphql.Request, error) {
 	switch r.Method {
 	case http.MethodGet:
 		return readURL(r.URL.RawQuery)
 	case http.MethodPost:
-		return readBody(w, r)
+		return a.readBody(w, r)
 	}
 	return graphql.Request{}, &refusal{http.StatusMethodNotAllowed, graphql.CodeMethod, "GraphQL is asked by GET or POST", "POST a JSON body with query and variables"}
 }
@@ -118,7 +117,7 @@ func readURL(raw string) (graphql.Request, error) {
 	return out, nil
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) (out graphql.Request, err error) {
+func (a *API) readBody(w http.ResponseWriter, r *http.Request) (out graphql.Request, err error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
 		return out, &refusal{http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "the body is not declared as JSON", "send the header 'Content-Type: application/json'"}
@@ -129,7 +128,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (out graphql.Request, err 
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return out, &refusal{http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "a compressed body is not taken here", "send the body as it is"}
 	}
-	body, err := readAll(w, r)
+	body, err := a.readAll(w, r)
 	if err != nil {
 		return out, err
 	}
@@ -166,9 +165,9 @@ func readBody(w http.ResponseWriter, r *http.Request) (out graphql.Request, err 
 }
 
 // readAll reads a body within its bounds of size and time.
-func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (a *API) readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := control.SetReadDeadline(time.Now().Add(a.bodyTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, bad("the body cannot be read")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
