@@ -107,7 +107,7 @@ type Service struct {
 	wake     chan struct{} // tells Run that next changed
 	ended    error         // why Run ended
 
-	failed chan error // ends Run
+	failed chan error     // ends Run
 	swaps  sync.WaitGroup // exchanges of workers, and what they leave behind
 }
 
