@@ -20,3 +20,8 @@ type Log interface {
 	// Check fails, fatally, if the log is not the one that the checkpoint was made by.
 	Check(ctx context.Context, c eventlog.Checkpoint) error
 }
+
+var (
+	_ Feed = (*eventlog.Feed)(nil)
+	_ Log  = (*eventlog.Log)(nil)
+)
