@@ -1,0 +1,46 @@
+#!/bin/sh
+# Installs what the tests need beside Go: Chromium from the system's packages, and the npm packages of every testdata folder under
+# services/. Quick when nothing changed: a stamp in node_modules holds the digest of the lock file that was installed.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+say() { printf '%s\n' "test tools: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 ||
+	fail "node or npm is missing: install Node.js 20 or newer with npm"
+
+if ! command -v chromium >/dev/null 2>&1; then
+	command -v apt-get >/dev/null 2>&1 ||
+		fail "chromium is missing: install it from your system's packages, so that 'chromium' is on PATH"
+	if [ "$(id -u)" = 0 ]; then
+		sudo=
+	elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+		sudo='sudo -n'
+	else
+		fail "chromium is missing: run 'sudo apt-get install chromium'"
+	fi
+	say "installing chromium"
+	log=$(mktemp)
+	trap 'rm -f -- "$log"' EXIT
+	# shellcheck disable=SC2086 # $sudo is empty or two words
+	if ! { $sudo apt-get update && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y --no-install-recommends chromium; } >"$log" 2>&1; then
+		tail -n 5 "$log" >&2
+		fail "chromium could not be installed: install it from your system's packages, so that 'chromium' is on PATH"
+	fi
+fi
+
+find "$root/services" -name node_modules -prune -o -path '*/testdata/*' -name package.json -print | sort | while read -r manifest; do
+	folder=$(dirname -- "$manifest")
+	lock=$folder/package-lock.json
+	stamp=$folder/node_modules/.installed
+	[ -f "$lock" ] || fail "${lock#"$root/"} is missing: run 'npm install' there and commit it"
+	want=$(sha256sum <"$lock")
+	if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ]; then
+		continue
+	fi
+	say "installing the packages of ${folder#"$root/"}"
+	(cd "$folder" && npm ci --no-fund --no-audit --loglevel=error >&2) ||
+		fail "npm could not install the packages of ${folder#"$root/"}: check the network and npm's registry setting, then run it again"
+	printf '%s' "$want" >"$stamp"
+done

@@ -1,0 +1,10 @@
+// Package e2e tests the whole product as a user would: it builds the binary, starts it with `up` on embedded engines, sends it
+// events with the SDKs that users have, imports real files, kills it, and asks through the command line and GraphQL.
+//
+// There is nothing here but tests. What they know of the product is its outer contract: commands, paths, SDL, files of the data
+// folder. Figures are compared with recounts that read the input by themselves and share no code with the product.
+//
+//	DOSSIER_BINARY   the binary to test; default: built from this checkout
+//	DOSSIER_PROVE=1  full counts instead of those that fit into `make test`
+//	DOSSIER_SHARED   the folder of the data files; default: ../shared beside the checkout
+package e2e
