@@ -204,15 +204,6 @@ func IsCountry(s string) bool {
 // builtinBots are parts of user agents that announce a robot.
 var builtinBots = []string{"bot/", "bot;", "bot)", "spider", "crawler", "headlesschrome", "phantomjs", "slurp", "facebookexternalhit", "lighthouse", "pingdom", "uptimerobot"}
 
-// IsBot says whether a user agent is a robot's, by the source's list and the built-in one.
-func (s *Source) IsBot(userAgent string) bool {
-	if userAgent == "" {
-		return false
-	}
-	agent := strings.ToLower(userAgent)
-	return isBuiltinBot(agent) || s.listsBot(agent)
-}
-
 func isBuiltinBot(agent string) bool {
 	return slices.ContainsFunc(builtinBots, func(part string) bool { return strings.Contains(agent, part) })
 }
@@ -224,7 +215,8 @@ func (s *Source) listsBot(agent string) bool {
 // rememberedAgents bounds the memory of user agents that a Mapped has.
 const rememberedAgents = 256
 
-// isBot is Source.IsBot. It remembers what it found of recent user agents, which are few; that changes its speed only.
+// isBot says whether a user agent is a robot's, by the source's list and the built-in one. It remembers what it found of recent user
+// agents, which are few; that changes its speed only.
 func (m *Mapped) isBot(s *Source, userAgent string) bool {
 	if userAgent == "" {
 		return false

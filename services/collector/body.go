@@ -208,7 +208,7 @@ func decoder(wire *counter, encoding string) (source io.Reader, done func(), f *
 		if err != nil {
 			return nil, nothing, readFailure(err, wire, 0)
 		}
-		return z, func() { z.Close() }, nil //nolint:errcheck // a reader's Close reports what Read has reported
+		return z, func() { z.Close() }, nil // a reader's Close reports what Read has reported
 	case "br":
 		return brotli.NewReader(wire), nothing, nil
 	case "zstd":

@@ -20,8 +20,8 @@ import (
 func gzipped(s string) string {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	io.WriteString(z, s) //nolint:errcheck // a buffer takes everything
-	z.Close()            //nolint:errcheck
+	io.WriteString(z, s) // a buffer takes everything
+	z.Close()
 	return b.String()
 }
 
@@ -159,7 +159,7 @@ func TestSlowSenderIsCutOff(t *testing.T) {
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Basic c2VydmVyLWtleTo=\r\nContent-Length: 1000\r\n\r\n{\"batch\":[")
-	conn.SetReadDeadline(time.Now().Add(10 * time.Second)) //nolint:errcheck // a read that hangs is the failure
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second)) // a read that hangs is the failure
 	answer, err := io.ReadAll(conn)
 	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 408") || !strings.Contains(string(answer), "body_too_slow") {
 		t.Fatalf("%v %q", err, answer)
@@ -226,7 +226,7 @@ func TestBodiesTogetherAreBounded(t *testing.T) {
 	}
 	refused := 0
 	for _, conn := range conns {
-		conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond)) //nolint:errcheck // those within the budget stay silent
+		conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond)) // those within the budget stay silent
 		head := make([]byte, 12)
 		if _, err := io.ReadFull(conn, head); err == nil && string(head) == "HTTP/1.1 503" {
 			refused++

@@ -131,9 +131,9 @@ func TestAnalyticsNext(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() {
-				syscall.Kill(-browser.Process.Pid, syscall.SIGKILL) //nolint:errcheck // or it has ended
-				browser.Wait()                                      //nolint:errcheck // it was killed
-				os.RemoveAll(profile)                               //nolint:errcheck // a child that is still ending may write
+				syscall.Kill(-browser.Process.Pid, syscall.SIGKILL) // or it has ended
+				browser.Wait()                                      // it was killed
+				os.RemoveAll(profile)                               // a child that is still ending may write
 			}()
 
 			want := []string{"profile.identified ", "page.viewed Home", "track.performed Viewed", "track.performed Left"}

@@ -47,7 +47,7 @@ func open(path, declared string) (*input, error) {
 		return nil, fmt.Errorf("open the file: %w", err)
 	}
 	in := &input{file: file, read: &atomic.Int64{}}
-	in.close = append(in.close, func() { file.Close() }) //nolint:errcheck // nothing was written
+	in.close = append(in.close, func() { file.Close() }) // nothing was written
 	if stat, err := file.Stat(); err == nil {
 		in.size = stat.Size()
 	}

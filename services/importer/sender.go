@@ -108,7 +108,7 @@ func (s *sender) post(ctx context.Context, body []byte) (status int, o *outcome,
 	if err != nil {
 		return 0, nil, 0, err
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read to its end
+	defer response.Body.Close() // it was read to its end
 	text, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
 	if err != nil {
 		return 0, nil, 0, err

@@ -17,15 +17,6 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-func compile(t testing.TB, text string) *Mapping {
-	t.Helper()
-	m, err := Compile([]byte(text), time.LoadLocation)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
 // rowsOf reads lines of values separated by |, the first of which names the columns.
 func rowsOf(text string) []*Row {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
