@@ -126,13 +126,20 @@ type life struct {
 	*world
 	*Person
 	chance
-	sent int // events so far, for message ids
+	sent     int      // events so far, for message ids
+	browsers []string // anonymous ids of the person's own browsers
+	orders   int      // orders so far, for their numbers
+	cases    int
+	threads  int // conversations, surveys and reviews so far
 }
 
 func (w *world) live(p *Person) {
 	l := &life{world: w, Person: p, chance: chance{rand.New(rand.NewPCG(w.seed, uint64(p.Index)+1))}}
 	l.join()
+	l.consent()
 	l.shop()
+	l.stroll()
+	l.speak()
 }
 
 // messageID is the id of the life's next event.
