@@ -9,9 +9,8 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-// Beside lists what stands beside a persona's values, as short hashes, sorted: its values of unique kinds, and the sounds of its given
-// names (of its family names, if it has no given one). It is what HubState counts, see BesideKey. The lowest bit says that a
-// client key said it.
+// Beside lists what stands beside a persona's values, as short hashes, sorted: its values of unique kinds, and the sounds of its
+// names, given and family together. It is what HubState counts, see BesideKey. The lowest bit says that a client key said it.
 func (p *Persona) Beside(rules *Rules) []uint64 {
 	var out []uint64
 	said := uint64(0)
@@ -26,11 +25,7 @@ func (p *Persona) Beside(rules *Rules) []uint64 {
 		}
 	}
 	for _, n := range p.Names {
-		word := n.Given
-		if word == "" {
-			word = n.Family
-		}
-		out = append(out, hashText(name.Skeleton(word))&^1|said)
+		out = append(out, hashText(name.Skeleton(n.Given)+" "+name.Skeleton(n.Family))&^1|said)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

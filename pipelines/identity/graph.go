@@ -42,7 +42,7 @@ type Hub struct {
 // HubState is what a store keeps per key, beside the list of its carriers, to know without reading them whether the
 // value is generic: something that stands beside too many different people to be evidence of any.
 //
-// Degree is the number of distinct values of unique kinds and distinct given-name sounds that its carriers carry (Persona.Beside). A
+// Degree is the number of distinct values of unique kinds and distinct sounds of names that its carriers carry (Persona.Beside). A
 // carrier with neither adds nothing, so one person with fifty cookies makes nothing generic. A value with more than
 // Rules.HubSize carriers is generic whatever stands beside it.
 //
