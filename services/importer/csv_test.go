@@ -71,9 +71,9 @@ func TestAgreesWithTheStandardReader(t *testing.T) {
 
 // TestRowsWithoutAnEnd: a quote that is never closed costs its own line, however long the file is.
 func TestRowsWithoutAnEnd(t *testing.T) {
-	text := "1,\"open\n" + strings.Repeat("2,fine\n", 1_000_000)
+	text := "1,\"open\n" + strings.Repeat("2,fine\n", 200_000)
 	rows, faults, err := readAll(strings.NewReader(text), ',')
-	if err != nil || faults != 1 || len(rows) != 1_000_000 {
+	if err != nil || faults != 1 || len(rows) != 200_000 {
 		t.Fatalf("%d rows, %d faults, %v", len(rows), faults, err)
 	}
 }

@@ -31,13 +31,15 @@ func importShared(t *testing.T, url, name string, m *mapping.Mapping, files ...s
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s.Accepted != s.Read || !s.Complete() {
+		t.Fatalf("%s: read %d, accepted %d: %+v", name, s.Read, s.Accepted, refusedLines(t, s))
+	}
 	return s
 }
 
-// TestEveryDataFile imports each file of the data folder by its mapping. The counts of rows are those of the data's README, or are
+// TestEveryDataFile imports each file of the data folder by its mapping, but for those that have a test of their own below. The counts of rows are those of the data's README, or are
 // counted by a reader of its own.
 func TestEveryDataFile(t *testing.T) {
-	olist := []string{"care/olist/orders.csv", "care/olist/customers.csv", "care/olist/order_items.csv", "care/olist/order_payments.csv", "care/olist/order_reviews.csv", "care/olist/products.csv", "care/olist/categories.csv", "care/olist/sellers.csv"}
 	for _, c := range []struct {
 		mapping string
 		files   []string // the first is imported
@@ -48,13 +50,10 @@ func TestEveryDataFile(t *testing.T) {
 		{"fake_1000", []string{"identity/fake_1000.csv"}, 1000, false},
 		{"febrl3", []string{"identity/febrl3.csv"}, 5000, false},
 		{"historical", []string{"identity/historical.csv"}, 25329, false},
-		{"airline_tweets", []string{"care/airline_tweets.csv"}, 10078, false},
-		{"cdnow", []string{"care/cdnow.txt"}, 69659, false},
 		{"cdnow_expected", []string{"care/cdnow_expected.csv"}, 0, true},
 		{"olist_products", []string{"care/olist/products.csv"}, 0, true},
 		{"olist_sellers", []string{"care/olist/sellers.csv"}, 0, true},
 		{"olist_categories", []string{"care/olist/categories.csv"}, 0, true},
-		{"olist_orders", olist, 8135, false},
 		{"verbatim_dev", []string{"verbatim/dev.tsv.gz"}, 13765, false},
 		{"verbatim_train", []string{"verbatim/train.tsv.gz"}, 59463, false}, // in lines; its quotes are characters
 	} {
@@ -67,8 +66,8 @@ func TestEveryDataFile(t *testing.T) {
 			if c.skipped != (s.Skipped != "") {
 				t.Fatalf("%+v", s)
 			}
-			if s.Read != c.rows || s.Accepted != c.rows || !s.Complete() {
-				t.Fatalf("%+v %+v", s, refusedLines(t, s))
+			if s.Read != c.rows {
+				t.Fatalf("read %d rows of %d", s.Read, c.rows)
 			}
 			if int64(len(log.events)) != s.Events || s.Events < c.rows {
 				t.Fatalf("%d events of %d accepted: some fell together", len(log.events), s.Events)
@@ -161,9 +160,7 @@ func TestOlist(t *testing.T) {
 		"customers.csv": "olist_customers", "orders.csv": "olist_orders", "order_items.csv": "olist_order_items",
 		"order_payments.csv": "olist_order_payments", "order_reviews.csv": "olist_order_reviews",
 	} {
-		if s := importShared(t, server.URL, file, mappingFile(t, name), all...); !s.Complete() || s.Accepted != s.Read {
-			t.Fatalf("%s: %+v %+v", file, s, refusedLines(t, s))
-		}
+		importShared(t, server.URL, file, mappingFile(t, name), all...)
 	}
 	got, personas := accounts{}, map[string]schema.PersonaID{}
 	for _, e := range log.events {
@@ -202,7 +199,9 @@ func TestOlist(t *testing.T) {
 // TestCDNOW compares each customer's purchases with a recount: rows that repeat exactly all stay.
 func TestCDNOW(t *testing.T) {
 	log, server := target(t)
-	importShared(t, server.URL, "cdnow.txt", mappingFile(t, "cdnow"), "care/cdnow.txt")
+	if s := importShared(t, server.URL, "cdnow.txt", mappingFile(t, "cdnow"), "care/cdnow.txt"); s.Read != 69659 || len(log.events) != 69659 {
+		t.Fatalf("%d rows, %d events", s.Read, len(log.events))
+	}
 	got, want := accounts{}, accounts{}
 	for _, e := range log.events {
 		got.add(e.Account.Value, e.Type, e.Amount, e.OccurredAt.String())
@@ -232,7 +231,9 @@ func TestCDNOW(t *testing.T) {
 // TestTweets checks that every tweet is by its author and to the right brand.
 func TestTweets(t *testing.T) {
 	log, server := target(t)
-	importShared(t, server.URL, "airline_tweets.csv", mappingFile(t, "airline_tweets"), "care/airline_tweets.csv")
+	if s := importShared(t, server.URL, "airline_tweets.csv", mappingFile(t, "airline_tweets"), "care/airline_tweets.csv"); s.Read != 10078 || len(log.events) != 10078 {
+		t.Fatalf("%d rows, %d events", s.Read, len(log.events))
+	}
 	byID := map[string]*schema.Event{}
 	for _, e := range log.events {
 		byID[e.Entity] = e
