@@ -7,8 +7,6 @@ import (
 	"syscall"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/archive"
@@ -106,34 +104,10 @@ func size(n int64) string {
 // figures are what the installation measures of itself.
 type figures struct{ i *installation }
 
-// Freshness is the time from accepted to visible since the start, interpolated from the histogram that /metrics shows.
+// Freshness is the time from accepted to visible, over the last minutes.
 func (f figures) Freshness() graphql.Freshness {
-	families, err := f.i.registry.Gather()
-	if err != nil {
-		f.i.logger.Warn("figures cannot be gathered", "error", err)
-		return graphql.Freshness{}
-	}
-	for _, family := range families {
-		if family.GetName() == "dossier_timeline_freshness_seconds" && len(family.GetMetric()) == 1 {
-			h := family.GetMetric()[0].GetHistogram()
-			return graphql.Freshness{N: int64(h.GetSampleCount()), P50: quantile(h, .5), P90: quantile(h, .9), P99: quantile(h, .99)}
-		}
-	}
-	return graphql.Freshness{}
-}
-
-// quantile interpolates linearly within the bucket that holds it.
-func quantile(h *dto.Histogram, q float64) float64 {
-	rank := q * float64(h.GetSampleCount())
-	var below, from float64
-	for _, b := range h.GetBucket() {
-		count, bound := float64(b.GetCumulativeCount()), b.GetUpperBound()
-		if count >= rank && count > below {
-			return from + (bound-from)*(rank-below)/(count-below)
-		}
-		below, from = count, bound
-	}
-	return from
+	r := f.i.timeline.Freshness()
+	return graphql.Freshness{N: int64(r.N), P50: r.P50, P90: r.P90, P99: r.P99}
 }
 
 // MapBehind is how many commits of identity the persona map in ClickHouse has yet to see.
