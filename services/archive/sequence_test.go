@@ -135,7 +135,9 @@ func (w *world) role(store archive.Store) *archive.Role {
 	return archive.New(archive.Config{Source: w.client, Store: store, Topics: []schema.Topic{topic}, Generation: 1})
 }
 
-func part(partition int32) archive.Part { return archive.Part{Topic: topic.Name, Generation: 1, Partition: partition} }
+func part(partition int32) archive.Part {
+	return archive.Part{Topic: topic.Name, Generation: 1, Partition: partition}
+}
 
 // read checks that the sequence from an offset to the end is what was acknowledged, by a fresh reader or the one that has
 // lived through everything.

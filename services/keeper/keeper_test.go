@@ -74,7 +74,8 @@ func TestRingsStay(t *testing.T) {
 	k := mustOpen(t, dir, masterA, diskFiles{})
 	main := mustKey(t, mustRing(t, k, "main"), ann, standard(0, 1990))
 	other := mustKey(t, mustRing(t, k, "other"), ann, standard(0, 2028))
-	if mustRing(t, k, "main") != mustRing(t, k, "main") {
+	first, second := mustRing(t, k, "main"), mustRing(t, k, "main")
+	if first != second {
 		t.Error("two callers have two rings")
 	}
 	if k.Version("main") != 1 || k.Version("none") != 0 {

@@ -130,10 +130,7 @@ func (t *Timeline) Run(ctx context.Context) error {
 	group.Go(func() error { return t.index.fill(ctx2) }) // until then the store answers
 	for _, p := range t.partitions {
 		group.Go(func() error {
-			if err := p.run(ctx2); err != nil {
-				return fmt.Errorf("write partition %d of the timeline: %w", p.number, err)
-			}
-			return nil
+			return fmt.Errorf("write partition %d of the timeline: %w", p.number, p.run(ctx2)) // it ends with an error only
 		})
 	}
 	return ignoreEnd(ctx, group.Wait())

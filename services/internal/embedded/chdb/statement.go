@@ -8,8 +8,8 @@ import (
 type route uint8
 
 const (
-	// whole: run it, then answer with everything (DDL, SHOW, INSERT … SELECT, INSERT … VALUES with the rows in the text).
-	whole route = iota
+	// The zero route, whole: run it, then answer with everything (DDL, SHOW, INSERT … SELECT, INSERT … VALUES with the rows in the text).
+	_ route = iota
 	// streamed: the answer comes in chunks (SELECT and its spellings).
 	streamed
 	// fed: an INSERT whose rows come as formatted bytes.

@@ -488,13 +488,11 @@ func (e *Engine) startChild() (_ *child, err error) {
 	}
 	defer stderr2.Close()
 	cmd.Stdin, cmd.Stderr = stdin, stderr2
-	socket := os.Stdin // a placeholder at descriptor 3 for a server, which binds its own port
+	socket := stdin // a placeholder at descriptor 3 for a server, which binds its own port
 	if e.listener != nil {
 		if socket, err = e.listener.File(); err == nil {
 			defer socket.Close()
 		}
-	} else {
-		socket = stdin
 	}
 	if err == nil {
 		cmd.ExtraFiles = []*os.File{socket, report4}
