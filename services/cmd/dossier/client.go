@@ -111,13 +111,18 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 	}
 	defer response.Body.Close()
 	var answer struct {
-		Error apiError `json:"error"`
+		Error  apiError       `json:"error"`
+		Errors []graphqlError `json:"errors"` // of /graphql
 	}
 	raw, err := io.ReadAll(io.LimitReader(response.Body, 1<<16))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", path, response.Status, err)
 	}
-	if json.Unmarshal(raw, &answer) != nil || answer.Error.Message == "" {
+	faulty := json.Unmarshal(raw, &answer)
+	if faulty == nil && len(answer.Errors) > 0 {
+		return nil, answer.Errors[0].apiError()
+	}
+	if faulty != nil || answer.Error.Message == "" {
 		return nil, fmt.Errorf("%s: %s: %s", path, response.Status, strings.TrimSpace(string(raw)))
 	}
 	return nil, &answer.Error
@@ -136,24 +141,30 @@ func (c *client) call(ctx context.Context, method, path string, body, out any) e
 	return nil
 }
 
+// graphqlError is an error as GraphQL writes it.
+type graphqlError struct {
+	Message    string         `json:"message"`
+	Extensions map[string]any `json:"extensions"`
+}
+
+func (e *graphqlError) apiError() *apiError {
+	code, _ := e.Extensions["code"].(string)
+	hint, _ := e.Extensions["hint"].(string)
+	return &apiError{Code: code, Message: e.Message, Hint: hint, Extensions: e.Extensions}
+}
+
 // query runs a GraphQL document. An error of the answer comes back as *apiError with its code.
 func (c *client) query(ctx context.Context, document string, variables map[string]any, out any) error {
 	var answer struct {
 		Data   json.RawMessage `json:"data"`
-		Errors []struct {
-			Message    string         `json:"message"`
-			Extensions map[string]any `json:"extensions"`
-		} `json:"errors"`
+		Errors []graphqlError  `json:"errors"`
 	}
 	err := c.call(ctx, http.MethodPost, "/graphql", map[string]any{"query": document, "variables": variables}, &answer)
 	if err != nil {
 		return err
 	}
 	if len(answer.Errors) > 0 {
-		e := answer.Errors[0]
-		code, _ := e.Extensions["code"].(string)
-		hint, _ := e.Extensions["hint"].(string)
-		return &apiError{Code: code, Message: e.Message, Hint: hint, Extensions: e.Extensions}
+		return answer.Errors[0].apiError()
 	}
 	return json.Unmarshal(answer.Data, out)
 }
