@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -17,6 +18,12 @@ func yamlConfiguration(r io.Reader) (kong.Resolver, error) {
 		return nil, fmt.Errorf("dossier.yaml is not YAML: %w", err)
 	}
 	return kong.ResolverFunc(func(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+		// kong asks for every flag that the command line does not have, also where a variable gave its value.
+		for _, variable := range flag.Envs {
+			if _, set := os.LookupEnv(variable); set {
+				return nil, nil
+			}
+		}
 		if parent != nil && parent.Node() != nil {
 			if section, ok := values[parent.Node().Name].(map[string]any); ok {
 				if v, ok := section[flag.Name]; ok {
