@@ -273,17 +273,18 @@ func TestOneEventIsOneWhateverTheTransport(t *testing.T) {
 	r.now = r.now.Add(7 * time.Hour)
 	r.post(t, "/v1/batch", serverKey, `{"batch":[`+reordered+`],"sentAt":"2001-01-01T00:00:00Z"}`)
 	r.post(t, "/v1/t", serverKey, reordered, "Content-Type", "text/plain")
+	r.post(t, "/v1/track", serverKey, strings.Replace(goodTrack, `"type":"track",`, "", 1)) // the path says it
 	events := r.events(t)
 	for i := range events {
 		if events[i].ID != events[0].ID || events[i].Persona != events[0].Persona || events[i].OccurredAt != events[0].OccurredAt {
 			t.Fatalf("copy %d differs: %+v", i, events[i].Clear)
 		}
 	}
-	if len(events) != 3 {
+	if len(events) != 4 {
 		t.Fatal(len(events))
 	}
 	r.post(t, "/v1/track", clientKey, goodTrack)
-	if e := r.events(t)[3]; e.ID == events[0].ID || e.Persona == events[0].Persona {
+	if e := r.events(t)[4]; e.ID == events[0].ID || e.Persona == events[0].Persona {
 		t.Fatal("a client's event has the id of a server's")
 	}
 }

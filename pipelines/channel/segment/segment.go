@@ -84,9 +84,26 @@ func Map(item, context canonical.Node, call string, s *channel.Sender, m *channe
 	}
 	e.Channel = place(item, call, s)
 	m.NameActor(s)
+	if !item.Get("type").Exists() {
+		// The path said it. Beneath a batch the same call says it itself, and is the same event.
+		item = canonical.Merge(item, typeOf[call])
+	}
 	m.Fingerprint = ids.Fingerprint(item, context)
 	return nil
 }
+
+// typeOf has the object {"type": call} for each call.
+var typeOf = func() map[string]canonical.Node {
+	objects := map[string]canonical.Node{}
+	for call := range calls {
+		doc, err := canonical.Parse([]byte(`{"type":"`+call+`"}`), canonical.Limits{})
+		if err != nil {
+			panic(err)
+		}
+		objects[call] = doc.Root()
+	}
+	return objects
+}()
 
 func provenance(item, context canonical.Node, s *channel.Sender, m *channel.Mapped) *schema.Refusal {
 	id, r := channel.Scalar(item.Get("messageId"), "messageId")
