@@ -40,13 +40,13 @@ func (s *Service) start(ctx context.Context, w *worker) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, end := range ends {
-		w.total += end
-		w.already += w.projection.marks[i].Position.Offset
+		w.total.Add(end)
+		w.folded.Add(w.projection.marks[i].Position.Offset)
 	}
 	erasures := slices.Collect(maps.Values(s.erasures)) // some may have come since the state was opened
 	ctx, w.cancel = context.WithCancel(ctx)
-	if !w.projection.built && w.total > 0 {
-		s.logger.Info("identity: building the state from the log", "records", w.total, "folded", w.already)
+	if total := w.total.Load(); !w.projection.built && total > 0 {
+		s.logger.Info("identity: building the state from the log", "records", total, "folded", w.folded.Load())
 	}
 	go func() {
 		defer close(w.done)

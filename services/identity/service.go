@@ -122,9 +122,8 @@ type worker struct {
 	readers    sync.RWMutex // held for reading by every view; for writing to close the store
 	gone       bool         // guarded by readers
 
-	total   int64 // records in the log as of the start
-	already int64 // of which were folded before
-	folded  atomic.Int64
+	total  atomic.Int64 // records in the log as of the start
+	folded atomic.Int64 // of which are folded; more, when others have come
 }
 
 type command struct {
@@ -416,10 +415,11 @@ func (s *Service) Ready() (ready bool, reason string, progress float64) {
 }
 
 func (w *worker) share() float64 {
-	if w.total <= 0 {
+	total := w.total.Load()
+	if total == 0 {
 		return 0
 	}
-	return min(1, float64(w.already+w.folded.Load())/float64(w.total))
+	return min(1, float64(w.folded.Load())/float64(total))
 }
 
 // WaitFor returns when everything up to and including the given positions can be seen by lookups.
