@@ -60,7 +60,7 @@ func (l *life) visit(at time.Time, p *product, buys bool) {
 		view(pick(l.chance, entrances))
 	}
 	section := sections[p.category]
-	if l.of(50) {
+	if l.of(30) {
 		view(section)
 	}
 	item := page{section.path + "/" + p.sku, capital(p.fr), capital(p.en)}
@@ -92,7 +92,7 @@ func (l *life) stroll() {
 	if l.device == "" {
 		return
 	}
-	for range l.between(1, 4) {
+	for range l.between(0, 3) {
 		l.tap(l.season(l.since), &catalogue[l.IntN(len(catalogue))])
 	}
 }

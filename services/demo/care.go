@@ -10,8 +10,8 @@ type plot struct {
 	at      time.Time
 	theme   theme
 	channel string
-	again   bool // nobody answers at first
-	public  bool // and then it is said in public
+	again   bool // the first answer does not help
+	public  bool // there is no first answer, and that is said in public
 }
 
 // severity says how much a theme weighs: 0 a question, 3 money or goods are gone.
@@ -131,8 +131,9 @@ type conversation struct {
 	script     script
 	id         string
 	at         time.Time // of what comes next
-	again      bool      // nobody answers at first
-	public     bool      // and the customer says so in public
+	again      bool      // the first answer does not help
+	public     bool      // there is no first answer, and the customer says so in public
+	opened     bool      // the case is
 	identified bool      // the agent finds the customer's record
 	number     string    // of the case; empty if none is opened
 	channel    string
@@ -219,14 +220,27 @@ func (c *conversation) say(base event, by *actor, text string) {
 	if by != nil {
 		base.Type, base.Actor = "message.sent", by
 	}
-	base.Conversation, base.Parent, base.Text, base.Language, base.Case = c.id, c.parent, c.t.fill(text), c.l.language(), c.number
+	base.Conversation, base.Parent, base.Text, base.Language = c.id, c.parent, c.t.fill(text), c.l.language()
+	if c.opened {
+		base.Case = c.number
+	}
 	base.Country = c.t.country
 	c.parent = c.l.tell(c.at, base)
 }
 
-// letter is the text of an e-mail.
-func (c *conversation) letter(greetings []string, body string, regards []string) string {
-	return pick(c.l.chance, greetings) + "\n\n" + body + "\n\n" + pick(c.l.chance, regards)
+// letter is the text of a customer's e-mail, answer of an agent's.
+func (c *conversation) letter(body string) string {
+	v := c.l.voice()
+	greeting := pick(c.l.chance, v.greetings)
+	if v.evening != "" && c.at.Hour() >= 18 {
+		greeting = v.evening
+	}
+	return greeting + "\n\n" + body + "\n\n" + pick(c.l.chance, v.regards)
+}
+
+func (c *conversation) answer(body string) string {
+	v := c.l.voice()
+	return pick(c.l.chance, v.salutation) + "\n\n" + body + "\n\n" + pick(c.l.chance, v.signature)
 }
 
 // write is a conversation by e-mail.
@@ -234,26 +248,28 @@ func (c *conversation) write() {
 	l, v := c.l, c.l.voice()
 	address := identifier{Kind: "email", Value: l.reached(c.at)}
 	base := event{Source: mailbox, Channel: "email", Account: account{"conversation_id", c.id}, Identifiers: []identifier{address}, Properties: map[string]any{"subject": c.t.fill(pick(l.chance, c.script.subject)), "to": "bonjour@maison-garance.example"}}
-	c.say(base, nil, c.letter(v.greetings, pick(l.chance, c.script.open), v.regards))
-	reply := pick(l.chance, c.script.reply)
-	if c.again {
-		c.later(2*24*60, 4*24*60)
-		if c.public {
-			c.shout()
-			c.office(3, 8)
-		} else {
-			c.say(base, nil, c.letter(v.greetings, pick(l.chance, c.script.push), v.regards))
-			c.office(2, 20)
-		}
-		reply = pick(l.chance, v.pushReply) + "\n\n" + reply
-	} else {
-		c.office(2, 44)
-	}
+	c.say(base, nil, c.letter(pick(l.chance, c.script.open)))
 	answer := base
 	answer.Identifiers = c.known(address)
 	answer.Properties = map[string]any{"subject": "Re: " + base.Properties["subject"].(string)}
+	reply := pick(l.chance, c.script.reply)
+	if c.public {
+		c.later(2*24*60, 4*24*60)
+		c.shout()
+		c.office(3, 8)
+		reply = pick(l.chance, v.silence) + "\n\n" + reply
+	} else {
+		c.office(2, 44)
+	}
 	c.open(c.at.Add(-3 * time.Minute))
-	c.say(answer, c.agent(), c.letter(v.salutation, reply, v.signature))
+	c.say(answer, c.agent(), c.answer(reply))
+	if c.again && !c.public {
+		c.later(3*24*60, 7*24*60)
+		c.at = waking(c.at)
+		c.say(base, nil, c.letter(pick(l.chance, c.script.push)))
+		c.office(2, 20)
+		c.say(answer, c.agent(), c.answer(pick(l.chance, v.pushReply)))
+	}
 	if l.of(42) {
 		c.later(20, 900)
 		answer.Identifiers = []identifier{address}
@@ -272,7 +288,7 @@ func (c *conversation) ring() {
 	}
 	begin := func(id string) event {
 		c.id = id
-		e := event{Source: callCentre, Channel: "phone", Country: c.t.country, Account: account{"call_id", id}, Conversation: id, Case: c.number, Language: l.language(), Properties: map[string]any{"queue": "care-" + l.language(), "line": gendered(l.French, "09 99 00 12 12", "0808 157 0042")}}
+		e := event{Source: callCentre, Channel: "phone", Country: c.t.country, Account: account{"call_id", id}, Conversation: id, Language: l.language(), Properties: map[string]any{"queue": "care-" + l.language(), "line": gendered(l.French, "09 99 00 12 12", "0808 157 0042")}}
 		if !withheld {
 			e.Identifiers = []identifier{{Kind: "phone", Value: l.written(number)}}
 		} else {
@@ -304,8 +320,9 @@ func (c *conversation) ring() {
 	e.Type, e.Actor, e.Properties = "call.answered", c.agent(), map[string]any{"wait_seconds": wait}
 	e.Identifiers = c.known(e.Identifiers...)
 	l.tell(c.at, e)
-	c.open(c.at.Add(90 * time.Second))
 	talk := l.between(80, 900)
+	c.open(c.at.Add(time.Duration(talk/2) * time.Second))
+	e.Case = c.number
 	c.at = c.at.Add(time.Duration(talk) * time.Second)
 	e.Type, e.Text, e.Properties = "call.ended", c.t.fill(pick(l.chance, c.script.note)), map[string]any{"talk_seconds": talk, "wrap_up_seconds": l.between(10, 120)}
 	l.tell(c.at, e)
@@ -344,14 +361,14 @@ func (c *conversation) chat() {
 	base.Identifiers = c.known(base.Identifiers...)
 	c.open(c.at)
 	c.say(base, c.agent(), pick(l.chance, v.handover))
-	if c.again {
-		c.later(3, 9)
+	c.later(2, 6)
+	c.say(base, c.agent(), pick(l.chance, c.script.brief))
+	if c.again { // days later, in the same window
+		c.later(3*24*60, 7*24*60)
+		c.at = office(c.at)
 		c.say(customer, nil, pick(l.chance, c.script.push))
 		c.later(2, 6)
-		c.say(base, c.agent(), pick(l.chance, v.pushBrief)+" "+pick(l.chance, c.script.brief))
-	} else {
-		c.later(2, 6)
-		c.say(base, c.agent(), pick(l.chance, c.script.brief))
+		c.say(base, c.agent(), pick(l.chance, v.pushBrief))
 	}
 	if l.of(62) {
 		c.later(1, 4)
@@ -363,15 +380,16 @@ func (c *conversation) chat() {
 func (c *conversation) exchangeTexts() {
 	l, v := c.l, c.l.voice()
 	l.text(c.at, nil, c.t.fill(pick(l.chance, c.script.short)))
-	brief := pick(l.chance, c.script.brief)
-	if c.again {
-		c.later(24*60, 2*24*60)
-		l.text(c.at, nil, c.t.fill(pick(l.chance, c.script.push)))
-		brief = pick(l.chance, v.pushBrief) + " " + brief
-	}
 	c.office(0, 6)
 	c.open(c.at)
-	l.text(c.at, c.agent(), c.t.fill(brief+" "+c.t.agent.name))
+	l.text(c.at, c.agent(), c.t.fill(pick(l.chance, c.script.brief)+" "+c.t.agent.name))
+	if c.again {
+		c.later(3*24*60, 7*24*60)
+		c.at = waking(c.at)
+		l.text(c.at, nil, c.t.fill(pick(l.chance, c.script.push)))
+		c.office(0, 6)
+		l.text(c.at, c.agent(), c.t.fill(pick(l.chance, v.pushBrief)+" "+c.t.agent.name))
+	}
 	if l.of(40) {
 		c.later(2, 90)
 		l.text(c.at, nil, c.t.fill(pick(l.chance, v.thanks)))
@@ -380,9 +398,15 @@ func (c *conversation) exchangeTexts() {
 
 // open opens the case, if there is to be one.
 func (c *conversation) open(at time.Time) {
-	if c.number != "" {
-		c.tellCase("case.opened", at, map[string]any{"theme": string(c.t.theme), "priority": []string{"low", "normal", "normal", "high"}[severity[c.t.theme]], "order": c.t.order})
+	if c.number == "" || c.opened {
+		return
 	}
+	c.opened = true
+	about := map[string]any{"theme": string(c.t.theme), "priority": []string{"low", "normal", "normal", "high"}[severity[c.t.theme]]}
+	if c.t.order != "" {
+		about["order"] = c.t.order
+	}
+	c.tellCase("case.opened", at, about)
 }
 
 func (c *conversation) tellCase(kind string, at time.Time, properties map[string]any) {
@@ -402,14 +426,18 @@ func (c *conversation) end(plotted bool) (happy int) {
 	default:
 		happy = 2
 	}
+	reasons := l.voice().gesture[c.t.theme]
+	if len(reasons) == 0 {
+		reasons = l.voice().gesture[""]
+	}
 	if weight > 1 && (plotted && c.public || l.of(34)) {
 		l.tell(c.at.Add(6*time.Minute), event{
-			Type: "gesture.granted", Source: crm, Channel: c.channel, Country: c.t.country, Actor: c.agent(), Account: l.crm(), Case: c.number, Conversation: c.id, Text: c.t.fill(pick(l.chance, l.voice().gesture)), Language: l.language(),
+			Type: "gesture.granted", Source: crm, Channel: c.channel, Country: c.t.country, Actor: c.agent(), Account: l.crm(), Case: gendered(c.opened, c.number, ""), Conversation: c.id, Text: c.t.fill(pick(l.chance, reasons)), Language: l.language(),
 			Amount: decimal(pick(l.chance, []int{500, 1000, 1000, 1500, 2000, 3000})), Currency: currency(c.t.country), Properties: map[string]any{"kind": pick(l.chance, []string{"voucher", "voucher", "refund", "points"})},
 		})
 		happy = min(2, happy+1)
 	}
-	if c.number != "" {
+	if c.opened {
 		c.later(60, 5*24*60)
 		c.at = office(c.at)
 		c.tellCase("case.resolved", c.at, map[string]any{"resolution": pick(l.chance, []string{"answered", "resent", "refunded", "answered"})})

@@ -44,7 +44,7 @@ func (s *settle) lefevre() {
 	camille.emails = append(camille.emails, entry[string]{wedding.AddDate(0, 0, 16), "camille.lefevre@courriel.example"})
 	home := s.addressIn(cityNamed("Lyon"))
 	for _, p := range []*Person{camille, thomas} {
-		p.old, p.zeal, p.mood = true, 7, 2
+		p.old, p.cast, p.asked, p.zeal, p.mood = true, true, true, 7, 2
 		p.since = Begin.Add(26 * time.Hour).Add(time.Duration(p.Index) * 7 * time.Minute)
 		p.userID = map[bool]string{true: "7309001", false: "7309002"}[p == camille]
 		p.cards = once(card(p.Index))
@@ -74,7 +74,7 @@ func (s *settle) marchand() {
 	s.named("Martine", "Marchand", true, 1960)
 	line := s.landline(s.home)
 	for _, p := range s.members() {
-		p.old, p.landline = true, line
+		p.old, p.cast, p.asked, p.landline = true, true, true, line
 	}
 }
 
@@ -87,7 +87,7 @@ func (s *settle) fontaine() {
 	s.named("Nathalie", "Fontaine", true, 1970)
 	s.shareMailbox(s.members(), "")
 	for _, p := range s.members() {
-		p.old = true
+		p.old, p.cast, p.asked = true, true, true
 	}
 }
 
@@ -102,7 +102,7 @@ func (s *settle) whitfield() {
 	s.only(members[1], "emma.whitfield@inbox.example")
 	s.shareMailbox(members, "the.whitfields@inbox.example")
 	for _, p := range members {
-		p.old, p.zeal = true, 5
+		p.old, p.cast, p.asked, p.zeal = true, true, true, 5
 		p.cards = once(card(p.Index))
 		if p.userID == "" {
 			p.userID = map[bool]string{true: "7309004", false: "7309003"}[p.Woman]
@@ -113,7 +113,7 @@ func (s *settle) whitfield() {
 	members[1].plots = []plot{{day(2025, 12, 11), lost, "phone", true, true}, {day(2026, 5, 6), stock, "chat", false, false}}
 }
 
-// residence is a retirement home whose 26 residents all give the reception's address and telephone number: values that are of no use
+// residence is a retirement home whose 40 residents all give the reception's address and telephone number: values that are of no use
 // to tell who is who.
 func (s *settle) residence() {
 	const address = "accueil@residence-les-tilleuls.example"
@@ -121,7 +121,7 @@ func (s *settle) residence() {
 	s.french = true
 	line := s.landline(s.home)
 	home := s.home
-	for i := range 26 {
+	for i := range 40 {
 		if i > 0 {
 			s.household++
 		}

@@ -135,6 +135,12 @@ func (n *numbers) free(local, domain string) string {
 	return address
 }
 
+// mistypedAddress is an e-mail address with a slip before the @.
+func (c chance) mistypedAddress(address string) string {
+	local, domain, _ := strings.Cut(address, "@")
+	return c.mistyped(local) + "@" + domain
+}
+
 // mistyped is a word as a call-centre agent in a hurry types it: two letters swapped, one doubled, or one dropped.
 func (c chance) mistyped(word string) string {
 	r := []rune(word)

@@ -11,11 +11,15 @@ var english = voice{
 		"Perfect. Have a nice weekend!", "Thank you, that puts my mind at rest.", "Cheers, all sorted now.",
 	},
 	pushReply: []string{
-		"I am so sorry nobody came back to you. Your first message had not been assigned to anyone. I have taken this on myself and you will hear from me by tomorrow evening.",
+		"I am so sorry our first answer didn't solve anything. I have taken this on myself and you will hear from me by tomorrow evening.",
 		"You are quite right to chase us, and I apologise. I have escalated this to the warehouse this morning and will call you the moment I have an answer.",
 		"I completely understand your frustration. My manager has just signed off the solution, so there is nothing more you need to do.",
 	},
-	pushBrief: []string{"So sorry for the wait. I'm dealing with this personally and will get back to you today.", "Apologies, your request had slipped through. It's back at the top of the pile."},
+	silence: []string{
+		"I am so sorry for the silence: your message had not been assigned to anyone. Thank you for giving us a nudge, I have taken this on myself.",
+		"You should have heard from us days ago, and I apologise. I'll be looking after this until it is settled.",
+	},
+	pushBrief: []string{"So sorry, this isn't right. I'm dealing with it personally and will get back to you today.", "Apologies, this should have been settled by now. I've taken it to my manager and you'll have an answer tonight."},
 	publicReply: []string{
 		"Hi {given}, we're sorry to hear this. Could you send us your order number in a private message? {agent}", "Hi, that's not the experience we want you to have. Drop us a DM and we'll look into it right away. {agent}",
 		"Hi {given}, thanks for letting us know. We've replied to you privately. {agent}",
@@ -47,7 +51,7 @@ var english = voice{
 			},
 			brief: []string{"I can see parcel {order} at the {city} depot, it goes out tomorrow morning. Sorry about the delay.", "I've chased the courier: delivery tomorrow between 9 and 1, you'll get a text."},
 			push: []string{
-				"I have had no answer to my last message and order {order} still isn't here. This is really poor for a company like yours.",
+				"The delivery you promised never happened and order {order} still isn't here. This is really poor for a company like yours.",
 				"I was promised delivery 'tomorrow'. It is now {days} days after the date you gave me. I want my order or my money back.",
 			},
 			public: []string{"@MaisonGarance {days} days late and not a word. Is this what you call customer service? 😡", "Still waiting for my order @MaisonGarance… anyone there?", "@MaisonGarance you promised delivery on {due}. What day is it again?"},
@@ -77,7 +81,7 @@ var english = voice{
 				"My {product} has developed a fault after only two weeks. For {amount} I expected better. Is it covered by the guarantee?",
 			},
 			short: []string{"hi, the {product} arrived broken, what do I do?", "Order {order}: item damaged when I opened the box. I have photos.", "There's a fault with my {product}, I'd like to exchange it"},
-			note:  []string{"{product} received damaged (order {order}). Photos requested by e-mail. Exchange agreed, prepaid return.", "Fault found on opening, order {order}. Wants a like-for-like exchange, not a voucher."},
+			note:  []string{"{Product} received damaged (order {order}). Photos requested by e-mail. Exchange agreed, prepaid return.", "Fault found on opening, order {order}. Wants a like-for-like exchange, not a voucher."},
 			reply: []string{
 				"I'm so sorry your {product} reached you in that state. There's no need to send it back: another one leaves tomorrow, better packed this time.",
 				"Thank you for the photos, the fault is plain to see. A prepaid returns label is attached; the exchange goes out as soon as the courier scans your parcel.",
@@ -194,7 +198,11 @@ var english = voice{
 			brief: []string{"Thank you, that means a lot!", "Thanks so much, I'll tell the team."},
 		},
 	},
-	gesture: []string{"Goodwill gesture for the delay of order {order}", "Voucher as an apology, case handled by {agent}", "Delivery charge refunded", "Credit granted: quality not as described"},
+	gesture: map[theme][]string{
+		late:    {"Goodwill gesture for the delay of order {order}", "Delivery charge refunded, order {order}"},
+		damaged: {"Credit granted: the {product} arrived damaged", "Voucher granted, item not as described"},
+		"":      {"Voucher as an apology, case handled by {agent}", "Goodwill gesture after complaint, order {order}"},
+	},
 	opinions: [3][]string{
 		{
 			"Three calls to fix a simple problem, and I had to explain it all over again each time.", "Nice product but impossible to reach anyone.", "I won't recommend you until you keep to your delivery dates.", "A copy-and-paste answer, nobody read my message.",
@@ -211,7 +219,7 @@ var english = voice{
 		},
 		{"Pretty, but a little dear for the finish.", "As described. Clearer instructions would have helped.", "Good, not great."},
 		{
-			"The {product} is gorgeous, everyone asks me about it.", "Beautiful material, you can see the difference. Would buy again without a second thought.", "My second one and just as happy. Two days to {city}.", "Love at first sight, exactly what I was looking for.",
+			"The {product} is gorgeous, everyone asks me about it.", "Beautiful material, you can see the difference. Would buy again without a second thought.", "My second one and just as happy. Quick delivery to {city}.", "Love at first sight, exactly what I was looking for.",
 		},
 	},
 	praises: []string{

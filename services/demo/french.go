@@ -2,7 +2,8 @@ package demo
 
 // french is what French-speaking customers and agents say.
 var french = voice{
-	greetings:  []string{"Bonjour,", "Bonjour,", "Bonjour Madame, Monsieur,", "Madame, Monsieur,", "Bonsoir,", "Bonjour à toute l'équipe,"},
+	greetings:  []string{"Bonjour,", "Bonjour,", "Bonjour Madame, Monsieur,", "Madame, Monsieur,", "Bonjour,", "Bonjour à toute l'équipe,"},
+	evening:    "Bonsoir,",
 	regards:    []string{"Cordialement,\n{name}", "Bien à vous,\n{given} {family}", "Merci d'avance,\n{name}", "Dans l'attente de votre réponse,\n{name}", "Bonne journée,\n{given}", "{name}"},
 	salutation: []string{"Bonjour {civ},", "Bonjour {civ},", "Bonjour {given},"},
 	signature:  []string{"Bien cordialement,\n{agent}\nService client Maison Garance", "Belle journée,\n{agent} – Maison Garance", "Je reste à votre disposition.\n{agent}, service client Maison Garance"},
@@ -11,13 +12,17 @@ var french = voice{
 		"C'est noté, merci et bonne journée.", "Merci pour votre patience, je suis rassuré{e}.", "Parfait. Je vous remercie pour votre efficacité.",
 	},
 	pushReply: []string{
-		"Je suis sincèrement désolé{f} pour ce silence : votre premier message n'avait pas été attribué. Je prends personnellement votre dossier en charge et vous tiens informé{e} d'ici demain soir.",
+		"Je suis sincèrement désolé{f} que notre première réponse n'ait rien réglé. Je prends personnellement votre dossier en charge et vous tiens informé{e} d'ici demain soir.",
 		"Vous avez raison de vous manifester, et je vous prie d'accepter nos excuses. J'ai relancé le service concerné ce matin en urgence, et je vous rappelle dès que j'ai sa réponse.",
 		"Je comprends votre agacement. J'ai fait remonter votre dossier à ma responsable, qui vient de valider la solution : vous n'aurez plus rien à faire.",
 	},
+	silence: []string{
+		"Je suis sincèrement désolé{f} pour ce silence : votre message n'avait pas été attribué. Merci de nous avoir interpellés, je prends personnellement votre dossier en charge.",
+		"Vous auriez dû recevoir une réponse depuis plusieurs jours, et je vous prie d'accepter nos excuses. Je m'occupe de votre dossier jusqu'au bout.",
+	},
 	pushBrief: []string{
-		"Toutes nos excuses pour l'attente, je m'en occupe personnellement et je reviens vers vous aujourd'hui.",
-		"Je suis désolé{f}, votre demande était restée sans suite. Elle est de nouveau en haut de la pile.",
+		"Toutes nos excuses, ce n'est pas normal. Je m'en occupe personnellement et je reviens vers vous aujourd'hui.",
+		"Je suis désolé{f}, cela aurait dû être réglé. J'ai fait remonter votre demande à ma responsable, vous aurez une réponse ce soir.",
 	},
 	publicReply: []string{
 		"Bonjour {given}, nous sommes désolés. Pouvez-vous nous envoyer votre numéro de commande en message privé ? {agent}",
@@ -59,7 +64,7 @@ var french = voice{
 			},
 			brief: []string{"Je vois le colis {order} au dépôt de {city}, il part en livraison demain matin. Désolé{f} pour ce retard.", "J'ai relancé le transporteur : livraison demain entre 9 h et 13 h, vous recevrez un SMS."},
 			push: []string{
-				"Je n'ai eu aucune réponse à mon précédent message. La commande {order} n'est toujours pas là. C'est vraiment décevant pour une maison comme la vôtre.",
+				"La livraison que vous m'annonciez n'a pas eu lieu et la commande {order} n'est toujours pas là. C'est vraiment décevant pour une maison comme la vôtre.",
 				"On m'avait promis une livraison « demain ». Nous sommes {days} jours après la date prévue et toujours rien. Je veux être livré{e} ou remboursé{e}.",
 			},
 			public: []string{"@MaisonGarance {days} jours de retard et pas un mot. C'est ça le service client ? 😡", "Toujours pas de nouvelles de ma commande @MaisonGarance… quelqu'un pour me répondre ?", "@MaisonGarance livraison promise le {due}. On est quel jour déjà ?"},
@@ -91,7 +96,7 @@ var french = voice{
 				"{Mon} présente un défaut après deux semaines d'utilisation seulement. À {amount}, je m'attendais à mieux. Est-ce que la garantie s'applique ?",
 			},
 			short: []string{"bonjour {le} est arrivé{x} cassé{x}, comment faire ?", "Commande {order} : article abîmé à l'ouverture du carton. J'ai des photos.", "{Mon} a un défaut, je voudrais {la} changer"},
-			note:  []string{"{product} reçu{x} endommagé{x} (cde {order}). Photos demandées par mail. Échange accordé, retour prépayé.", "Défaut constaté à l'ouverture, commande {order}. Souhaite un échange à l'identique et pas d'avoir."},
+			note:  []string{"{Product} reçu{x} endommagé{x} (cde {order}). Photos demandées par mail. Échange accordé, retour prépayé.", "Défaut constaté à l'ouverture, commande {order}. Souhaite un échange à l'identique et pas d'avoir."},
 			reply: []string{
 				"Je suis navré{f} que {le} vous soit parvenu{x} dans cet état. Inutile de nous {la} retourner : nous vous en expédions un nouvel exemplaire demain, avec un emballage renforcé.",
 				"Merci pour vos photos, le défaut est manifeste. Vous trouverez ci-joint une étiquette de retour prépayée ; l'échange part dès que le transporteur a scanné votre colis.",
@@ -214,7 +219,11 @@ var french = voice{
 			brief: []string{"Merci, ça nous touche beaucoup !", "Un grand merci, je transmets à l'équipe."},
 		},
 	},
-	gesture: []string{"Geste commercial pour le retard de la commande {order}", "Bon d'achat offert en excuse, dossier suivi par {agent}", "Frais de livraison remboursés", "Avoir accordé : qualité non conforme"},
+	gesture: map[theme][]string{
+		late:    {"Geste commercial pour le retard de la commande {order}", "Frais de livraison remboursés, commande {order}"},
+		damaged: {"Avoir accordé : {le} est arrivé{x} abîmé{x}", "Bon d'achat offert, article non conforme"},
+		"":      {"Bon d'achat offert en excuse, dossier suivi par {agent}", "Geste commercial après réclamation, commande {order}"},
+	},
 	opinions: [3][]string{
 		{
 			"Trois appels pour régler un problème simple, et à chaque fois il faut tout réexpliquer.", "Produit correct mais service client injoignable.", "Je ne recommanderai plus chez vous tant que les délais ne sont pas respectés.",
@@ -236,7 +245,7 @@ var french = voice{
 			"Joli mais un peu cher pour la finition.", "Conforme à la description. J'aurais aimé une notice plus claire.", "Bien, sans plus.",
 		},
 		{
-			"{Le} est magnifique, on m'en parle tout le temps.", "Très belle matière, on voit la différence. Je rachèterai les yeux fermés.", "Deuxième achat et toujours aussi content{e}. Livré{x} en deux jours à {city}.", "Un coup de cœur, exactement ce que je cherchais.",
+			"{Le} est magnifique, on m'en parle tout le temps.", "Très belle matière, on voit la différence. Je rachèterai les yeux fermés.", "Deuxième achat et toujours aussi content{e}. Livraison rapide à {city}.", "Un coup de cœur, exactement ce que je cherchais.",
 		},
 	},
 	praises: []string{

@@ -48,15 +48,15 @@ func (l *life) enrol() {
 	e := event{Type: "profile.identified", Source: crm, Channel: "crm", Country: l.country(at), Actor: &actor{Kind: "system"}, Account: l.crm(), Traits: l.traits(at)}
 	e.Identifiers = append(e.Identifiers, identifier{Kind: "email", Value: l.reached(at)})
 	switch n := l.IntN(100); {
-	case n < 3 && l.country(at) == "FR":
+	case n < 3 && l.country(at) == "FR" && !l.cast:
 		e.Identifiers = append(e.Identifiers, identifier{Kind: "phone", Value: defaultNumber})
-	case n < 76:
+	case n < 76 || l.cast:
 		e.Identifiers = append(e.Identifiers, identifier{Kind: "phone", Value: l.written(l.mobiles.at(at))})
 	}
 	if l.landline != "" && l.of(60) {
 		e.Identifiers = append(e.Identifiers, identifier{Kind: "phone", Value: l.written(l.landline)})
 	}
-	if l.userID != "" && l.of(45) {
+	if l.userID != "" && l.sure(45) {
 		e.Identifiers = append(e.Identifiers, identifier{Kind: "user_id", Value: l.userID})
 	}
 	if len(l.cards) > 0 && l.of(35) {
@@ -73,9 +73,9 @@ func (l *life) traits(at time.Time) map[string]any {
 		"street": home.Street, "postcode": home.Postcode, "city": home.City, "country": home.Country,
 	}
 	switch n := l.IntN(100); {
-	case n < 3:
+	case n < 3 && !l.asked:
 		t["birth_date"] = "1900-01-01" // the form did not let the agent leave it out
-	case n < 78:
+	case n < 78 || l.asked:
 		t["birth_date"] = l.Birth.Format(time.DateOnly)
 	}
 	if l.Maiden != "" && !at.Before(l.married) {
@@ -103,7 +103,7 @@ func (l *life) takeCard() {
 		Traits:     map[string]any{"first_name": l.Given, "last_name": l.name(at), "loyalty_tier": pick(l.chance, []string{"bronze", "bronze", "silver", "gold"})},
 		Properties: map[string]any{"store": shopNear(l.homes.at(at)), "form": "paper"},
 	}
-	if l.of(62) {
+	if l.sure(62) {
 		e.Identifiers = append(e.Identifiers, identifier{Kind: "email", Value: l.reached(at)})
 	}
 	if l.of(55) {
@@ -172,7 +172,7 @@ func (l *life) duplicate() {
 		},
 	}
 	if l.of(40) {
-		e.Identifiers = append(e.Identifiers, identifier{Kind: "email", Value: l.mistyped(l.emails.at(at))})
+		e.Identifiers = append(e.Identifiers, identifier{Kind: "email", Value: l.mistypedAddress(l.emails.at(at))})
 	}
 	l.tell(at, e)
 }
@@ -182,15 +182,21 @@ func (l *life) consent() {
 	at := l.since.Add(time.Duration(l.between(10, 4000)) * time.Minute)
 	version := map[bool]string{true: "2025-03", false: "2025-03-en"}[l.French]
 	switch n := l.IntN(100); {
-	case n < 52:
+	case n < 52 || l.cast:
 		proof := fmt.Sprintf("double opt-in %s, link opened", at.Format(time.DateOnly))
 		if len(l.cards) > 0 && l.of(40) {
 			proof = fmt.Sprintf("paper form %05d, %s", l.IntN(100_000), shopNear(l.homes.at(at)))
 		}
 		address := l.emails.at(at)
 		l.allow(at, consent{"email", address, "email", "newsletter", "granted", "consent", version, proof})
-		if l.of(18) {
+		if l.of(18) && !l.cast {
 			l.allow(at.AddDate(0, 0, l.between(40, 300)), consent{"email", address, "email", "newsletter", "withdrawn", "consent", version, "unsubscribe link"})
+		}
+		// A grant holds for its address: a new one needs its own.
+		for _, e := range l.emails[1:] {
+			if again := e.from.AddDate(0, 0, l.between(1, 9)); l.sure(40) && again.After(at) {
+				l.allow(again, consent{"email", e.value, "email", "newsletter", "granted", "consent", version, fmt.Sprintf("double opt-in %s, link opened", again.Format(time.DateOnly))})
+			}
 		}
 	case n < 70:
 		l.allow(at, consent{"email", l.emails.at(at), "email", "newsletter", "denied", "consent", version, ""})

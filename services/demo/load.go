@@ -36,6 +36,11 @@ func Load(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	return deliver(ctx, cfg, batches, total)
+}
+
+// deliver sends batches over a few connections. The first error ends it.
+func deliver(ctx context.Context, cfg Config, batches []batch, total int64) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	transport := &http.Transport{MaxIdleConnsPerHost: connections}

@@ -16,7 +16,7 @@ func (l *life) judge(o *order, happy int) {
 	}
 	t := l.topic(o, praise, o.delivered)
 	if l.of(16) {
-		l.survey(waking(o.delivered.Add(time.Duration(l.between(20*60, 90*60))*time.Minute)), "nps", t, "", happy)
+		l.survey(o.delivered.Add(time.Duration(l.between(20*60, 90*60))*time.Minute), "nps", t, "", happy)
 	}
 	share := 13
 	if happy == 0 {
@@ -52,7 +52,7 @@ func (l *life) survey(at time.Time, kind string, t *topic, conversation string, 
 	if t.order != "" && kind == "nps" && l.of(70) {
 		e.Identifiers = append(e.Identifiers, identifier{Kind: "order_id", Value: t.order})
 	}
-	l.tell(at, e)
+	l.tell(waking(at), e)
 }
 
 // review is a product's review on a site that knows the order, or the customer's account with a search engine, or neither.
@@ -136,6 +136,7 @@ func (c *conversation) shout() {
 	if l.twitter == "" && l.instagram == "" || len(c.script.public) == 0 {
 		return
 	}
+	c.at = waking(c.at)
 	id := l.mention(c.at, l.network(), c.t, pick(l.chance, c.script.public))
 	if id != "" {
 		l.engage(office(c.at.Add(time.Duration(l.between(12, 150))*time.Minute)), l.network(), c.t, id, pick(l.chance, l.voice().publicReply))

@@ -38,6 +38,8 @@ type Person struct {
 	mood      int       // 0 grumpy to 4 delighted
 	moved     time.Time
 	married   time.Time
+	asked     bool // for the birth date, always
+	cast      bool // in the examples: what they show is left to no chance
 	plots     []plot
 }
 
@@ -85,9 +87,9 @@ func (w *world) populate() {
 			s.couple(true)
 		case n < 78:
 			s.couple(false)
-		case n < 86:
+		case n < 81:
 			s.namesake()
-		case n < 91:
+		case n < 88:
 			s.twins()
 		default:
 			s.flatmates()
@@ -108,9 +110,13 @@ func (s *settle) move(city string) {
 	s.french = s.home.Country == "FR" != s.of(8)
 }
 
-// person adds somebody to the household.
+// person adds somebody to the household, of a name that nobody in it has.
 func (s *settle) person(woman bool, birthYear int, family string) *Person {
-	return s.named(givenName(s.chance, s.french, woman, birthYear), family, woman, birthYear)
+	name := givenName(s.chance, s.french, woman, birthYear)
+	for slices.ContainsFunc(s.members(), func(p *Person) bool { return p.Given == name && p.Family == family }) {
+		name = givenName(s.chance, s.french, woman, birthYear)
+	}
+	return s.named(name, family, woman, birthYear)
 }
 
 func (s *settle) named(givenName, family string, woman bool, birthYear int) *Person {
@@ -229,7 +235,9 @@ func (s *settle) namesake() {
 	year := s.between(1946, 1972)
 	father := s.person(false, year, family)
 	name := father.Given
-	s.named(name, family, false, year+s.between(22, 33))
+	son := s.named(name, family, false, year+s.between(22, 33))
+	// Shops learn to ask who has a namesake for the birth date, mostly.
+	father.asked, son.asked = s.of(90), s.of(90)
 	if s.of(70) {
 		s.person(true, year+s.between(-5, 6), family)
 	}
@@ -240,13 +248,8 @@ func (s *settle) twins() {
 	family := familyName(s.chance, s.french)
 	year := s.between(1996, 2006)
 	first := s.person(s.of(50), year, family)
-	birth, name := first.Birth, first.Given
-	woman := s.of(50)
-	second := givenName(s.chance, s.french, woman, year)
-	for second == name {
-		second = givenName(s.chance, s.french, woman, year)
-	}
-	s.named(second, family, woman, year).Birth = birth
+	birth, woman := first.Birth, s.of(50)
+	s.person(woman, year, family).Birth = birth
 	s.person(true, year-s.between(22, 36), family)
 }
 
@@ -298,11 +301,10 @@ func (s *settle) share() {
 }
 
 func (s *settle) members() (members []*Person) {
-	for i := range s.people {
-		if s.people[i].Household == s.household {
-			members = append(members, &s.people[i])
-		}
+	for i := len(s.people) - 1; i >= 0 && s.people[i].Household == s.household; i-- {
+		members = append(members, &s.people[i])
 	}
+	slices.Reverse(members)
 	return members
 }
 
@@ -338,6 +340,9 @@ func (l *life) reached(at time.Time) string {
 	}
 	return l.emails.at(at)
 }
+
+// sure says yes with a probability in per cent, and to the cast always.
+func (l *life) sure(percent int) bool { return l.of(percent) || l.cast }
 
 // country is where the person lives at a time.
 func (p *Person) country(at time.Time) string { return p.homes.at(at).Country }

@@ -32,13 +32,13 @@ func examples() []example {
 			`{ dossier(identifier: {kind: "email", value: "camille.lefevre@courriel.example"}) { id goldenRecord { name value source } identifiers { kind value assurance } consents { channel purpose state } value { orders spent { amount currency } } timeline(first: 10) { totalCount edges { node { occurredAt channel type text } } } } }`,
 		},
 		{
-			"Pourquoi Camille Moreau et Camille Lefèvre sont une seule personne.",
-			"Why Camille Moreau and Camille Lefèvre are one person.",
-			`{ why(a: {kind: "email", value: "camille.moreau@courriel.example"}, b: {kind: "email", value: "camille.lefevre@courriel.example"}) { same summary steps { outcome rule kind value } } }`,
+			"Pourquoi la carte perdue de Camille Moreau et l’adresse de Camille Lefèvre sont à une seule personne.",
+			"Why the card that Camille Moreau lost and the address of Camille Lefèvre belong to one person.",
+			`{ why(a: {kind: "card", value: "2910040000"}, b: {kind: "email", value: "camille.lefevre@courriel.example"}) { same summary steps { outcome rule kind value } } }`,
 		},
 		{
-			"Les échanges de son mari Thomas, qui partage l'adresse de la famille.",
-			"What her husband Thomas wrote and was answered; he shares the family's mailbox.",
+			"Les échanges de son mari Thomas, qui partage l’adresse de la famille.",
+			"What her husband Thomas wrote and was answered; he shares the family’s mailbox.",
 			`{ dossier(identifier: {kind: "email", value: "thomas.lefevre@courriel.example"}) { id timeline(first: 20, channels: ["email", "phone", "chat"]) { totalCount edges { node { occurredAt channel actor type text } } } } }`,
 		},
 	}

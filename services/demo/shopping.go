@@ -150,7 +150,7 @@ func (l *life) checkout(o *order, e event) {
 	if o.channel == "app" {
 		l.tap(o.at.Add(-4*time.Minute), o.first)
 	} else {
-		l.visit(o.at.Add(-time.Duration(l.between(4, 25))*time.Minute), o.first, true)
+		l.visit(o.at.Add(-time.Duration(l.between(8, 25))*time.Minute), o.first, true)
 	}
 	l.tell(o.at, e)
 	o.due = o.at.AddDate(0, 0, l.between(3, 6)).Truncate(24 * time.Hour)
@@ -163,6 +163,7 @@ func (l *life) deliver(o *order) {
 		return
 	}
 	t := l.topic(o, praise, o.at)
+	t.due = o.delivered // the carrier knows by then
 	if l.of(30) {
 		l.text(o.delivered.Add(-20*time.Hour), &actor{Kind: "brand", ID: "Maison Garance"}, t.fill(pick(l.chance, l.voice().shipped)))
 	}

@@ -34,25 +34,27 @@ type script struct {
 	note    []string // what the agent notes of a call
 	reply   []string // an agent's e-mail
 	brief   []string // an agent in a chat, an SMS or a private message
-	push    []string // the customer again, when nothing happened
+	push    []string // the customer again, whom the answer did not help
 	public  []string // the same in public; none for what nobody says there
 }
 
 // voice is one language.
 type voice struct {
 	greetings, regards, thanks  []string // of customers
+	evening                     string   // the greeting after 18 h; empty if it is no other
 	salutation, signature       []string // of agents
-	pushReply, pushBrief        []string // an agent to a customer who had to write again
+	silence                     []string // an agent to a customer whom nobody answered
+	pushReply, pushBrief        []string // an agent to a customer whom the first answer did not help
 	publicReply                 []string // the brand in public
 	botHello, botLost, handover []string
 	human                       []string // a customer who is tired of the bot
 	scripts                     map[theme]script
-	gesture                     []string    // why a gesture was granted
-	opinions                    [3][]string // a survey's comment: unhappy, so-so, happy
-	reviews                     [3][]string // of a product
-	praises                     []string    // in public
-	questions                   []string    // in public
-	shipped, ready, stop, sale  []string    // SMS of the brand, the customer's stop
+	gesture                     map[theme][]string // why a gesture was granted; "" is for the other themes
+	opinions                    [3][]string        // a survey's comment: unhappy, so-so, happy
+	reviews                     [3][]string        // of a product
+	praises                     []string           // in public
+	questions                   []string           // in public
+	shipped, ready, stop, sale  []string           // SMS of the brand, the customer's stop
 }
 
 func (l *life) voice() *voice {
@@ -83,7 +85,7 @@ type topic struct {
 //
 //	{order} {date} {due} {days} {amount} {size} {size2} {card} {email} {shop} {city} {street}
 //	{agent} {given} {family} {name} {civ} (Madame Moreau, Mrs Whitfield), {e} the customer's feminine ending
-//	{f} the agent's; {product} and, in French, {le} {mon} {un} {du} {au}, the same with a capital {Le} {Mon} {Un}, {x} the product's feminine ending,
+//	{f} the agent's; {product} {Product} and, in French, {le} {mon} {un} {du} {au}, the same with a capital {Le} {Mon} {Un}, {x} the product's feminine ending,
 //	{il} and {la} its pronouns
 func (t *topic) fill(text string) string {
 	p := t.person
@@ -99,7 +101,7 @@ func (t *topic) fill(text string) string {
 		pairs = append(pairs, "{agent}", t.agent.name, "{f}", ending(t.agent.woman))
 	}
 	if t.product != nil {
-		pairs = append(pairs, " a {product}", " "+article(t.product.en), "{product}", t.product.name(p.French), "{le}", t.product.le(), "{mon}", t.product.mon(), "{un}", t.product.un(), "{du}", t.product.du(), "{au}", t.product.au(),
+		pairs = append(pairs, " a {product}", " "+article(t.product.en), "{product}", t.product.name(p.French), "{Product}", capital(t.product.name(p.French)), "{le}", t.product.le(), "{mon}", t.product.mon(), "{un}", t.product.un(), "{du}", t.product.du(), "{au}", t.product.au(),
 			"{Le}", capital(t.product.le()), "{Mon}", capital(t.product.mon()), "{Un}", capital(t.product.un()), "{x}", ending(t.product.feminine),
 			"{il}", gendered(t.product.feminine, "elle", "il"), "{la}", gendered(t.product.feminine, "la", "le"))
 	}
