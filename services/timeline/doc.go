@@ -7,7 +7,7 @@
 //
 // How. Each log partition is one loop, in this order:
 //
-//  1. collect: read the log until the batch is full (rows, bytes) or its first row is Linger old;
+//  1. collect: read the log until the batch is full (rows, bytes) or its first row is Linger old (three times that where records come fast);
 //  2. choose: drop void events and those that the index of (OccurredAt, event id) knows, or an earlier one of the batch;
 //  3. declare the intent (generation, partition, from, to). At this point the intent is durable;
 //  4. insert, one block per year bucket, under a deduplication token made from the intent. At this point the rows are visible;

@@ -22,6 +22,7 @@ type upCommand struct {
 	Clickhouse    string   `help:"ClickHouse to use instead of the embedded engine, http://user:password@host:8123/database." placeholder:"URL"`
 	Demo          bool     `help:"Load the demo workspace at the first start, and print three queries to try."`
 	Partitions    int32    `default:"4" help:"Partitions of the events topic; decided at the first start."`
+	Pprof         string   `help:"Serve Go's profiles on this loopback address, such as 127.0.0.1:6060." placeholder:"ADDR"`
 	OnlyCollector bool     `hidden:"" help:"Run the collector and the log alone, for benchmarks."`
 	LogLevel      string   `default:"warn" enum:"debug,info,warn,error" help:"What is logged to stderr."`
 }
@@ -50,8 +51,9 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 	logger := c.logger()
 	slog.SetDefault(logger)
 	if os.Getenv("GOMEMLIMIT") == "" {
-		// The roles need far less; this makes the collector work harder before a burst of load grows the heap for good.
+		// The heap may grow to three times what lives, which halves the time spent on collecting it under load, but not past the limit.
 		debug.SetMemoryLimit(memoryLimit)
+		debug.SetGCPercent(200)
 	}
 	// The port first: nothing is touched when it is taken.
 	listener, err := net.Listen("tcp", c.Listen)
@@ -60,6 +62,11 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w; choose another with --listen", c.Listen, errors.Unwrap(err))
+	}
+	if c.Pprof != "" {
+		if err := servePprof(c.Pprof, logger); err != nil {
+			return errors.Join(err, listener.Close())
+		}
 	}
 	folder, err := openFolder(c.Data)
 	if err != nil {
