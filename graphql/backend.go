@@ -64,16 +64,19 @@ type Trait struct {
 type Held struct {
 	Kind, Value         string
 	Assurance           schema.Assurance
+	Confirmed           bool // said by a server key, or nobody but public keys knows the person
 	Sources             []string
 	FirstSeen, LastSeen schema.Instant
 }
 
-// Consent is what a person said about being contacted.
+// Consent is what holds for one contact point or account, on one channel and for one purpose, and the statement that decides it.
 type Consent struct {
 	Kind, Value                    string
 	Channel                        schema.Channel
 	Purpose                        string
 	State                          schema.ConsentState
+	Allowed                        bool   // the answer: granted for this very contact point, not expired, refused nowhere
+	Reason                         string // why
 	LegalBasis, TextVersion, Proof string
 	Source                         string
 	Time, Expiry                   schema.Instant

@@ -264,6 +264,7 @@ type held struct {
 func (h *held) Kind() string         { return h.held.Kind }
 func (h *held) Value() string        { return h.veil.identifier(h.held.Kind, h.held.Value) }
 func (h *held) Assurance() string    { return h.held.Assurance.String() }
+func (h *held) Confirmed() bool      { return h.held.Confirmed }
 func (h *held) Sources() []string    { return append([]string{}, h.held.Sources...) }
 func (h *held) FirstSeen() timeValue { return timeOf(h.held.FirstSeen) }
 func (h *held) LastSeen() timeValue  { return timeOf(h.held.LastSeen) }
@@ -280,6 +281,8 @@ func (c *consent) Value() *string {
 func (c *consent) Channel() string      { return c.consent.Channel.String() }
 func (c *consent) Purpose() string      { return c.consent.Purpose }
 func (c *consent) State() string        { return c.consent.State.String() }
+func (c *consent) Allowed() bool        { return c.consent.Allowed }
+func (c *consent) Reason() string       { return c.consent.Reason }
 func (c *consent) LegalBasis() *string  { return optional(c.consent.LegalBasis) }
 func (c *consent) TextVersion() *string { return optional(c.consent.TextVersion) }
 func (c *consent) Proof() *string       { return c.veil.text(c.consent.Proof) }

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/identifier"
+	"github.com/dossier-cdp/dossier/pipelines/persona"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/identity"
@@ -150,13 +153,72 @@ func (d *Decisions) assertion(ctx context.Context, workspace string, id schema.E
 	return id, schema.ProfileID(persona), err
 }
 
-// Consent records what a person said, at the persona that carries the contact point, else at the canonical one.
+// maxCarriers is how many personas that carry a contact point are looked at to find one of the person's.
+const maxCarriers = 10_000
+
+// speaker finds the persona of a profile at which a consent is recorded: one that carries the contact point, else the canonical one. Of
+// these it prefers one in server trust: what is recorded is a server's word, and would make a persona of its own beside a client's.
+func (d *Decisions) speaker(id schema.ProfileID, c *schema.Consent) (found *identity.Member, err error) {
+	err = (&Profiles{Identity: d.Identity}).view(func(v *identity.View) error {
+		p, err := v.Profile(id)
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			return &graphql.Error{Code: graphql.CodeUnknown, Message: "the id " + id.String() + " was never handed out here", Hint: "take an id of a profile or persona"}
+		}
+		var carriers []schema.ProfileID
+		if c.Kind != "" {
+			if carriers, err = v.Personas(c.Kind, c.Value, "", maxCarriers); err != nil {
+				return err
+			}
+		}
+		found, err = choosePersona(p, carriers, c)
+		return err
+	})
+	return found, err
+}
+
+// choosePersona is speaker among the members of a profile. carriers are the personas that carry the contact point, of whatever profile.
+func choosePersona(p *identity.Profile, carriers []schema.ProfileID, c *schema.Consent) (found *identity.Member, err error) {
+	best := -1
+	carried := c.Kind == ""
+	for i := range p.Members {
+		m, rank := &p.Members[i], 0
+		carries := slices.Contains(carriers, m.ID) || slices.ContainsFunc(m.State.Identifiers, func(x persona.Identifier) bool {
+			return c.Kind != "" && x.Kind == identifier.Of(c.Kind).Name && x.Value == c.Value
+		})
+		carried = carried || carries
+		if m.State.Trust == schema.TrustServer {
+			rank += 4
+		}
+		if carries {
+			rank += 2
+		}
+		if m.ID == p.ID {
+			rank++
+		}
+		if rank > best {
+			best, found = rank, m
+		}
+	}
+	if !carried {
+		return nil, &graphql.Error{Code: graphql.CodeBadInput, Message: "the contact point is none of this person's", Hint: "choose one of the dossier's identifiers, or leave kind and value out for the person"}
+	}
+	return found, nil
+}
+
+// Consent records what a person said. The contact point, if any, must be one of the person's.
 func (d *Decisions) Consent(ctx context.Context, caller graphql.Caller, profile schema.ProfileID, c schema.Consent, reason, key string) (schema.EventID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	m, err := d.member(profile)
+	m, err := d.speaker(profile, &c)
 	if err != nil {
 		return schema.EventID{}, err
+	}
+	owner := m.ID
+	if m.State.Trust != schema.TrustServer {
+		owner = schema.ProfileID{} // the event will belong to another persona: the server's of this account
 	}
 	said := nativeConsent{
 		Kind: c.Kind, Value: c.Value, Channel: c.Channel.String(), Purpose: c.Purpose, State: c.State.String(),
@@ -170,10 +232,11 @@ func (d *Decisions) Consent(ctx context.Context, caller graphql.Caller, profile 
 		Account:    &account{m.State.Account.Kind, m.State.Account.Value},
 		Properties: map[string]any{"reason": reason},
 	}
-	return d.record(ctx, caller, m.ID, schema.TypeConsentRecorded, key, event)
+	return d.record(ctx, caller, owner, schema.TypeConsentRecorded, key, event)
 }
 
-// record makes the event, or finds the one that the same key made before, and returns when its effect can be read.
+// record makes the event, or finds the one that the same key made before among those of owner (the zero id: of anybody), and returns
+// when its effect can be read.
 func (d *Decisions) record(ctx context.Context, caller graphql.Caller, owner schema.ProfileID, t schema.Type, key string, event native) (schema.EventID, error) {
 	event.MessageID = "decision:" + key
 	if before, found, err := d.recorded(ctx, caller.Workspace, owner, t, event.MessageID); err != nil || found {
@@ -204,9 +267,12 @@ func (d *Decisions) record(ctx context.Context, caller graphql.Caller, owner sch
 
 func (d *Decisions) recorded(ctx context.Context, workspace string, owner schema.ProfileID, t schema.Type, message string) (id schema.EventID, found bool, err error) {
 	var got uuid.UUID
-	err = d.House.QueryRow(ctx, `SELECT id FROM events WHERE workspace = {workspace:String} AND persona = {persona:UUID} AND type = {type:String}
-  AND JSONExtractString(provenance, 'messageId') = {message:String} ORDER BY occurred_at, id LIMIT 1`,
-		clickhouse.Params{"workspace": workspace, "persona": uuid.UUID(owner), "type": t.String(), "message": message}, nil, &got)
+	where, params := "", clickhouse.Params{"workspace": workspace, "type": t.String(), "message": message}
+	if !owner.IsZero() {
+		where, params["persona"] = " AND persona = {persona:UUID}", uuid.UUID(owner)
+	}
+	err = d.House.QueryRow(ctx, `SELECT id FROM events WHERE workspace = {workspace:String}`+where+` AND type = {type:String}
+  AND JSONExtractString(provenance, 'messageId') = {message:String} ORDER BY occurred_at, id LIMIT 1`, params, nil, &got)
 	if errors.Is(err, clickhouse.ErrNoRows) {
 		return id, false, nil
 	}

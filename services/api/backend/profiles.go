@@ -86,12 +86,10 @@ func person(p *identity.Profile, now schema.Instant) *graphql.Person {
 	}
 	for _, k := range p.Identifiers() {
 		out.Identifiers = append(out.Identifiers, graphql.Held{
-			Kind: k.Kind, Value: k.Value, Assurance: k.Assurance, Sources: k.Sources, FirstSeen: k.First, LastSeen: k.Last,
+			Kind: k.Kind, Value: k.Value, Assurance: k.Assurance, Confirmed: k.Confirmed, Sources: k.Sources, FirstSeen: k.First, LastSeen: k.Last,
 		})
 	}
-	for _, c := range p.Consents(now) {
-		out.Consents = append(out.Consents, consent(&c))
-	}
+	out.Consents = consents(p.Consents(now))
 	for _, m := range p.Possible {
 		out.Possible = append(out.Possible, graphql.Possible{Profile: m.Profile, Reason: string(m.Reason), Kinds: m.Kinds})
 	}
@@ -102,11 +100,19 @@ func candidate(a *persona.Attributed) graphql.Candidate {
 	return graphql.Candidate{Value: json.RawMessage(a.Value), Source: a.Source, Persona: a.Persona, Time: a.OccurredAt, Assurance: a.Assurance}
 }
 
-func consent(c *persona.Consent) graphql.Consent {
-	return graphql.Consent{
-		Kind: c.Kind, Value: c.Value, Channel: c.Channel, Purpose: c.Purpose, State: c.State, LegalBasis: c.By.LegalBasis,
-		TextVersion: c.By.TextVersion, Proof: c.By.Proof, Source: c.Source, Time: c.By.OccurredAt, Expiry: c.By.Expiry,
+// consents leaves out contact points of which only another one's grant is known: nobody said anything of them, and that is no.
+func consents(all []persona.Consent) (out []graphql.Consent) {
+	for i := range all {
+		c := &all[i]
+		if c.Reason == persona.ReasonOtherContact {
+			continue
+		}
+		out = append(out, graphql.Consent{
+			Kind: c.Kind, Value: c.Value, Channel: c.Channel, Purpose: c.Purpose, State: c.State, Allowed: c.Allowed, Reason: string(c.Reason),
+			LegalBasis: c.By.LegalBasis, TextVersion: c.By.TextVersion, Proof: c.By.Proof, Source: c.Source, Time: c.By.OccurredAt, Expiry: c.By.Expiry,
+		})
 	}
+	return out
 }
 
 // Page lists profile ids.

@@ -55,7 +55,10 @@ type dossierView struct {
 		Sources                                     []string
 	}
 	Personas []struct{ ID, Source, Trust, AccountKind, Account string }
-	Consents []struct{ Kind, Value, Channel, Purpose, State, Source, Time string }
+	Consents []struct {
+		Kind, Value, Channel, Purpose, State, Reason, Source, Time string
+		Allowed                                                    bool
+	}
 	Timeline struct {
 		TotalCount int
 		Edges      []struct {
@@ -76,7 +79,7 @@ const dossierFields = `profile { id known quarantined firstContact lastContact }
  goldenRecord { name value source time assurance runnersUp { value source time assurance } }
  identifiers { kind value assurance sources firstSeen lastSeen }
  personas { id source trust accountKind account }
- consents { kind value channel purpose state source time }
+ consents { kind value channel purpose state allowed reason source time }
  timeline(first: $first) { totalCount edges { node { id type channel actor source occurredAt name text entity conversation case rating amount currency } } }
  possibleMatches { profile reason kinds }`
 
@@ -142,9 +145,13 @@ func (d *dossierView) print() error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s %s\n", p.ID, p.Source, p.Trust, p.AccountKind, p.Account)
 	}
 	if len(d.Consents) > 0 {
-		fmt.Fprintln(table, "\nCONSENT\tCHANNEL\tCONTACT POINT\tSTATE\tSINCE")
+		fmt.Fprintln(table, "\nCONSENT\tCHANNEL\tCONTACT POINT\tSTATE\tALLOWED\tSINCE")
 		for _, c := range d.Consents {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", c.Purpose, c.Channel, c.Value, c.State, c.Time)
+			allowed := "no: " + c.Reason
+			if c.Allowed {
+				allowed = "yes"
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Purpose, c.Channel, c.Value, c.State, allowed, c.Time)
 		}
 	}
 	fmt.Fprintf(table, "\nTIMELINE\tCHANNEL\tTYPE\tACTOR\tWHAT (%d in all)\n", d.Timeline.TotalCount)
