@@ -26,9 +26,7 @@ package identity
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -158,15 +156,11 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	return s, nil
 }
 
-// folderOf names the folder of a set of rules. Another set, or another form of the rows, is another folder: what was built under other rules is never
+// folderOf names the folder of a set of rules. Whatever would make other rows of the same log has another folder (formOf): what was built otherwise is never
 // read, and a build that was interrupted goes on.
 func folderOf(workspace string, rules *identity.Rules) (string, error) {
-	b, err := json.Marshal(rules)
-	if err != nil {
-		return "", fmt.Errorf("write identity rules: %w", err)
-	}
-	h := sha256.Sum256(fmt.Appendf(nil, "%d %q %s", rowsVersion, workspace, b))
-	return hex.EncodeToString(h[:8]), nil
+	form, err := formOf(workspace, rules)
+	return hex.EncodeToString(form[:min(len(form), 8)]), err
 }
 
 // files is where the folders are.

@@ -1,0 +1,100 @@
+package identity
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// The form depends on the rules and the workspace, and on nothing else that changes from run to run.
+func TestForm(t *testing.T) {
+	form := func(workspace string, change func(*identity.Rules)) string {
+		rules := identity.DefaultRules()
+		change(rules)
+		must(t, rules.Prepare())
+		name, err := folderOf(workspace, rules)
+		must(t, err)
+		return name
+	}
+	as := func(*identity.Rules) {}
+	want := form("main", as)
+	if len(want) != 16 || form("main", as) != want {
+		t.Errorf("form %q and %q, want the same 16 digits", want, form("main", as))
+	}
+	if form("other", as) == want || form("main", func(r *identity.Rules) { r.HubSize++ }) == want || form("main", func(r *identity.Rules) { r.GivenNames = !r.GivenNames }) == want {
+		t.Error("another workspace or other rules have the same form")
+	}
+}
+
+// Rows that were cut or changed are an error or another row, never a panic; what is read is written as it was.
+func FuzzRows(f *testing.F) {
+	key := identity.Key{Kind: "email", Hash: [16]byte{1}}
+	h := hub{key: key, loaded: true, carriers: []identity.NodeID{{1}, {2}}, HubState: identity.HubState{Carriers: 2, Beside: []uint64{3, 4}}}
+	f.Add(byte(0), h.append(nil))
+	h.spilled = true
+	f.Add(byte(0), h.append(nil))
+	x := profile{identity.Cores, []identity.NodeID{{1}}, []match{{identity.NodeID{2}, identity.ReasonGivenName, []string{"email"}}}}
+	f.Add(byte(1), x.append(nil))
+	d, err := (&decisions{said: []identity.Assertion{{ID: schema.EventID{1}, Kind: identity.Linked, A: identity.NodeID{1}, B: identity.NodeID{2}, Actor: "a"}}}).append(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(byte(2), d)
+	f.Add(byte(3), appendChanges(nil, 7, []Change{{Kind: Merged, From: schema.ProfileID{1}, To: schema.ProfileID{2}, Personas: []Moved{{schema.ProfileID{1}, schema.PersonaEpoch{Epoch: 3}}}}}))
+	f.Add(byte(4), (&place{profile: identity.NodeID{1}}).append(nil))
+	f.Fuzz(func(t *testing.T, table byte, b []byte) {
+		var again func([]byte) ([]byte, error)
+		switch table % 5 {
+		case 0:
+			again = func(b []byte) ([]byte, error) {
+				h, err := decodeHub(key, b)
+				if err != nil {
+					return nil, err
+				}
+				return h.append(nil), nil
+			}
+		case 1:
+			again = func(b []byte) ([]byte, error) {
+				p, err := decodeProfile(b)
+				if err != nil {
+					return nil, err
+				}
+				return p.append(nil), nil
+			}
+		case 2:
+			again = func(b []byte) ([]byte, error) {
+				d, err := decodeDecisions(b)
+				if err != nil {
+					return nil, err
+				}
+				return d.append(nil)
+			}
+		case 3:
+			again = func(b []byte) ([]byte, error) {
+				version, changes, err := decodeChanges(b)
+				if err != nil {
+					return nil, err
+				}
+				return appendChanges(nil, version, changes), nil
+			}
+		default:
+			again = func(b []byte) ([]byte, error) {
+				p, err := decodePlace(b)
+				if err != nil {
+					return nil, err
+				}
+				return p.append(nil), nil
+			}
+		}
+		once, err := again(b)
+		if err != nil {
+			return
+		}
+		twice, err := again(once)
+		if err != nil || !bytes.Equal(once, twice) {
+			t.Fatalf("table %d: written again as %x, then %x (%v)", table%5, once, twice, err)
+		}
+	})
+}
