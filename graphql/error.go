@@ -122,8 +122,8 @@ const subscriptionMessage = "graphql-ws protocol header is missing"
 
 type callerKey struct{}
 
-// WithCaller gives resolvers the caller of a request.
-func WithCaller(ctx context.Context, c Caller) context.Context {
+// withCaller gives resolvers the caller of a request.
+func withCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 

@@ -34,6 +34,25 @@ type Response struct {
 // ResponseError is one error of a Response. Its extensions have a code, and a hint where there is something to do.
 type ResponseError = gqlerrors.QueryError
 
+// AppendJSON appends the response as JSON. Data was made of JSON, and is not read again.
+func (r *Response) AppendJSON(dst []byte) ([]byte, error) {
+	dst = append(dst, '{')
+	if len(r.Errors) > 0 {
+		faults, err := json.Marshal(r.Errors)
+		if err != nil {
+			return nil, fmt.Errorf("write the errors of an answer: %w", err)
+		}
+		dst = append(append(dst, `"errors":`...), faults...)
+		if r.Data != nil {
+			dst = append(dst, ',')
+		}
+	}
+	if r.Data != nil {
+		dst = append(append(dst, `"data":`...), r.Data...)
+	}
+	return append(dst, '}'), nil
+}
+
 // Refused is the code with which a request was refused as a whole, or "".
 func (r *Response) Refused() string {
 	if r.Data != nil || len(r.Errors) == 0 {
@@ -86,7 +105,7 @@ func (s *Schema) Execute(ctx context.Context, c Caller, r Request) *Response {
 		if refused := s.rehearse(ctx, c, r); refused != nil {
 			return refused
 		}
-	} else if _, err := need(WithCaller(ctx, c), scopeRead); err != nil {
+	} else if _, err := need(withCaller(ctx, c), scopeRead); err != nil {
 		return refuse(err)
 	}
 	return s.run(ctx, &operation{caller: c}, r)
@@ -98,7 +117,7 @@ func (s *Schema) rehearse(ctx context.Context, c Caller, r Request) *Response {
 		return response
 	}
 	if plan.root != "Mutation" {
-		if _, err := need(WithCaller(ctx, c), scopeRead); err != nil {
+		if _, err := need(withCaller(ctx, c), scopeRead); err != nil {
 			return refuse(err)
 		}
 		return nil
@@ -111,18 +130,25 @@ func (s *Schema) rehearse(ctx context.Context, c Caller, r Request) *Response {
 		if !ok && name == "__typename" {
 			continue
 		}
-		if _, err := need(WithCaller(ctx, c), scope); err != nil {
+		if _, err := need(withCaller(ctx, c), scope); err != nil {
 			return refuse(err)
 		}
 	}
 	return nil
 }
 
-func (s *Schema) run(ctx context.Context, o *operation, r Request) *Response {
+func (s *Schema) run(ctx context.Context, o *operation, r Request) (response *Response) {
+	defer func() {
+		// The library recovers from the panics of resolvers, and not from its own while it reads a document.
+		if value := recover(); value != nil {
+			s.panics.LogPanic(ctx, value)
+			response = refuse(internal())
+		}
+	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	o.cancel = cancel
-	ctx = context.WithValue(WithCaller(ctx, o.caller), operationKey{}, o)
+	ctx = context.WithValue(withCaller(ctx, o.caller), operationKey{}, o)
 	answer := s.schema.Exec(ctx, r.Query, r.OperationName, r.Variables)
 	if cause := context.Cause(ctx); cause != nil {
 		if e := (*Error)(nil); errors.As(cause, &e) {
@@ -137,7 +163,7 @@ func (s *Schema) run(ctx context.Context, o *operation, r Request) *Response {
 		// Of the fields that were kept from running the library says that their context is over.
 		answer.Errors = slices.DeleteFunc(answer.Errors, func(e *gqlerrors.QueryError) bool { return e.Message == context.Canceled.Error() })
 	}
-	response := &Response{Errors: answer.Errors, Data: answer.Data}
+	response = &Response{Errors: answer.Errors, Data: answer.Data}
 	for _, e := range response.Errors {
 		coded(e)
 		if e.Path == nil {

@@ -82,6 +82,9 @@ func TestReplies(t *testing.T) {
 					t.Errorf("code %q: %s", code, e.Message)
 				}
 			}
+			if text, err := response.AppendJSON(nil); err != nil || !json.Valid(text) {
+				t.Errorf("not JSON: %v: %s", err, text)
+			}
 			got := pretty(t, struct {
 				*graphql.Response
 				Made []string `json:"made,omitempty"`

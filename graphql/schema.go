@@ -37,6 +37,7 @@ const (
 // Schema answers operations. It is safe for concurrent use.
 type Schema struct {
 	schema *gql.Schema
+	panics panics
 }
 
 // New builds the executable schema over backends. report gets what callers may not see: errors of backends without a code, and
@@ -51,7 +52,7 @@ func New(b Backends, report func(error)) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the GraphQL schema: %w", err)
 	}
-	return &Schema{schema}, nil
+	return &Schema{schema, panics{report}}, nil
 }
 
 // Validate says what is wrong with a document, whatever its variables, without running it; nil if nothing is.

@@ -27,13 +27,24 @@ type Config struct {
 	Timeout  time.Duration         // of one operation; 0: 10 seconds
 }
 
+// How many operations run at the same time; others wait their turn. An operation may hold a large answer, so this bounds memory.
+// Decisions, which wait until they can be read, do not take the turns of reads.
+const (
+	readsAtOnce     = 64
+	decisionsAtOnce = 16
+)
+
+// answerTimeout is how long a client may take to read an answer.
+const answerTimeout = 30 * time.Second
+
 // API answers GraphQL over HTTP. It is safe for concurrent use.
 type API struct {
 	Config
 	schema     *graphql.Schema
 	operations *prometheus.HistogramVec
 
-	bodyTimeout time.Duration // for a body to arrive
+	reads, decisions chan struct{} // operations in flight
+	bodyTimeout      time.Duration // for a body to arrive
 }
 
 // New prepares the API. It panics when the SDL and the resolvers disagree, which no input can bring about.
@@ -54,7 +65,7 @@ func New(c Config) *API {
 	if err != nil {
 		panic(fmt.Errorf("services/api: %w", err))
 	}
-	a := &API{Config: c, schema: schema, bodyTimeout: 10 * time.Second, operations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	a := &API{Config: c, schema: schema, reads: make(chan struct{}, readsAtOnce), decisions: make(chan struct{}, decisionsAtOnce), bodyTimeout: 10 * time.Second, operations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "dossier_graphql_operation_seconds", Help: "Time to answer a GraphQL operation, by the outcome: ok, or the code of the first error.",
 		Buckets: []float64{.001, .002, .005, .01, .015, .025, .05, .08, .15, .3, .6, 1.5, 5, 10},
 	}, []string{"outcome"})}

@@ -79,7 +79,7 @@ func body(query string) string {
 	return string(b)
 }
 
-func codeOf(t *testing.T, w *httptest.ResponseRecorder) string {
+func codeOf(t testing.TB, w *httptest.ResponseRecorder) string {
 	t.Helper()
 	var answer struct {
 		Errors []struct {

@@ -2,9 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,55 +31,90 @@ func (a *API) graphql(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
 	h.Add("Vary", "Accept")
 	h.Add("Vary", "Authorization")
 	if toExplorer(r) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	mediaType, err := negotiate(r.Header.Values("Accept"))
-	if err != nil {
-		mediaType = legacyType
-	}
-	var caller graphql.Caller
-	if err == nil {
-		caller, err = a.caller(r)
-	}
-	var request graphql.Request
-	if err == nil {
-		request, err = a.read(w, r)
-	}
-	status, response := http.StatusOK, (*graphql.Response)(nil)
+	mediaType, response, err := a.answer(w, r)
+	status := http.StatusOK
 	if err != nil {
 		status, response = refused(err)
-		switch status {
-		case http.StatusUnauthorized:
-			h.Set("WWW-Authenticate", `Bearer realm="dossier"`)
-		case http.StatusMethodNotAllowed:
-			h.Set("Allow", "GET, POST")
-		}
 	} else {
-		ctx, cancel := context.WithTimeout(r.Context(), a.Timeout)
-		defer cancel()
-		response = a.schema.Execute(ctx, caller, request)
 		status = statusOf(response, mediaType)
-		if status == http.StatusMethodNotAllowed {
-			h.Set("Allow", "POST")
-		}
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="dossier"`)
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", "GET, POST")
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
 	}
 	a.operations.WithLabelValues(outcome(response)).Observe(time.Since(start).Seconds())
 	h.Set("Content-Type", mediaType+"; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	body, err := json.Marshal(response)
+	body, err := response.AppendJSON(nil)
 	if err != nil {
-		// Unreachable: every part of an answer was JSON before.
-		a.Logger.Error("write a GraphQL answer", "error", err)
+		// Unreachable: messages, paths and extensions are text and numbers.
+		a.Logger.Error("answer a GraphQL operation", "error", err)
 		w.WriteHeader(http.StatusInternalServerError)
 		return
+	}
+	send(w, status, body)
+}
+
+// answer goes from the request to what is answered, in the media type that the client wants. An error is a *refusal.
+func (a *API) answer(w http.ResponseWriter, r *http.Request) (mediaType string, response *graphql.Response, err error) {
+	if mediaType, err = negotiate(r.Header.Values("Accept")); err != nil {
+		return legacyType, nil, err
+	}
+	caller, err := a.caller(r)
+	if err != nil {
+		return mediaType, nil, err
+	}
+	request, err := a.read(w, r)
+	if err != nil {
+		return mediaType, nil, err
+	}
+	response, err = a.execute(r.Context(), caller, request)
+	return mediaType, response, err
+}
+
+// execute waits for a turn and runs the operation, within the time that it has.
+func (a *API) execute(ctx context.Context, caller graphql.Caller, request graphql.Request) (*graphql.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
+	defer cancel()
+	turns := a.reads
+	if strings.Contains(request.Query, "mutation") {
+		turns = a.decisions
+	}
+	select {
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
+		return a.schema.Execute(ctx, caller, request), nil
+	case <-ctx.Done():
+		return nil, &refusal{http.StatusServiceUnavailable, "OVERLOADED", "too many operations are waiting", "ask again in a moment, or ask for less"}
+	}
+}
+
+// send writes an answer. A client that does not read is cut off.
+func send(w http.ResponseWriter, status int, body []byte) {
+	control := http.NewResponseController(w)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if err := control.SetWriteDeadline(time.Now().Add(answerTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return // the caller has gone
 	}
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
 		return // the caller has gone
+	}
+	if err := control.Flush(); err != nil {
+		return // the caller has gone
+	}
+	if err := control.SetWriteDeadline(time.Time{}); err != nil {
+		return // not a connection that can be used again
 	}
 }
 
