@@ -123,6 +123,7 @@ func (i *installation) start(ctx context.Context) error {
 		return err
 	}
 	i.registerMetrics()
+	i.group.Go(func() error { return i.rest(i.run) })
 	i.serve()
 	return i.ready(ctx)
 }
