@@ -272,6 +272,7 @@ func (c *conversation) write() {
 	}
 	if l.of(42) {
 		c.later(20, 900)
+		c.at = waking(c.at)
 		answer.Identifiers = []identifier{address}
 		c.say(answer, nil, pick(l.chance, v.thanks))
 	}
