@@ -58,15 +58,20 @@ func (t timeline) Totals(ctx context.Context, workspace string, people [][]schem
 
 func (t timeline) Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]graphql.Case, error) {
 	return each(ctx, t, workspace, "Cases", people, func(personas []schema.PersonaID) (out []graphql.Case) {
-		for _, i := range t.of(personas, graphql.Filter{}) {
-			if i.Case == "" || slices.ContainsFunc(out, func(c graphql.Case) bool { return c.ID == i.Case }) {
+		for _, i := range t.of(personas, graphql.Filter{}) { // newest first: the first event of a case is its state
+			if i.Case == "" {
 				continue
 			}
-			c := graphql.Case{ID: i.Case, State: "open", OpenedAt: i.OccurredAt, LastContact: i.OccurredAt}
-			if i.Type == schema.TypeCaseResolved {
-				c.State, c.ResolvedAt = "resolved", i.OccurredAt
+			at := slices.IndexFunc(out, func(c graphql.Case) bool { return c.ID == i.Case })
+			if at < 0 {
+				at, out = len(out), append(out, graphql.Case{ID: i.Case, State: "open", LastContact: i.OccurredAt})
+				if i.Type == schema.TypeCaseResolved {
+					out[at].State, out[at].ResolvedAt = "resolved", i.OccurredAt
+				}
 			}
-			out = append(out, c)
+			if i.Type == schema.TypeCaseOpened {
+				out[at].OpenedAt = i.OccurredAt
+			}
 		}
 		return out
 	})

@@ -247,21 +247,61 @@ func TestASlowBodyIsCutOff(t *testing.T) {
 	a.bodyTimeout = 50 * time.Millisecond
 	server := httptest.NewServer(a.Handler())
 	defer server.Close()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(context.Background(), "tcp", server.Listener.Addr().String())
+	for token, status := range map[string]string{allScopes: "408", "wrong": "401"} {
+		var dialer net.Dialer
+		conn, err := dialer.DialContext(context.Background(), "tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", token); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn) // ends only when the server closes the connection
+		if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 "+status)) {
+			t.Errorf("got %q, %v; want %s", answer, err, status)
+		}
+	}
+}
+
+// An operation may take longer than a body: the deadline of the body does not end it.
+func TestAnOperationMayOutlastTheBodysTime(t *testing.T) {
+	w := graphqltest.Small()
+	a := over(t, w)
+	a.bodyTimeout = 50 * time.Millisecond
+	w.Fault = func(ctx context.Context, _ string) error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(4 * a.bodyTimeout):
+			return nil
+		}
+	}
+	server := httptest.NewServer(a.Handler())
+	defer server.Close()
+	r, err := http.NewRequest(http.MethodPost, server.URL+"/graphql", strings.NewReader(body("{ metrics { events } }")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", allScopes); err != nil {
-		t.Fatal(err)
-	}
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := io.ReadAll(conn)
-	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 408")) {
-		t.Errorf("got %q, %v", answer, err)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+readOnly)
+	for i := range 3 { // all on the same connection
+		if i == 2 {
+			r.Method, r.URL.RawQuery, r.Body, r.ContentLength = http.MethodGet, "query="+url.QueryEscape("{ metrics { events } }"), nil, 0
+		}
+		answer, err := server.Client().Do(r.Clone(context.Background()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || string(text) != `{"data":{"metrics":{"events":6}}}` {
+			t.Errorf("got %s, %v", text, err)
+		}
+		r.Body = io.NopCloser(strings.NewReader(body("{ metrics { events } }")))
 	}
 }
 

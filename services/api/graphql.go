@@ -67,6 +67,10 @@ func (a *API) graphql(w http.ResponseWriter, r *http.Request) {
 
 // answer goes from the request to what is answered, in the media type that the client wants. An error is a *refusal.
 func (a *API) answer(w http.ResponseWriter, r *http.Request) (mediaType string, response *graphql.Response, err error) {
+	// Set before anything is refused: what is left of a refused request's body is read, too, before its answer goes out.
+	if err := deadline(w, time.Now().Add(a.bodyTimeout)); err != nil {
+		return legacyType, nil, err
+	}
 	if mediaType, err = negotiate(r.Header.Values("Accept")); err != nil {
 		return legacyType, nil, err
 	}
@@ -76,6 +80,10 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) (mediaType string, 
 	}
 	request, err := a.read(w, r)
 	if err != nil {
+		return mediaType, nil, err
+	}
+	// From here on a read only notices that the client has gone, and the operation may take longer than a body.
+	if err := deadline(w, time.Time{}); err != nil {
 		return mediaType, nil, err
 	}
 	response, err = a.execute(r.Context(), caller, request)

@@ -164,12 +164,8 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request) (out graphql.Requ
 	return out, nil
 }
 
-// readAll reads a body within its bounds of size and time.
+// readAll reads a body within its bounds of size; answer has bounded its time.
 func (a *API) readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(a.bodyTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, bad("the body cannot be read")
-	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	tooLarge := (*http.MaxBytesError)(nil)
 	switch {
@@ -182,8 +178,13 @@ func (a *API) readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case len(body) == 0:
 		return nil, bad("the body is empty")
 	}
-	if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, bad("the body cannot be read")
-	}
 	return body, nil
+}
+
+// deadline ends reads of the request at a time.
+func deadline(w http.ResponseWriter, at time.Time) error {
+	if err := http.NewResponseController(w).SetReadDeadline(at); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return bad("the body cannot be read")
+	}
+	return nil
 }
