@@ -77,9 +77,7 @@ func (c *Collector) read(w http.ResponseWriter, r *http.Request) (*body, *failur
 	b.budget = &c.budget
 	f := c.fill(b, wire, r.Header.Get("Content-Encoding"), r.ContentLength)
 	c.metrics.bytes.Add(wire.n)
-	if f != nil && f.hangUp {
-		deadline(time.Now()) // or the server would wait for the rest before it closes
-	} else {
+	if f == nil || !f.hangUp {
 		deadline(time.Time{})
 	}
 	if f != nil {
@@ -87,6 +85,33 @@ func (c *Collector) read(w http.ResponseWriter, r *http.Request) (*body, *failur
 		return nil, f
 	}
 	return b, nil
+}
+
+// The bounds of what is read and thrown away of a body that was refused before its end.
+const (
+	lingerBytes = 32 << 20
+	lingerTime  = 2 * time.Second
+)
+
+// answerUnread answers a request whose body was not read to its end. A sender that writes all of it before it looks for an answer
+// would only see a broken connection: so the rest is thrown away for a moment, within bounds, before the connection ends.
+func (c *Collector) answerUnread(w http.ResponseWriter, r *http.Request, f *failure) int {
+	if !f.hangUp {
+		return answerFailure(w, f)
+	}
+	control := http.NewResponseController(w)
+	linger := f.status != http.StatusRequestTimeout && // that one has had its time
+		control.EnableFullDuplex() == nil && control.SetReadDeadline(time.Now().Add(lingerTime)) == nil
+	status := answerFailure(w, f)
+	if linger && control.Flush() == nil {
+		if n, err := io.CopyN(io.Discard, r.Body, lingerBytes); err != nil {
+			c.logger.Debug("the rest of a refused body was thrown away", "bytes", n, "ended", err)
+		}
+	}
+	if err := control.SetReadDeadline(time.Now()); err != nil && !errors.Is(err, http.ErrNotSupported) { // or the server would wait for the rest
+		c.logger.Debug("a connection takes no deadline", "error", err)
+	}
+	return status
 }
 
 func (c *Collector) tooLarge() *failure {

@@ -73,7 +73,7 @@ func (c *Collector) ingest(w http.ResponseWriter, r *http.Request, in *intake) i
 	}
 	b, f := c.read(w, r)
 	if f != nil {
-		return answerFailure(w, f)
+		return c.answerUnread(w, r, f)
 	}
 	in.c = c
 	text := b.bytes

@@ -169,6 +169,30 @@ func TestSlowSenderIsCutOff(t *testing.T) {
 	}
 }
 
+// TestSenderThatNeverListensHearsTooLarge: one that writes its whole body before it reads gets the answer, not a broken connection.
+func TestSenderThatNeverListensHearsTooLarge(t *testing.T) {
+	for _, declared := range []string{"Content-Length: 20000000", "Transfer-Encoding: chunked"} {
+		r := newRig(t, Limits{})
+		conn, err := net.Dial("tcp", serveReal(t, r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(20 * time.Second)) // a read that hangs is the failure
+		body := strings.Repeat(" ", 20_000_000)
+		if strings.HasPrefix(declared, "Transfer") {
+			body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+		}
+		if _, err := fmt.Fprintf(conn, "POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Basic c2VydmVyLWtleTo=\r\n%s\r\n\r\n%s", declared, body); err != nil {
+			t.Fatalf("%s: the body could not be sent: %v", declared, err)
+		}
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 413") || !strings.Contains(string(answer), "body_too_large") {
+			t.Fatalf("%s: %v %.300q", declared, err, answer)
+		}
+	}
+}
+
 // endless is a body without end.
 type endless struct{ sent int64 }
 
