@@ -50,7 +50,7 @@ func (i *installation) serve() {
 		mux.Handle(path, management)
 	}
 	i.server = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: unreadBodies(mux, 15*time.Second), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(i.logger.Handler(), slog.LevelError),
 	}
 	i.group.Go(func() error {
@@ -58,6 +58,20 @@ func (i *installation) serve() {
 			return fmt.Errorf("serve HTTP: %w", err)
 		}
 		return nil
+	})
+}
+
+// unreadBodies bounds the time in which a body arrives that its handler does not read, such as one with a wrong key: before it
+// answers, the server reads what is left of a small one. Handlers that read set a time of their own.
+func unreadBodies(next http.Handler, limit time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit)); err != nil {
+				http.Error(w, "the connection takes no deadline", http.StatusInternalServerError)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
