@@ -145,6 +145,7 @@ func (r Reader) Value(ctx context.Context, workspace string, people [][]schema.P
 		}
 		v.Orders += int64(n)
 		if m.Amount != "" {
+			m.Amount = minorUnits(m.Amount, m.Currency)
 			v.Spent = append(v.Spent, m)
 		}
 		return nil
