@@ -7,7 +7,16 @@ require (
 	github.com/dossier-cdp/dossier/schema v0.0.0
 )
 
-require github.com/graph-gophers/graphql-go v1.11.0 // indirect
+require github.com/stretchr/testify v1.12.1 // indirect
+
+require (
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/graph-gophers/graphql-go v1.11.0
+	github.com/nyaruka/phonenumbers v1.8.1 // indirect
+	golang.org/x/net v0.61.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
 
 replace github.com/dossier-cdp/dossier/schema => ../schema
 
