@@ -189,11 +189,11 @@ func (i *installation) digest(t *testing.T) string {
 	return text
 }
 
-// counts gives the counts of `dossier digest` by name.
-func (i *installation) counts(t *testing.T) map[string]int {
+// counts gives the counts of a digest by name.
+func counts(t *testing.T, digest string) map[string]int {
 	t.Helper()
 	counts := map[string]int{}
-	for line := range strings.Lines(i.digest(t)) {
+	for line := range strings.Lines(digest) {
 		var sum, name string
 		var n int
 		if _, err := fmt.Sscan(line, &sum, &name, &n); err != nil {
@@ -204,10 +204,10 @@ func (i *installation) counts(t *testing.T) map[string]int {
 	return counts
 }
 
-// export calls each with every line of an export, decoded.
+// export calls each with every line of an export, decoded. Flags may follow the name.
 func export[Line any](t *testing.T, i *installation, name string, each func(Line)) {
 	t.Helper()
-	decoder := json.NewDecoder(strings.NewReader(i.must(t, "export", name)))
+	decoder := json.NewDecoder(strings.NewReader(i.must(t, append([]string{"export"}, strings.Fields(name)...)...)))
 	for {
 		var line Line
 		switch err := decoder.Decode(&line); err {
