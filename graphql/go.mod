@@ -7,8 +7,6 @@ require (
 	github.com/dossier-cdp/dossier/schema v0.0.0
 )
 
-require github.com/stretchr/testify v1.12.1 // indirect
-
 require (
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/graph-gophers/graphql-go v1.11.0
