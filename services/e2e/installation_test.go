@@ -57,11 +57,10 @@ func (w *tail) String() string {
 	return string(w.text)
 }
 
-// install starts a new installation and waits until it serves. It is ended with the test.
-func install(t *testing.T, args ...string) *installation {
+// prepare names a new data folder. What runs on it is ended with the test.
+func prepare(t *testing.T, args ...string) *installation {
 	t.Helper()
-	i := &installation{data: filepath.Join(t.TempDir(), "data"), args: args, env: []string{masterKey}}
-	i.up(t)
+	i := &installation{data: filepath.Join(t.TempDir(), "data"), args: args, env: []string{masterKey}, log: &tail{}}
 	t.Cleanup(func() {
 		if i.cmd != nil {
 			i.kill(t)
@@ -73,15 +72,20 @@ func install(t *testing.T, args ...string) *installation {
 	return i
 }
 
-// up starts the process at the address that it had before, if any, and waits until it serves.
-func (i *installation) up(t *testing.T) {
+// install starts a new installation and waits until it serves.
+func install(t *testing.T, args ...string) *installation {
+	t.Helper()
+	i := prepare(t, args...)
+	i.up(t)
+	return i
+}
+
+// beginning starts the process and gives what it says when it serves.
+func (i *installation) beginning(t *testing.T) <-chan string {
 	t.Helper()
 	address := "127.0.0.1:0"
 	if i.URL != "" {
 		address = strings.TrimPrefix(i.URL, "http://")
-	}
-	if i.log == nil {
-		i.log = &tail{}
 	}
 	cmd := exec.Command(binary(t), append([]string{"up", "--data", i.data, "--listen", address}, i.args...)...)
 	cmd.Dir, cmd.Env, cmd.Stderr = t.TempDir(), environment(i.env...), i.log
@@ -105,6 +109,13 @@ func (i *installation) up(t *testing.T) {
 		cmd.Wait() //nolint:errcheck // how it ended is in its state
 		close(i.ended)
 	}()
+	return ready
+}
+
+// up starts the process at the address that it had before, if any, and waits until it serves.
+func (i *installation) up(t *testing.T) {
+	t.Helper()
+	ready := i.beginning(t)
 	select {
 	case url := <-ready:
 		i.read(t)
@@ -113,7 +124,7 @@ func (i *installation) up(t *testing.T) {
 		}
 	case <-i.ended:
 		i.cmd = nil
-		t.Fatalf("up ended with %d before it was ready: %s", cmd.ProcessState.ExitCode(), i.log)
+		t.Fatalf("up ended before it was ready: %s", i.log)
 	case <-time.After(patience):
 		t.Fatalf("up did not become ready: %s", i.log)
 	}
