@@ -12,8 +12,9 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 )
 
-// Export writes every event of a workspace as one line of canonical JSON, sorted by OccurredAt and the bytes of the id. The same set of
-// events gives the same bytes.
+// Export writes every contact of a workspace as one line of canonical JSON, sorted by OccurredAt and the bytes of the id. The same set of
+// events gives the same bytes. A person's decision about two personas is no contact: link and release together leave no trace here, as
+// in personas and profiles; the export of events has them.
 //
 // It reads window after window of the time, each small enough for memory, so that neither side ever sorts the whole. A row that comes
 // in while it runs is in the export or not: give Before to leave out what was not visible at the start.
@@ -36,12 +37,16 @@ type window struct {
 	prefix   string // hex digits
 }
 
+// decisions are the types that are no contacts.
+var decisions = words([]schema.Type{schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased})
+
 // units are the lengths by which time is divided, in microseconds.
 var units = []int64{86_400_000_000, 60_000_000, 1_000_000, 1000, 1}
 
 func (q Export) where(w window) (string, clickhouse.Params) {
-	params := clickhouse.Params{"workspace": q.Workspace, "from": w.from, "to": w.to}
-	sql := "\nWHERE workspace = {workspace:String} AND occurred_at >= {from:DateTime64(6, 'UTC')} AND occurred_at < {to:DateTime64(6, 'UTC')}"
+	params := clickhouse.Params{"workspace": q.Workspace, "from": w.from, "to": w.to, "decisions": decisions}
+	sql := "\nWHERE workspace = {workspace:String} AND occurred_at >= {from:DateTime64(6, 'UTC')} AND occurred_at < {to:DateTime64(6, 'UTC')}\n" +
+		"  AND type NOT IN {decisions:Array(String)}"
 	if q.Before != nil {
 		var partitions []int32
 		for p := range q.Before {
