@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/collector"
@@ -71,10 +74,16 @@ func (e *erasures) run(ctx context.Context, i *installation) error {
 			}
 			i.feed.Forget()
 			for _, erasure := range all[e.done:] {
-				if err := i.identity.Erase(ctx, identity.Erasure{Of: erasure.PersonaEpoch, CutOff: erasure.CutOff}); err != nil {
+				err := persist(ctx, i.logger, 50*time.Millisecond, func() error {
+					return i.identity.Erase(ctx, identity.Erasure{Of: erasure.PersonaEpoch, CutOff: erasure.CutOff})
+				})
+				if err != nil {
 					return ended(ctx, fmt.Errorf("erase from identity: %w", err))
 				}
-				if err := i.timeline.Erase(ctx, e.workspace, timeline.Erasure{PersonaEpoch: erasure.PersonaEpoch, CutOff: erasure.CutOff}); err != nil {
+				err = persist(ctx, i.logger, 50*time.Millisecond, func() error {
+					return i.timeline.Erase(ctx, e.workspace, timeline.Erasure{PersonaEpoch: erasure.PersonaEpoch, CutOff: erasure.CutOff})
+				})
+				if err != nil {
 					return ended(ctx, fmt.Errorf("erase from the timeline: %w", err))
 				}
 				e.done++
@@ -94,6 +103,24 @@ func (e *erasures) run(ctx context.Context, i *installation) error {
 			return nil
 		case <-changed:
 		}
+	}
+}
+
+// persist repeats an erasure until it is done: a role that is still opening, or an engine that is gone for a moment, must neither let
+// it be forgotten nor end the installation.
+func persist(ctx context.Context, logger *slog.Logger, pause time.Duration, erase func() error) error {
+	for {
+		err := erase()
+		if err == nil || schema.ClassOf(err) != schema.Transient && !errors.Is(err, identity.ErrNotReady) {
+			return err
+		}
+		logger.Warn("an erasure waits", "error", err, "retry_in", pause)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 5*time.Second)
 	}
 }
 
