@@ -146,10 +146,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // follow archives one partition. After any transient failure it starts over from what the store has, whether the failed write
 // happened or not.
 func (r *Role) follow(ctx context.Context, part Part, cut int64) error {
-	w, err := newWriter(r, part, cut)
-	if err != nil {
-		return err
-	}
+	w := newWriter(r, part, cut)
 	for pause := 100 * time.Millisecond; ctx.Err() == nil; {
 		err := w.recover(ctx)
 		for err == nil && ctx.Err() == nil {
@@ -185,12 +182,8 @@ type writer struct {
 	behind  int64
 }
 
-func newWriter(r *Role, part Part, cut int64) (*writer, error) {
-	b, err := newBuilder()
-	if err != nil {
-		return nil, err
-	}
-	return &writer{role: r, part: part, cut: cut, builder: b}, nil
+func newWriter(r *Role, part Part, cut int64) *writer {
+	return &writer{role: r, part: part, cut: cut, builder: newBuilder()}
 }
 
 // recover reads the manifest, makes sure that the log continues it, and lets the log drop what is archived already: a crash of the

@@ -30,10 +30,7 @@ func someRecords(t *rapid.T, from int64) []kafka.Record {
 }
 
 func build(t interface{ Fatal(...any) }, records []kafka.Record) ([]byte, Summary) {
-	b, err := newBuilder()
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := newBuilder()
 	b.start("events", 3, 2, records[0].Offset)
 	for i := range records {
 		if err := b.add(&records[i]); err != nil {
@@ -103,10 +100,7 @@ func TestSegmentAltered(t *testing.T) {
 
 // A segment with a gap is never built.
 func TestBuilderRefusesGap(t *testing.T) {
-	b, err := newBuilder()
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := newBuilder()
 	b.start("events", 1, 0, 5)
 	if err := b.add(&kafka.Record{Offset: 5}); err != nil {
 		t.Fatal(err)
@@ -165,10 +159,7 @@ func BenchmarkSegmentRead(b *testing.B) {
 
 func BenchmarkSegmentWrite(b *testing.B) {
 	records := benchmarkRecords()
-	builder, err := newBuilder()
-	if err != nil {
-		b.Fatal(err)
-	}
+	builder := newBuilder()
 	b.ResetTimer()
 	n := 0
 	for n < b.N {

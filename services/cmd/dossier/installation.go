@@ -241,9 +241,8 @@ func (i *installation) startRoles(ctx context.Context) (err error) {
 	i.feed = eventlog.NewFeed(i.eventLog, func(value []byte, e *schema.Event) error { return envelope.Open(i.ring, value, e) }, feedBytes)
 
 	i.archiver = archive.New(archive.Config{Source: i.dropper(), Store: i.store, Topics: schema.Topics(), Generation: generation, Logger: i.logger})
-	i.group.Go(func() error { return i.archiver.Run(i.run) })
-
 	if !i.onlyCollector {
+		i.group.Go(func() error { return i.archiver.Run(i.run) })
 		if err := i.startIdentity(ctx); err != nil {
 			return err
 		}

@@ -69,16 +69,52 @@ var (
 // User names a person of a plan.
 func User(n int) string { return fmt.Sprintf("user-%06d", n) }
 
-// AppendEvent writes one track event of about 640 bytes.
-func AppendEvent(dst []byte, r *rand.Rand, users int, message string, at time.Time) []byte {
-	user := r.IntN(users)
-	k := r.IntN(len(categories))
-	sku := fmt.Sprintf("%c-%03d", 'A'+r.IntN(26), r.IntN(1000))
-	return fmt.Appendf(dst, `{"type":"track","event":"%s","messageId":"%s","anonymousId":"9d6c1f0e-0000-4000-8000-%012d","userId":"%s","channel":"web",`+
-		`"originalTimestamp":"%s","properties":{"product_id":"%012x","sku":"%s","category":"%s","name":"A fine thing for every day","brand":"%s","price":%.2f,`+
-		`"quantity":%d,"currency":"EUR"},"context":{"library":{"name":"load","version":"1.0.0"},"locale":"fr-FR","ip":"203.0.113.%d","page":{"path":"/p/%s"},"userAgent":"%s"}}`,
-		names[r.IntN(len(names))], message, user, User(user), at.UTC().Format("2006-01-02T15:04:05.000Z"), r.Int64N(1<<47), sku, categories[k],
-		brands[k], 1+r.Float64()*400, 1+r.IntN(9), r.IntN(256), strings.ToLower(sku), agents[r.IntN(len(agents))])
+// A template is an event whose message id and time are filled in when it is sent: the generator must cost next to nothing beside what
+// it measures.
+type template struct {
+	text          []byte
+	message, time int // where 40 and 24 characters go
+}
+
+const (
+	messageLength = 40
+	timeLayout    = "2006-01-02T15:04:05.000Z"
+)
+
+// templates makes track events of about 640 bytes, n of them, so that every user has some.
+func templates(r *rand.Rand, users, n int) []template {
+	message, at := strings.Repeat("m", messageLength), strings.Repeat("t", len(timeLayout))
+	out := make([]template, n)
+	for i := range out {
+		user := i % users
+		if users > n {
+			user = r.IntN(users)
+		}
+		k := r.IntN(len(categories))
+		sku := fmt.Sprintf("%c-%03d", 'A'+r.IntN(26), r.IntN(1000))
+		text := fmt.Appendf(nil, `{"type":"track","event":"%s","messageId":"%s","anonymousId":"9d6c1f0e-0000-4000-8000-%012d","userId":"%s","channel":"web",`+
+			`"originalTimestamp":"%s","properties":{"product_id":"%012x","sku":"%s","category":"%s","name":"A fine thing for every day","brand":"%s","price":%.2f,`+
+			`"quantity":%d,"currency":"EUR"},"context":{"library":{"name":"load","version":"1.0.0"},"locale":"fr-FR","ip":"203.0.113.%d","page":{"path":"/p/%s"},"userAgent":"%s"}}`,
+			names[r.IntN(len(names))], message, user, User(user), at, r.Int64N(1<<47), sku, categories[k],
+			brands[k], 1+r.Float64()*400, 1+r.IntN(9), r.IntN(256), strings.ToLower(sku), agents[r.IntN(len(agents))])
+		out[i] = template{text, bytes.Index(text, []byte(message)), bytes.Index(text, []byte(at))}
+	}
+	return out
+}
+
+// append writes the event with a message id of its own.
+func (t *template) append(dst []byte, run int64, conn, n, i int, at []byte) []byte {
+	from := len(dst)
+	dst = append(dst, t.text...)
+	copy(dst[from+t.time:], at)
+	id := dst[from+t.message : from+t.message+messageLength]
+	for place, v := range [4]uint64{uint64(run), uint64(conn), uint64(n), uint64(i)} {
+		for digit := range 9 {
+			id[place*10+8-digit] = "0123456789abcdef"[v>>(4*digit)&15]
+		}
+		id[place*10+9] = '-'
+	}
+	return dst
 }
 
 // Run sends until the plan is done or ctx ends.
@@ -89,6 +125,7 @@ func Run(ctx context.Context, p Plan) *Result {
 		ctx, cancel = context.WithTimeout(ctx, p.Warm+p.For)
 		defer cancel()
 	}
+	events := templates(rand.New(rand.NewPCG(1, 7)), p.Users, max(4096, min(p.Users, 100_000)))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: p.Conns, MaxConnsPerHost: p.Conns, DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	started := time.Now()
@@ -99,7 +136,7 @@ func Run(ctx context.Context, p Plan) *Result {
 	var wait sync.WaitGroup
 	for c := range p.Conns {
 		wait.Go(func() {
-			r := rand.New(rand.NewPCG(uint64(c), 7))
+			next := c * 97
 			var body []byte
 			var latencies []time.Duration
 			var events, failures int64
@@ -115,12 +152,13 @@ func Run(ctx context.Context, p Plan) *Result {
 					}
 				}
 				body = append(body[:0], `{"batch":[`...)
-				now := time.Now()
+				at := time.Now().UTC().AppendFormat(nil, timeLayout)
 				for i := range p.Batch {
 					if i > 0 {
 						body = append(body, ',')
 					}
-					body = AppendEvent(body, r, p.Users, fmt.Sprintf("%x-%x-%x-%x", run, c, n, i), now)
+					next++
+					body = events[next%len(events)].append(body, run, c, n, i, at)
 				}
 				body = append(body, `]}`...)
 				begun := time.Now()
