@@ -46,6 +46,7 @@ type uniqueValue struct {
 	hash        [16]byte
 	first, last schema.Instant
 	next        [16]byte // what supersedes it
+	client      bool     // only client personas carry it
 }
 
 func (u *uniqueValue) compare(v *uniqueValue) int {
@@ -92,9 +93,10 @@ type refusal struct {
 	reason Reason
 }
 
-// called lists the names of a component: what a client key says counts only while no server has said a name.
+// called lists the names of a component: what a client key says counts only while no server has said a name, and never for somebody
+// whom a server knows, or anyone could part known people by names.
 func (c *component) called() []counted {
-	if len(c.said[1]) > 0 {
+	if len(c.said[1]) > 0 || c.standing == Known {
 		return c.said[1]
 	}
 	return c.said[0]
@@ -147,7 +149,7 @@ func (r *Region) resolver() *resolver {
 			}
 			rule, priority := r.rules.rule(e.Kind)
 			if (rule.Unique || rule.Limit > 0) && e.Carried {
-				u := uniqueValue{rule: rule, priority: priority, hash: e.Hash, first: e.First, last: e.Last, next: e.SupersededBy}
+				u := uniqueValue{rule: rule, priority: priority, hash: e.Hash, first: e.First, last: e.Last, next: e.SupersededBy, client: p.Trust != schema.TrustServer}
 				if rule.PerSource {
 					u.source = p.Source
 				}
@@ -183,7 +185,7 @@ func addUniques(us, vs []uniqueValue) []uniqueValue {
 			continue
 		}
 		u := &us[at]
-		u.first, u.last = min(u.first, v.first), max(u.last, v.last)
+		u.first, u.last, u.client = min(u.first, v.first), max(u.last, v.last), u.client && v.client
 		if bytes.Compare(v.next[:], u.next[:]) > 0 {
 			u.next = v.next
 		}
@@ -222,6 +224,10 @@ func (s *resolver) join(j joint) {
 	}
 	x.uniques = addUniques(x.uniques, y.uniques)
 	x.standing = max(x.standing, y.standing)
+	if x.standing == Known {
+		// What only a public key claims of a known person keeps nobody from it, or anyone could part known people by claims.
+		x.uniques = slices.DeleteFunc(x.uniques, func(u uniqueValue) bool { return u.client })
+	}
 	x.verified = x.verified || y.verified
 	if s.nodes[y.canonical].Before(s.nodes[x.canonical]) {
 		x.canonical = y.canonical
