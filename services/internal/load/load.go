@@ -125,7 +125,7 @@ func Run(ctx context.Context, p Plan) *Result {
 		ctx, cancel = context.WithTimeout(ctx, p.Warm+p.For)
 		defer cancel()
 	}
-	events := templates(rand.New(rand.NewPCG(1, 7)), p.Users, max(4096, min(p.Users, 100_000)))
+	prepared := templates(rand.New(rand.NewPCG(1, 7)), p.Users, max(4096, min(p.Users, 100_000)))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: p.Conns, MaxConnsPerHost: p.Conns, DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	started := time.Now()
@@ -158,7 +158,7 @@ func Run(ctx context.Context, p Plan) *Result {
 						body = append(body, ',')
 					}
 					next++
-					body = events[next%len(events)].append(body, run, c, n, i, at)
+					body = prepared[next%len(prepared)].append(body, run, c, n, i, at)
 				}
 				body = append(body, `]}`...)
 				begun := time.Now()
