@@ -137,6 +137,9 @@ func (d *Decisions) Assert(ctx context.Context, caller graphql.Caller, in graphq
 		if err != nil {
 			return schema.EventID{}, err
 		}
+		if b.ID.Compare(a.ID) < 0 { // whichever is named first, it is one decision
+			a, b = b, a
+		}
 		event.A, event.B, owner = epochOf(a), epochOf(b), a.ID
 	}
 	return d.record(ctx, caller, owner, in.Type, in.IdempotencyKey, event)

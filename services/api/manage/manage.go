@@ -24,6 +24,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/access"
 	"github.com/dossier-cdp/dossier/services/internal/control"
@@ -68,8 +69,8 @@ type Config struct {
 	Wait func(ctx context.Context) error
 	// Doctor checks the installation.
 	Doctor func(ctx context.Context) []Check
-	// CheckConfiguration refuses a document that no role could run under, and gives its canonical form.
-	CheckConfiguration func(document []byte) (canonical []byte, err error)
+	// CheckConfiguration refuses a document that no role could run under, and gives its hash and canonical form.
+	CheckConfiguration func(document []byte) (hash string, canonical []byte, err error)
 	// Documents gives the configuration in force before the first change.
 	DefaultConfiguration []byte
 }
@@ -332,6 +333,9 @@ func (s *server) createKey(w http.ResponseWriter, r *http.Request, t access.Toke
 	if in.Source == "" {
 		return &refusal{400, "source_missing", "a write key belongs to a source", "name the connected system, such as shop"}
 	}
+	if !channel.IsSourceName(in.Source) {
+		return &refusal{400, "source_invalid", "this is no name of a source", "use small letters, digits, dots, dashes and underscores, such as shop"}
+	}
 	prefix := "dk_server_"
 	if trust == schema.TrustClient {
 		prefix = "dk_client_"
@@ -427,12 +431,10 @@ func (s *server) applyConfiguration(w http.ResponseWriter, r *http.Request, t ac
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	document, err := s.CheckConfiguration(in.Document)
+	hash, document, err := s.CheckConfiguration(in.Document)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(document)
-	hash := hex.EncodeToString(sum[:])
 	if hash == s.Control.State().Configuration(t.Workspace).Hash {
 		return writeJSON(w, ConfigurationLine{hash, document})
 	}

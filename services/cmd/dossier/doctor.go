@@ -52,7 +52,12 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 	if err = nil; !opened {
 		err = fmt.Errorf("the index is being rebuilt")
 	}
-	check("timeline", fmt.Sprintf("%d events behind", behind(ends, func(p int) int64 { return visible[p] })), err, "wait until it is rebuilt")
+	check("timeline", fmt.Sprintf("%d events behind", behind(ends, func(p int) int64 {
+		if p < len(visible) {
+			return visible[p]
+		}
+		return 0
+	})), err, "wait until it is rebuilt")
 	health, err := archive.Verify(ctx, i.store)
 	check("archive", fmt.Sprintf("%d segments, %d records, %s", health.Segments, health.Records, size(health.Bytes)), err, "restore the named file from a backup of the archive")
 	now := time.Now()

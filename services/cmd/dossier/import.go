@@ -88,7 +88,10 @@ func (c *importCommand) Run(ctx context.Context) error {
 }
 
 func (c *importCommand) print(s *importer.Summary) {
-	fmt.Printf("%s: read %d, accepted %d, refused %d\n", s.File, s.Read, s.Accepted, s.Refused)
+	if len(c.Files) > 1 {
+		fmt.Printf("%s\n", s.File)
+	}
+	fmt.Printf("read %d, accepted %d, refused %d\n", s.Read, s.Accepted, s.Refused)
 	if s.Empty > 0 {
 		fmt.Printf("  %d rows are no event under the mapping's conditions\n", s.Empty)
 	}

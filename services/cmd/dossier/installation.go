@@ -184,7 +184,7 @@ func (i *installation) startControl(ctx context.Context) (err error) {
 	}
 	i.group.Go(func() error { return i.control.Run(i.run) })
 
-	url := "http://" + i.listener.Addr().String()
+	url := reachable(i.listener.Addr())
 	known := false
 	if i.credentials, known, err = i.folder.readCredentials(); err != nil {
 		return err
@@ -206,6 +206,14 @@ func (i *installation) startControl(ctx context.Context) (err error) {
 	}
 	i.erasures = newErasures(i.control, i.keeper, mainWorkspace)
 	return i.erasures.apply()
+}
+
+// reachable is the address under which this machine reaches a listener: one that listens everywhere is reached over loopback.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("http://127.0.0.1:%d", tcp.Port)
+	}
+	return "http://" + addr.String()
 }
 
 // firstStart makes the workspace main with its keys. The credentials are written first: a crash in between makes new ones at the

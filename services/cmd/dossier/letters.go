@@ -72,10 +72,19 @@ func letterLine(c *deadletter.Clear) manage.DeadLetter {
 	return manage.DeadLetter{ID: c.ID, Code: c.Code, Reason: c.Reason, Hint: c.Hint, Source: c.Source, ReceivedAt: c.ReceivedAt}
 }
 
+// expired says whether a letter has outlived its time: one that no erasure could find is not shown after 30 days.
+func expired(c *deadletter.Clear) bool {
+	end, ends := c.ExpiresAt()
+	return ends && schema.InstantOf(time.Now()) >= end
+}
+
 // List gives the newest letters first. Only as many as are asked for are held.
 func (r letterReader) List(ctx context.Context, workspace string, limit int) ([]manage.DeadLetter, error) {
 	var newest []manage.DeadLetter // the last `limit` of the log, in its order
 	unreadable, err := deadletter.List(ctx, r.read, deadletter.Filter{Workspace: workspace}, func(c *deadletter.Clear, _ deadletter.Record) bool {
+		if expired(c) {
+			return true
+		}
 		if len(newest) == limit {
 			copy(newest, newest[1:])
 			newest = newest[:limit-1]
@@ -98,7 +107,7 @@ func (r letterReader) List(ctx context.Context, workspace string, limit int) ([]
 // Show opens one letter.
 func (r letterReader) Show(ctx context.Context, workspace, id string) (manage.DeadLetter, bool, error) {
 	opened, err := deadletter.Find(ctx, r.read, r.i.ring, workspace, id)
-	if err != nil || opened == nil {
+	if err != nil || opened == nil || expired(&opened.Clear) {
 		return manage.DeadLetter{}, false, err
 	}
 	letter := letterLine(&opened.Clear)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,10 +33,7 @@ func (i *installation) serve() {
 	})
 	management := manage.Handler(manage.Config{
 		Control: i.control, Exports: i.exports(), DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,
-		CheckConfiguration: func(document []byte) ([]byte, error) {
-			_, canonical, err := checkConfiguration(document)
-			return canonical, err
-		},
+		CheckConfiguration:   checkConfiguration,
 		DefaultConfiguration: configuration.Default(),
 	})
 	mux := http.NewServeMux()
@@ -81,8 +76,7 @@ func checkConfiguration(document []byte) (hash string, canonical []byte, err err
 	if err != nil {
 		return "", nil, err
 	}
-	sum := sha256.Sum256(c.Document)
-	return hex.EncodeToString(sum[:]), c.Document, nil
+	return c.Hash, c.Document, nil
 }
 
 // whyNotReady says what the installation still waits for.

@@ -182,7 +182,7 @@ func (f *front) shutDown(server *http.Server, lib *library) error {
 	f.bootMu.Lock()
 	f.boot.close()
 	if lib.shutdown() != 0 {
-		f.log.Warn("the engine still had connections open when it stopped")
+		f.log.Info("the engine still had connections open when it stopped")
 	}
 	return nil
 }
