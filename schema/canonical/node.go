@@ -31,9 +31,6 @@ func (n Node) lower() Node {
 	return Node{d: n.under, i: n.j}
 }
 
-// upper is this object without what is merged beneath it.
-func (n Node) upper() Node { return Node{d: n.d, i: n.i} }
-
 // Merge is over with the members that only base has; where both have an object they are merged in the same way. If either is no
 // object, over wins if it is there. Both must be plain nodes, not views.
 func Merge(over, base Node) Node {

@@ -34,7 +34,6 @@ type world struct {
 	folder string
 	broker *broker.Broker
 	client *kafka.Client
-	acked  [][]byte // one value after the other, for each partition
 	counts []int
 	reader *eventlog.Log
 }

@@ -68,7 +68,7 @@ func Split(full string) Name {
 		if f == "" || titles[f] {
 			continue
 		}
-		capital := utf8.RuneCountInString(w) > 1 && strings.ToUpper(w) == w && strings.ContainsFunc(w, unicode.IsLower) == false && strings.ContainsFunc(w, unicode.IsUpper)
+		capital := utf8.RuneCountInString(w) > 1 && strings.ToUpper(w) == w && !strings.ContainsFunc(w, unicode.IsLower) && strings.ContainsFunc(w, unicode.IsUpper)
 		if strings.HasSuffix(w, ".") {
 			capital = false
 		}
