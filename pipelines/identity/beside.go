@@ -31,8 +31,8 @@ func (p *Persona) Beside(rules *Rules) []uint64 {
 	return slices.Compact(out)
 }
 
-// besideKey is what stands beside one key: everything but the key itself. What client keys say counts beside devices only: else
-// anyone could make another's e-mail generic, and so part what rests on it.
+// besideKey is what stands beside one key: everything but the key itself. What client keys say counts beside devices only, and
+// there for client personas only (HubState): else anyone could make another's e-mail generic, and so part what rests on it.
 func besideKey(beside []uint64, key Key) []uint64 {
 	own, device := shorten(key.Hash), identifier.Of(key.Kind).Device
 	plain := true

@@ -44,8 +44,8 @@ func TestGiantCostsItsLimit(t *testing.T) {
 	resolve(t, m)
 	for _, end := range []int{0, chain / 2} {
 		e := visitor(end, end, end+1)
-		if hold, _ := m.Hold(e.Persona); hold != identity.Cores {
-			t.Fatalf("persona %d of the chain is %s, want held to its cores", end, hold)
+		if hold, _ := m.Hold(e.Persona); hold != identity.Apart {
+			t.Fatalf("persona %d of the chain is %s, want held apart", end, hold)
 		}
 	}
 	// A free component of two joins the giant, and all of it is held.
@@ -61,7 +61,7 @@ func TestGiantCostsItsLimit(t *testing.T) {
 	err := identity.Update(g, rules, []identity.NodeID{e.Persona}, func(_ *identity.Region, p *identity.Partition) error {
 		for _, profile := range p.Profiles {
 			for _, id := range profile.Members {
-				held[id] = profile.Hold == identity.Cores
+				held[id] = profile.Hold == identity.Apart
 			}
 		}
 		return nil

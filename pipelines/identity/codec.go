@@ -199,41 +199,47 @@ func ascending[T any](list []T, compare func(a, b T) int) bool {
 	return true
 }
 
-// The stored form of a HubState, version 1: version byte, carriers, count of Beside, each 8 bytes big-endian.
-const hubVersion = 1
+// The stored form of a HubState, version 2: version byte, then for servers and clients: carriers, count of Beside, each 8 bytes big-endian.
+const hubVersion = 2
 
 // AppendBinary appends the stored form. Equal states have equal forms.
 func (h *HubState) AppendBinary(b []byte) ([]byte, error) {
 	b = append(b, hubVersion)
-	b = binary.AppendUvarint(b, uint64(h.Carriers))
-	b = binary.AppendUvarint(b, uint64(len(h.Beside)))
-	for _, v := range h.Beside {
-		b = binary.BigEndian.AppendUint64(b, v)
+	for _, side := range []*SideState{&h.Servers, &h.Clients} {
+		b = binary.AppendUvarint(b, uint64(side.Carriers))
+		b = binary.AppendUvarint(b, uint64(len(side.Beside)))
+		for _, v := range side.Beside {
+			b = binary.BigEndian.AppendUint64(b, v)
+		}
 	}
 	return b, nil
 }
 
 // MarshalBinary gives the stored form.
 func (h *HubState) MarshalBinary() ([]byte, error) {
-	return h.AppendBinary(make([]byte, 0, 8+8*len(h.Beside)))
+	return h.AppendBinary(make([]byte, 0, 8+8*len(h.Servers.Beside)+8*len(h.Clients.Beside)))
 }
 
-// UnmarshalBinary reads the stored form. A damaged or later form is an error, and h is then undefined.
+// UnmarshalBinary reads the stored form. A damaged or other form is an error, and h is then undefined.
 func (h *HubState) UnmarshalBinary(b []byte) error {
 	in := decoder{b: b}
 	if v := in.byte(); v != hubVersion {
 		return fmt.Errorf("stored hub has version %d, want %d", v, hubVersion)
 	}
-	*h = HubState{Carriers: int(in.uvarint())}
-	if n := in.count(8); n > 0 {
-		h.Beside = make([]uint64, n)
+	*h = HubState{}
+	for _, side := range []*SideState{&h.Servers, &h.Clients} {
+		side.Carriers = int(in.uvarint())
+		if n := in.count(8); n > 0 {
+			side.Beside = make([]uint64, n)
+		}
+		for i := range side.Beside {
+			var v [8]byte
+			in.fill(v[:])
+			side.Beside[i] = binary.BigEndian.Uint64(v[:])
+		}
+		in.bad = in.bad || side.Carriers < 0
 	}
-	for i := range h.Beside {
-		var v [8]byte
-		in.fill(v[:])
-		h.Beside[i] = binary.BigEndian.Uint64(v[:])
-	}
-	if in.bad || len(in.b) > 0 || h.Carriers < 0 {
+	if in.bad || len(in.b) > 0 {
 		return errors.New("stored hub is damaged")
 	}
 	return nil

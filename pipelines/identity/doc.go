@@ -20,11 +20,21 @@
 //
 // A joint is made only if no constraint forbids it. Force, strongest first: separated, linked, unique kinds, limits, evidence.
 //
+// # The layers
+//
+// Who is together of the server personas is a function of what server keys say and of what people decided, alone. Whoever has a client
+// key can invent any number of personas with another's values, so the strata run twice: over the server personas, then over the client
+// personas on top of what stands. Client personas attach to one profile, or to each other, or stay apart. They join and part no two
+// server personas, propose no match between two, rename no profile, and make no value generic for server personas; and a
+// component that is past Rules.QuarantineSize only with them costs them their place, not the server personas theirs.
+//
+// A decision is a person's word whatever it names: linked to a client persona, two server personas are one. It counts once the client
+// persona was seen, and of that persona nothing else counts in the first layer.
+//
 // # What it deliberately does not do
 //
-// It does not stop a flood: whoever has a client key can invent personas that carry another's e-mail, and past Rules.HubSize or
-// Rules.QuarantineSize of them the value, or the component, is given up for all, visibly. What client keys say makes no contact
-// point generic by degree, and joins and parts no two known people below these sizes.
+// It does not tell a client persona that is true from an invented one: past Rules.HubSize client personas with one value, or
+// Rules.QuarantineSize in one component, the true ones stay apart too, and come back when the others are erased.
 //
 // It keeps no trace: Why and How run the same pure function again over the region and listen to it. It never decides by
 // arrival, by a clock or at random, and it does no I/O: a Graph gives it what is known.

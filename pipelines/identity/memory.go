@@ -24,7 +24,25 @@ type Memory struct {
 
 type memoryHub struct {
 	HubState
-	carriers []NodeID // sorted
+	servers, clients []NodeID // that carry the key, sorted
+}
+
+func (h *memoryHub) of(trust schema.Trust) *[]NodeID {
+	if trust == schema.TrustServer {
+		return &h.servers
+	}
+	return &h.clients
+}
+
+// listed gives the carriers that the hub ties together.
+func (h *memoryHub) listed(rules *Rules) (servers, clients []NodeID) {
+	if !h.Generic(schema.TrustServer, rules) {
+		servers = h.servers
+	}
+	if !h.Generic(schema.TrustClient, rules) {
+		clients = h.clients
+	}
+	return servers, clients
 }
 
 // NewMemory makes an empty graph.
@@ -75,7 +93,7 @@ func (m *Memory) AddEvidence(p *Persona) Change {
 func (m *Memory) index(before, after *Persona) {
 	d := Diff(before, after, m.rules)
 	for _, key := range d.Removed {
-		m.dropCarrier(key, before.ID)
+		m.dropCarrier(key, before)
 	}
 	for i := range after.Keys {
 		e := &after.Keys[i]
@@ -91,34 +109,46 @@ func (m *Memory) index(before, after *Persona) {
 			h = &memoryHub{}
 			m.hubs[e.Key] = h
 		}
-		was := h.Generic(m.rules)
+		servers, clients := h.listed(m.rules)
+		servers, clients = slices.Clone(servers), slices.Clone(clients)
+		forServers, forClients := h.Generic(schema.TrustServer, m.rules), h.Generic(schema.TrustClient, m.rules)
 		if isNew {
-			at, _ := slices.BinarySearchFunc(h.carriers, after.ID, NodeID.Compare)
-			h.carriers = slices.Insert(h.carriers, at, after.ID)
+			list := h.of(after.Trust)
+			at, _ := slices.BinarySearchFunc(*list, after.ID, NodeID.Compare)
+			*list = slices.Insert(*list, at, after.ID)
 		}
-		h.Add(besideKey(d.Beside, e.Key), isNew, m.rules)
-		if !was && h.Generic(m.rules) {
-			m.touch(h.carriers...)
+		h.Of(after.Trust).Add(besideKey(d.Beside, e.Key), isNew, m.rules)
+		if forServers != h.Generic(schema.TrustServer, m.rules) || forClients != h.Generic(schema.TrustClient, m.rules) {
+			m.touch(servers...)
+			m.touch(clients...)
 		}
 	}
 }
 
-// dropCarrier takes a carrier from a hub and makes the hub's state anew. All carriers are touched: what held them together, or what
-// kept them apart, may have gone.
-func (m *Memory) dropCarrier(key Key, id NodeID) {
+// dropCarrier takes a carrier from a hub and makes its side of the hub's state anew. All carriers that the hub listed or lists now are
+// touched: what held them together, or what kept them apart, may have gone.
+func (m *Memory) dropCarrier(key Key, p *Persona) {
 	h, ok := m.hubs[key]
 	if !ok {
 		return
 	}
-	m.touch(h.carriers...)
-	if at, found := slices.BinarySearchFunc(h.carriers, id, NodeID.Compare); found {
-		h.carriers = slices.Delete(h.carriers, at, at+1)
+	touch := func() {
+		servers, clients := h.listed(m.rules)
+		m.touch(servers...)
+		m.touch(clients...)
 	}
-	h.HubState = HubState{}
-	for _, c := range h.carriers {
-		h.Add(besideKey(m.personas[c].Beside(m.rules), key), true, m.rules)
+	touch()
+	list := h.of(p.Trust)
+	if at, found := slices.BinarySearchFunc(*list, p.ID, NodeID.Compare); found {
+		*list = slices.Delete(*list, at, at+1)
 	}
-	if len(h.carriers) == 0 {
+	side := h.Of(p.Trust)
+	*side = SideState{}
+	for _, c := range *list {
+		side.Add(besideKey(m.personas[c].Beside(m.rules), key), true, m.rules)
+	}
+	touch()
+	if h.HubState.Carriers() == 0 {
 		delete(m.hubs, key)
 	}
 }
@@ -133,7 +163,7 @@ func (m *Memory) Erase(id NodeID) {
 	delete(m.personas, id)
 	d := Diff(p, nil, m.rules)
 	for _, key := range d.Removed {
-		m.dropCarrier(key, id)
+		m.dropCarrier(key, p)
 	}
 	for _, a := range m.said[id] {
 		m.touch(a.A, a.B)
@@ -178,10 +208,8 @@ func (m *Memory) Hub(key Key) (Hub, error) {
 	if h == nil {
 		return Hub{}, nil
 	}
-	hub := Hub{Generic: h.Generic(m.rules), Degree: h.Degree()}
-	if !hub.Generic {
-		hub.Carriers = h.carriers
-	}
+	hub := Hub{Servers: h.Side(schema.TrustServer, m.rules), Clients: h.Side(schema.TrustClient, m.rules)}
+	hub.Servers.Carriers, hub.Clients.Carriers = h.listed(m.rules)
 	return hub, nil
 }
 

@@ -14,7 +14,18 @@ type Partition struct {
 type Profile struct {
 	ID      NodeID   // the canonical persona
 	Members []NodeID // sorted
-	Hold    Hold     // not Free: quarantined, and why
+	Hold    Hold     // as Graph.Hold has to give it at the next resolution
+	Served  bool     // some member is a server persona
+}
+
+// Quarantined is the hold that bears on the profile: none on one with server personas from which only client personas were kept.
+func (p *Profile) Quarantined() Hold { return quarantined(p.Hold, p.Served) }
+
+func quarantined(h Hold, served bool) Hold {
+	if h == Apart && served {
+		return Free
+	}
+	return h
 }
 
 // Reason says why two profiles that share something are not one. The words are stable: users rely on them.
@@ -50,7 +61,7 @@ type PossibleMatch struct {
 func (r *Region) Resolve() *Partition {
 	if len(r.nodes) == 1 {
 		id := r.nodes[0].ID
-		return &Partition{Profiles: []Profile{{ID: id, Members: []NodeID{id}, Hold: r.holds[0]}}}
+		return &Partition{Profiles: []Profile{{ID: id, Members: []NodeID{id}, Hold: r.holds[0], Served: r.nodes[0].served()}}}
 	}
 	return r.run().partition()
 }
@@ -71,7 +82,7 @@ func (s *resolver) partition() *Partition {
 			}
 			profile.Members = append(profile.Members, s.nodes[m].ID)
 		}
-		profile.ID = canonical.ID
+		profile.ID, profile.Served = canonical.ID, canonical.served()
 		ids[n] = canonical.ID
 		slices.SortFunc(profile.Members, NodeID.Compare)
 		out.Profiles = append(out.Profiles, profile)

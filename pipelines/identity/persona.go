@@ -319,6 +319,9 @@ func (p *Persona) joinBirths(births []Birth) Change {
 	return change
 }
 
+// served says whether a server key vouches for the persona.
+func (p *Persona) served() bool { return p.Trust == schema.TrustServer }
+
 // Clone copies the persona; the copy shares nothing with the original.
 func (p *Persona) Clone() *Persona {
 	q := *p
@@ -329,9 +332,10 @@ func (p *Persona) Clone() *Persona {
 	return &q
 }
 
-// Before orders personas by their claim to be the canonical one: known first, then claimed, then earliest OccurredAt, then id.
+// Before orders personas by their claim to be the canonical one: those of server keys first, so that no client key renames a profile, then
+// known, then claimed, then earliest OccurredAt, then id.
 func (p *Persona) Before(q *Persona) bool {
-	return cmp.Or(-cmp.Compare(p.Standing, q.Standing), cmp.Compare(p.First, q.First), p.ID.Compare(q.ID)) < 0
+	return cmp.Or(compareBool(q.served(), p.served()), -cmp.Compare(p.Standing, q.Standing), cmp.Compare(p.First, q.First), p.ID.Compare(q.ID)) < 0
 }
 
 // covers says whether joining q would change nothing but clocks.

@@ -125,7 +125,7 @@ func FuzzPersona(f *testing.F) {
 }
 
 func FuzzHubAndAssertion(f *testing.F) {
-	h := identity.HubState{Carriers: 3, Beside: []uint64{2, 4}}
+	h := identity.HubState{Servers: identity.SideState{Carriers: 3, Beside: []uint64{2, 4}}, Clients: identity.SideState{Carriers: 1, Beside: []uint64{7}}}
 	b, err := h.MarshalBinary()
 	if err != nil {
 		f.Fatal(err)

@@ -8,13 +8,15 @@ import (
 )
 
 // Region is a part of the graph that decides about its nodes by itself: every node that shares a value (not a generic one) or a
-// link with one of it is in it too. It is read-only once made.
+// link with one of it is in it too, but for client personas that are held apart. It is read-only once made.
 type Region struct {
 	rules      *Rules
 	nodes      []*Persona // sorted by id
+	clients    int        // client personas among them
 	holds      []Hold     // of nodes[i]
 	expanded   []bool     // of nodes[i]
-	hubs       []hub      // in canonical order
+	served     []hub      // of server personas, in canonical order
+	hubs       []hub      // that client personas carry, with their server carriers, in canonical order
 	generic    []genericKey
 	assertions []Assertion // sorted by which counts: latest first
 }
@@ -107,9 +109,10 @@ func (h holdsBefore) Hold(id NodeID) (Hold, error) {
 
 // Expand collects the closed region around the seeds. Seeds without evidence are passed over.
 //
-// A component of evidence with more than Rules.QuarantineSize personas is not collected: the seed, and what was not yet
-// quarantined around it, is then held to its cores. What this costs is bounded by QuarantineSize, by the nodes that are newly quarantined,
-// and by the sizes of cores; never by the size of the giant.
+// A component of evidence with more than Rules.QuarantineSize personas is not collected. Client personas are then held Apart, and only
+// what server personas, and decisions, tie together is looked at. If that too is past QuarantineSize, the seed, and what was not yet
+// quarantined around it, is held to its cores. What this costs is bounded by QuarantineSize, by Rules.HubSize for each key of the
+// seed, by the nodes that are newly held, and by the sizes of cores; never by the size of the giant.
 //
 // The rule that makes resolving regions equal to resolving all: after a change, Update every touched node. Touched are a
 // persona whose evidence changed in substance, both nodes of an assertion that came or was withdrawn, all carriers of a key that turned
@@ -138,7 +141,9 @@ type found struct {
 	assertions []Assertion
 	before     Hold
 	hold       Hold
-	expanded   bool // its neighbours were all looked at
+	inside     bool // decided in this region
+	expanded   bool // its neighbours were all looked at, and decided or held before
+	served     bool // the server personas around it were all looked at
 }
 
 // load reads a node once; nil if it has no evidence.
@@ -182,12 +187,43 @@ func (x *expansion) component(seed NodeID) error {
 	if f := x.found[seed]; f != nil && f.expanded {
 		return nil
 	}
-	members, over, err := x.walk(seed, Free, x.neighbours)
-	if err != nil || !over {
+	members, over, err := x.walk(seed, x.neighbours, func(*found) {}, func(h Hold) bool { return h != Free })
+	if err != nil {
+		return err
+	}
+	for i, id := range members {
+		f := x.found[id]
+		switch {
+		case !over:
+			f.inside, f.expanded = true, true
+		case i == 0 || f.before == Free: // the walk went through all of these
+			f.expanded = true
+			if err := x.servers(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// servers collects what server personas and decisions tie to a node whose component is too large with client personas, or holds it.
+func (x *expansion) servers(start NodeID) error {
+	if x.found[start].served {
+		return nil
+	}
+	members, over, err := x.walk(start, x.serverNeighbours, func(f *found) { f.served = true }, Hold.served)
+	if err != nil {
 		return err
 	}
 	for _, id := range members {
-		x.found[id].hold = Cores
+		f := x.found[id]
+		f.inside, f.hold = true, Apart
+		if over {
+			f.hold = Cores
+		}
+	}
+	if !over {
+		return nil
 	}
 	// The cores of a giant: each is collected whole, unless it is a giant itself.
 	done := map[NodeID]bool{}
@@ -195,24 +231,25 @@ func (x *expansion) component(seed NodeID) error {
 		if done[id] {
 			continue
 		}
-		core, over, err := x.walk(id, Cores, x.coreNeighbours)
+		core, over, err := x.walk(id, x.coreNeighbours, func(*found) {}, func(h Hold) bool { return h == Alone })
 		if err != nil {
 			return err
 		}
 		for _, c := range core {
 			done[c] = true
-			x.found[c].hold = Cores
+			f := x.found[c]
+			f.inside, f.hold = true, Cores
 			if over {
-				x.found[c].hold = Alone
+				f.hold = Alone
 			}
 		}
 	}
 	return nil
 }
 
-// walk collects what can be reached from a node. Past QuarantineSize it goes on only through nodes whose last hold was at most
-// settled: the others are held already, and stay so.
-func (x *expansion) walk(start NodeID, settled Hold, neighbours func(*found, func(NodeID) error) error) (members []NodeID, over bool, err error) {
+// walk collects what can be reached from a node. Past QuarantineSize it goes on only through nodes whose last hold is not settled: the
+// others are held already, and stay so. It calls pass for every node that it goes through.
+func (x *expansion) walk(start NodeID, neighbours func(*found, func(NodeID) error) error, pass func(*found), settled func(Hold) bool) (members []NodeID, over bool, err error) {
 	f, err := x.load(start)
 	if err != nil || f == nil {
 		return nil, false, err
@@ -221,10 +258,10 @@ func (x *expansion) walk(start NodeID, settled Hold, neighbours func(*found, fun
 	seen := map[NodeID]struct{}{start: {}}
 	for i := 0; i < len(members); i++ {
 		f := x.found[members[i]]
-		if over && i > 0 && f.before > settled {
+		if over && i > 0 && settled(f.before) {
 			continue
 		}
-		f.expanded = f.expanded || settled == Free
+		pass(f)
 		err := neighbours(f, func(id NodeID) error {
 			if _, ok := seen[id]; ok {
 				return nil
@@ -245,7 +282,8 @@ func (x *expansion) walk(start NodeID, settled Hold, neighbours func(*found, fun
 	return members, over, nil
 }
 
-func (x *expansion) neighbours(f *found, visit func(NodeID) error) error {
+// keys calls visit for every key that ties a node to others.
+func (x *expansion) keys(f *found, visit func(*Evidence, *Hub) error) error {
 	for i := range f.persona.Keys {
 		e := &f.persona.Keys[i]
 		if !x.rules.Links(f.persona, e) {
@@ -255,10 +293,44 @@ func (x *expansion) neighbours(f *found, visit func(NodeID) error) error {
 		if err != nil {
 			return err
 		}
-		for _, id := range h.Carriers {
-			if err := visit(id); err != nil {
-				return err
-			}
+		if err := visit(e, &h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func each(ids []NodeID, visit func(NodeID) error) error {
+	for _, id := range ids {
+		if err := visit(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// neighbours visits all that a node is tied to.
+func (x *expansion) neighbours(f *found, visit func(NodeID) error) error {
+	err := x.keys(f, func(_ *Evidence, h *Hub) error {
+		if !f.persona.served() && h.Clients.Generic {
+			return nil
+		}
+		if err := each(h.Servers.Carriers, visit); err != nil {
+			return err
+		}
+		return each(h.Clients.Carriers, visit)
+	})
+	if err != nil {
+		return err
+	}
+	return links(f, visit)
+}
+
+// serverNeighbours visits the server personas that a server persona is tied to, and what decisions tie to any node.
+func (x *expansion) serverNeighbours(f *found, visit func(NodeID) error) error {
+	if f.persona.served() {
+		if err := x.keys(f, func(_ *Evidence, h *Hub) error { return each(h.Servers.Carriers, visit) }); err != nil {
+			return err
 		}
 	}
 	return links(f, visit)
@@ -281,19 +353,14 @@ func links(f *found, visit func(NodeID) error) error {
 	return nil
 }
 
-// coreNeighbours visits what stratum 0 may join to a node.
+// coreNeighbours visits what stratum 0 may join to a node of a giant.
 func (x *expansion) coreNeighbours(f *found, visit func(NodeID) error) error {
-	for i := range f.persona.Keys {
-		e := &f.persona.Keys[i]
-		if !x.rules.Links(f.persona, e) {
-			continue
-		}
+	if !f.persona.served() {
+		return links(f, visit)
+	}
+	err := x.keys(f, func(e *Evidence, h *Hub) error {
 		rule, _ := x.rules.rule(e.Kind)
-		h, err := x.hub(e.Key)
-		if err != nil {
-			return err
-		}
-		for _, id := range h.Carriers {
+		for _, id := range h.Servers.Carriers {
 			other, err := x.graph.Persona(id)
 			if err != nil {
 				return fmt.Errorf("read persona %s: %w", id, err)
@@ -309,6 +376,10 @@ func (x *expansion) coreNeighbours(f *found, visit func(NodeID) error) error {
 				return err
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return links(f, visit)
 }
@@ -316,61 +387,52 @@ func (x *expansion) coreNeighbours(f *found, visit func(NodeID) error) error {
 func (x *expansion) region() (*Region, error) {
 	r := &Region{rules: x.rules}
 	for _, f := range x.found {
-		if f != nil {
+		if f != nil && f.inside {
 			r.nodes = append(r.nodes, f.persona)
 		}
 	}
 	slices.SortFunc(r.nodes, func(a, b *Persona) int { return a.ID.Compare(b.ID) })
 	r.holds = make([]Hold, len(r.nodes))
 	r.expanded = make([]bool, len(r.nodes))
-	at := map[Key]int{}
+	served, hubs := hubList{rules: x.rules}, hubList{rules: x.rules}
 	atGeneric := map[Key]int{}
 	said := map[schema.EventID]bool{}
 	for n, p := range r.nodes {
 		f := x.found[p.ID]
 		r.holds[n], r.expanded[n] = f.hold, f.expanded
+		if !p.served() {
+			r.clients++
+		}
 		for _, a := range f.assertions {
 			if !said[a.ID] {
 				said[a.ID] = true
 				r.assertions = append(r.assertions, a)
 			}
 		}
-		for i := range p.Keys {
-			e := &p.Keys[i]
-			if !x.rules.Links(p, e) {
-				continue
+		err := x.keys(f, func(e *Evidence, h *Hub) error {
+			if p.served() && len(h.Servers.Carriers) > 1 {
+				served.add(e, int32(n), h.Servers.Degree)
 			}
-			h, err := x.hub(e.Key)
-			if err != nil {
-				return nil, err
-			}
-			if h.Generic {
-				g, ok := atGeneric[e.Key]
-				if !ok {
-					g = len(r.generic)
-					atGeneric[e.Key] = g
-					r.generic = append(r.generic, genericKey{key: e.Key, degree: h.Degree})
+			if !h.Clients.Generic {
+				if len(h.Clients.Carriers) > 0 && h.carriers() > 1 {
+					hubs.add(e, int32(n), h.Clients.Degree)
 				}
-				r.generic[g].nodes = append(r.generic[g].nodes, int32(n))
-				continue
+				return nil
 			}
-			if len(h.Carriers) < 2 {
-				continue
-			}
-			i, ok := at[e.Key]
+			g, ok := atGeneric[e.Key]
 			if !ok {
-				i = len(r.hubs)
-				at[e.Key] = i
-				rule, priority := x.rules.rule(e.Kind)
-				r.hubs = append(r.hubs, hub{key: e.Key, rule: rule, priority: priority, degree: h.Degree})
+				g = len(r.generic)
+				atGeneric[e.Key] = g
+				r.generic = append(r.generic, genericKey{key: e.Key, degree: h.Clients.Degree})
 			}
-			b := &r.hubs[i]
-			b.carriers = append(b.carriers, carrier{int32(n), e})
-			b.best = max(b.best, e.Assurance)
-			b.alias = b.alias || e.Alias
+			r.generic[g].nodes = append(r.generic[g].nodes, int32(n))
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
-	slices.SortFunc(r.hubs, hub.compare)
+	r.served, r.hubs = served.sorted(), hubs.sorted()
 	slices.SortFunc(r.generic, func(a, b genericKey) int { return a.key.Compare(b.key) })
 	slices.SortFunc(r.assertions, func(a, b Assertion) int {
 		if a.after(&b) {
@@ -379,6 +441,35 @@ func (x *expansion) region() (*Region, error) {
 		return 1
 	})
 	return r, nil
+}
+
+// hubList gathers the carriers of keys.
+type hubList struct {
+	rules *Rules
+	hubs  []hub
+	at    map[Key]int
+}
+
+func (l *hubList) add(e *Evidence, node int32, degree int) {
+	i, ok := l.at[e.Key]
+	if !ok {
+		if l.at == nil {
+			l.at = map[Key]int{}
+		}
+		i = len(l.hubs)
+		l.at[e.Key] = i
+		rule, priority := l.rules.rule(e.Kind)
+		l.hubs = append(l.hubs, hub{key: e.Key, rule: rule, priority: priority, degree: degree})
+	}
+	h := &l.hubs[i]
+	h.carriers = append(h.carriers, carrier{node, e})
+	h.best = max(h.best, e.Assurance)
+	h.alias = h.alias || e.Alias
+}
+
+func (l *hubList) sorted() []hub {
+	slices.SortFunc(l.hubs, hub.compare)
+	return l.hubs
 }
 
 // compare is the canonical order of hubs: the most assured first, then by the kind's priority, then the fewest people beside it,

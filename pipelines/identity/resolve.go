@@ -18,6 +18,7 @@ type resolver struct {
 	separated [][2]int32
 	joints    []joint
 	refusals  []refusal
+	hanging   bool // the profiles of server personas stand; client personas are hung on
 	names     []name.Name
 	relations []name.Relation // of names i and j at i*len(names)+j, uncompared if not yet known
 }
@@ -31,6 +32,7 @@ type component struct {
 	births    []Birth       // of server personas
 	uniques   []uniqueValue // values of unique and limited kinds, sorted, one per (kind, value, source)
 	standing  Standing
+	served    bool // has a server persona
 	verified  bool // carries a verified contact point or id
 	canonical int32
 }
@@ -113,10 +115,14 @@ func (s *resolver) named(root int32) bool {
 }
 
 func (r *Region) run() *resolver {
-	s := r.resolver()
+	s := r.servers().resolver()
 	s.stratum0()
 	s.stratum1()
-	return s
+	if r.clients == 0 {
+		s.Region = r
+		return s
+	}
+	return r.hang(s)
 }
 
 func (r *Region) resolver() *resolver {
@@ -128,7 +134,7 @@ func (r *Region) resolver() *resolver {
 		c := &s.comps[n]
 		c.members, c.standing, c.canonical = members[n:n+1:n+1], p.Standing, int32(n)
 		trust := 0
-		if p.Trust == schema.TrustServer {
+		if c.served = p.served(); c.served {
 			trust = 1
 			c.births = p.Births
 		}
@@ -229,6 +235,7 @@ func (s *resolver) join(j joint) {
 		x.uniques = slices.DeleteFunc(x.uniques, func(u uniqueValue) bool { return u.client })
 	}
 	x.verified = x.verified || y.verified
+	x.served = x.served || y.served
 	if s.nodes[y.canonical].Before(s.nodes[x.canonical]) {
 		x.canonical = y.canonical
 	}
@@ -236,6 +243,9 @@ func (s *resolver) join(j joint) {
 }
 
 func (s *resolver) refuse(a, b int32, rule Rule, key Key, reason Reason) {
+	if reason == reasonSettled {
+		return
+	}
 	s.refusals = append(s.refusals, refusal{a, b, rule, key, reason})
 }
 
@@ -251,6 +261,9 @@ func (s *resolver) forbidden(a, b int32, rule Rule) Reason {
 	}
 	if rule == RuleLink {
 		return ""
+	}
+	if s.settled(a, b) {
+		return reasonSettled
 	}
 	x, y := &s.comps[a], &s.comps[b]
 	if reason := conflict(x, y, func() bool { return rule.Stratum() > 0 && s.sameFullName(x, y) }); reason != "" {

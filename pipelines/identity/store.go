@@ -4,5 +4,5 @@ package identity
 func (p *Persona) Covers(q *Persona) bool { return p.covers(q) }
 
 // BesideKey is the part of Persona.Beside that stands beside one of the persona's keys: everything but the key itself. It is what
-// HubState.Add counts.
+// SideState.Add counts.
 func BesideKey(beside []uint64, key Key) []uint64 { return besideKey(beside, key) }

@@ -87,14 +87,17 @@ func (s *resolver) coreJoints() {
 		s.joinHub(h, RuleCore, verified, func(_, _ int32) bool { return true })
 	}
 	for _, i := range order {
-		h := &s.hubs[i]
-		if !h.alias {
-			continue
-		}
+		s.alias(&s.hubs[i], func(hold Hold) bool { return hold != Alone })
+	}
+}
+
+// alias joins what a server's alias names to who it says it is.
+func (s *resolver) alias(h *hub, resolved func(Hold) bool) {
+	if h.alias {
 		var carriers []int32
 		says := map[int32]bool{}
 		for _, c := range h.carriers {
-			if s.holds[c.node] != Alone {
+			if resolved(s.holds[c.node]) {
 				carriers = append(carriers, c.node)
 				says[c.node] = c.evidence.Alias
 			}

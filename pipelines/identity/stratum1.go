@@ -9,12 +9,17 @@ import (
 
 // stratum1 joins cores through shared identifiers. Its steps run in order, each on what the earlier ones left.
 func (s *resolver) stratum1() {
-	if !slices.Contains(s.holds, Free) {
+	if !slices.ContainsFunc(s.holds, s.resolved) {
 		return
 	}
 	s.merge()
 	s.client()
 	s.support()
+	s.unknown()
+}
+
+// unknown places who nobody knows.
+func (s *resolver) unknown() {
 	for rank := rankClaimed; ; rank-- {
 		s.attach(rank)
 		if rank == rankLoose {
@@ -50,7 +55,7 @@ func (s *resolver) rank(root int32) rank {
 func (s *resolver) free(h *hub, least schema.Assurance) []int32 {
 	var out []int32
 	for _, c := range h.carriers {
-		if s.holds[c.node] == Free && c.evidence.Assurance >= least {
+		if s.resolved(s.holds[c.node]) && c.evidence.Assurance >= least {
 			out = append(out, c.node)
 		}
 	}
@@ -216,7 +221,7 @@ func (s *resolver) possible() {
 			for j := range i {
 				a, b := groups[i].root, groups[j].root
 				// Two who are nobody yet are no match worth looking at, and there may be hundreds beside a kiosk.
-				if s.rank(a) == rankLoose && s.rank(b) == rankLoose {
+				if s.rank(a) == rankLoose && s.rank(b) == rankLoose || s.settled(a, b) {
 					continue
 				}
 				reason := s.forbidden(a, b, RuleMerge)

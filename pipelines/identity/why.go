@@ -52,7 +52,7 @@ func (r *Region) Why(a, b NodeID) Explanation {
 	s := r.run()
 	x, y := s.find(p), s.find(q)
 	out.ProfileA, out.ProfileB = r.nodes[s.comps[x].canonical].ID, r.nodes[s.comps[y].canonical].ID
-	out.HoldA, out.HoldB = r.holds[p], r.holds[q]
+	out.HoldA, out.HoldB = quarantined(r.holds[p], s.comps[x].served), quarantined(r.holds[q], s.comps[y].served)
 	if x == y {
 		out.Same, out.Reason = true, ""
 		out.Path = s.path(p, q)
@@ -213,8 +213,10 @@ func (s *resolver) shared(x, y int32) []Shared {
 		})
 		return inX && inY
 	}
-	for i := range s.hubs {
-		h := &s.hubs[i]
+	for _, h := range slices.Concat(s.served, s.hubs) {
+		if slices.ContainsFunc(out, func(k Shared) bool { return k.Key == h.key }) {
+			continue
+		}
 		if both(func(visit func(int32)) {
 			for _, c := range h.carriers {
 				visit(c.node)
@@ -224,6 +226,9 @@ func (s *resolver) shared(x, y int32) []Shared {
 		}
 	}
 	for _, g := range s.generic {
+		if slices.ContainsFunc(out, func(k Shared) bool { return k.Key == g.key }) {
+			continue // so common among client personas only
+		}
 		if both(func(visit func(int32)) {
 			for _, n := range g.nodes {
 				visit(n)

@@ -37,7 +37,10 @@ func (p *projection) commit() error {
 		n.dirty, n.fresh = false, false
 	}
 	for _, h := range p.hubs {
-		h.dirty, h.added, h.removed = false, nil, nil
+		h.dirty = false
+		for _, c := range []*carriers{&h.servers, &h.clients} {
+			c.added, c.removed = nil, nil
+		}
 	}
 	p.clear()
 	p.graph.age()
@@ -119,8 +122,12 @@ func (p *projection) writeEvidence(b *state.Batch) (err error) {
 	return nil
 }
 
-// subjects are the rows by which what a persona said of contact points is found.
+// subjects are the rows by which what a persona said of contact points is found. What a client persona said reaches nobody but its own
+// profile.
 func (p *projection) subjects(n *node) (rows [][]byte) {
+	if n.state.Trust != schema.TrustServer {
+		return nil
+	}
 	for i := range n.state.Consents {
 		if s := &n.state.Consents[i].Subject; s.Kind != "" {
 			row := hubKey('q', identity.Key{Kind: s.Kind, Hash: p.hash.IdentifierHash(s.Kind, s.Normal)})
@@ -131,7 +138,7 @@ func (p *projection) subjects(n *node) (rows [][]byte) {
 }
 
 func (p *projection) writeHub(b *state.Batch, h *hub) error {
-	if h.Carriers == 0 {
+	if h.Carriers() == 0 {
 		if err := b.Delete(hubKey('h', h.key)); err != nil {
 			return err
 		}
@@ -141,15 +148,17 @@ func (p *projection) writeHub(b *state.Batch, h *hub) error {
 			return err
 		}
 	}
-	row := hubKey('c', h.key)
-	for _, id := range h.removed {
-		if err := b.Delete(append(row, id[:]...)); err != nil {
-			return err
+	for _, c := range []*carriers{&h.servers, &h.clients} {
+		row := hubKey(c.table, h.key)
+		for _, id := range c.removed {
+			if err := b.Delete(append(row, id[:]...)); err != nil {
+				return err
+			}
 		}
-	}
-	for _, id := range h.added {
-		if err := b.Set(append(row, id[:]...), nil); err != nil {
-			return err
+		for _, id := range c.added {
+			if err := b.Set(append(row, id[:]...), nil); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -334,7 +343,7 @@ func (p *projection) eraseNode(id identity.NodeID) error {
 	n.evidence, n.state = nil, nil
 	p.erased = append(p.erased, id)
 	for _, key := range identity.Diff(gone, nil, p.rules).Removed {
-		if err := p.drop(key, id); err != nil {
+		if err := p.drop(key, gone); err != nil {
 			return err
 		}
 	}

@@ -113,7 +113,7 @@ func (g *graph) hub(key identity.Key) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &hub{key: key, loaded: true}
+	h := newHub(key)
 	if found {
 		if h, err = decodeHub(key, value); err != nil {
 			return nil, fmt.Errorf("hub %s: %w", key, err)
@@ -123,30 +123,58 @@ func (g *graph) hub(key identity.Key) (*hub, error) {
 	return h, nil
 }
 
-// carriers loads who carries the key.
-func (g *graph) carriers(h *hub) ([]identity.NodeID, error) {
-	if h.loaded {
-		return h.carriers, nil
+// carriers loads who of a trust carries the key.
+func (g *graph) carriers(h *hub, trust schema.Trust) ([]identity.NodeID, error) {
+	c := h.of(trust)
+	if c.loaded {
+		return c.ids, nil
 	}
-	h.carriers = h.carriers[:0]
-	err := g.scanCarriers(h, func(id identity.NodeID) error {
-		h.carriers = append(h.carriers, id)
+	c.ids = c.ids[:0]
+	err := g.scanCarriers(h.key, c, func(id identity.NodeID) error {
+		c.ids = append(c.ids, id)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	h.loaded = true
-	return h.carriers, nil
+	c.loaded = true
+	return c.ids, nil
 }
 
-// scanCarriers calls f for each carrier of a spilled hub in order, with those that are not committed yet.
-func (g *graph) scanCarriers(h *hub, f func(identity.NodeID) error) error {
-	prefix := hubKey('c', h.key)
-	added := slices.Clone(h.added)
+// listed loads the carriers that the hub ties together: those for whom it is not generic. The lists are the hub's own.
+func (g *graph) listed(h *hub) (servers, clients []identity.NodeID, err error) {
+	if !h.Generic(schema.TrustServer, g.rules) {
+		if servers, err = g.carriers(h, schema.TrustServer); err != nil {
+			return nil, nil, err
+		}
+	}
+	if !h.Generic(schema.TrustClient, g.rules) {
+		clients, err = g.carriers(h, schema.TrustClient)
+	}
+	return servers, clients, err
+}
+
+// eachCarrier calls f for who of a trust carries the key, in order, without keeping those that are spilled.
+func (g *graph) eachCarrier(h *hub, trust schema.Trust, f func(identity.NodeID) error) error {
+	c := h.of(trust)
+	if !c.loaded {
+		return g.scanCarriers(h.key, c, f)
+	}
+	for _, id := range c.ids {
+		if err := f(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scanCarriers calls f for each spilled carrier in order, with those that are not committed yet.
+func (g *graph) scanCarriers(key identity.Key, c *carriers, f func(identity.NodeID) error) error {
+	prefix := hubKey(c.table, key)
+	added := slices.Clone(c.added)
 	slices.SortFunc(added, identity.NodeID.Compare)
 	give := func(id identity.NodeID) error {
-		if slices.Contains(h.removed, id) {
+		if slices.Contains(c.removed, id) {
 			return nil
 		}
 		return f(id)
@@ -242,10 +270,8 @@ func (g *graph) Hub(key identity.Key) (identity.Hub, error) {
 	if err != nil {
 		return identity.Hub{}, err
 	}
-	out := identity.Hub{Generic: h.Generic(g.rules), Degree: h.Degree()}
-	if !out.Generic {
-		out.Carriers, err = g.carriers(h)
-	}
+	out := identity.Hub{Servers: h.Side(schema.TrustServer, g.rules), Clients: h.Side(schema.TrustClient, g.rules)}
+	out.Servers.Carriers, out.Clients.Carriers, err = g.listed(h)
 	return out, err
 }
 

@@ -278,110 +278,6 @@ func (p *projection) foldEvidence(n *node, found *identity.Persona) error {
 	return p.index(before, n.evidence)
 }
 
-// index brings the hubs up to date with one persona. Where a value begins or ceases to be generic, what rested on it or fell apart with it
-// is touched.
-func (p *projection) index(before, after *identity.Persona) error {
-	d := identity.Diff(before, after, p.rules)
-	for _, key := range d.Removed {
-		if err := p.drop(key, before.ID); err != nil {
-			return err
-		}
-	}
-	for i := range after.Keys {
-		e := &after.Keys[i]
-		if !p.rules.Links(after, e) {
-			continue
-		}
-		isNew := slices.Contains(d.Added, e.Key)
-		if !isNew && !d.BesideGrew {
-			continue
-		}
-		h, err := p.graph.hub(e.Key)
-		if err != nil {
-			return err
-		}
-		was := h.Generic(p.rules)
-		if isNew {
-			h.carry(after.ID)
-		}
-		if h.Add(identity.BesideKey(d.Beside, e.Key), isNew, p.rules) {
-			p.markHub(h)
-		}
-		if !was && h.Generic(p.rules) {
-			carriers, err := p.graph.carriers(h)
-			if err != nil {
-				return err
-			}
-			p.touch(carriers...)
-		}
-		h.unload(p.rules)
-	}
-	return nil
-}
-
-// carry adds a carrier.
-func (h *hub) carry(id identity.NodeID) {
-	if h.loaded {
-		if at, found := slices.BinarySearchFunc(h.carriers, id, identity.NodeID.Compare); !found {
-			h.carriers = slices.Insert(h.carriers, at, id)
-		}
-	}
-	switch {
-	case h.spilled:
-		h.added = append(h.added, id)
-		if at := slices.Index(h.removed, id); at >= 0 {
-			h.removed = slices.Delete(h.removed, at, at+1)
-		}
-	case len(h.carriers) > inlineCarriers:
-		h.spilled = true
-		h.added = slices.Clone(h.carriers)
-	}
-}
-
-// unload forgets the carriers of a generic hub, which nobody walks through.
-func (h *hub) unload(rules *identity.Rules) {
-	if h.spilled && h.loaded && h.Generic(rules) {
-		h.carriers, h.loaded = nil, false
-	}
-}
-
-// drop takes a carrier from a hub and makes the hub's state anew from those that are left. All of them are touched: what held them together, or
-// kept them apart, may have gone.
-func (p *projection) drop(key identity.Key, id identity.NodeID) error {
-	h, err := p.graph.hub(key)
-	if err != nil {
-		return err
-	}
-	carriers, err := p.graph.carriers(h)
-	if err != nil {
-		return err
-	}
-	p.touch(carriers...)
-	at, found := slices.BinarySearchFunc(carriers, id, identity.NodeID.Compare)
-	if !found {
-		return nil
-	}
-	h.carriers = slices.Delete(carriers, at, at+1)
-	if h.spilled {
-		h.removed = append(h.removed, id)
-		h.added = slices.DeleteFunc(h.added, func(a identity.NodeID) bool { return a == id })
-	}
-	h.HubState = identity.HubState{}
-	for _, c := range h.carriers {
-		n, err := p.graph.node(c)
-		if err != nil {
-			return err
-		}
-		if n.evidence == nil {
-			return fmt.Errorf("hub %s names persona %s, of which nothing is known: %w", key, c, errDamaged)
-		}
-		h.Add(identity.BesideKey(n.evidence.Beside(p.rules), key), true, p.rules)
-	}
-	p.markHub(h)
-	h.unload(p.rules)
-	return nil
-}
-
 func (p *projection) assert(a *identity.Assertion) error {
 	if a.Kind == identity.Released {
 		withdrawn, err := p.graph.withdrawn(a.Of)
@@ -505,7 +401,7 @@ func (p *projection) alone(id identity.NodeID) (bool, error) {
 		if !p.rules.Links(n.evidence, e) {
 			continue
 		}
-		if h, err := p.graph.hub(e.Key); err != nil || h.Carriers > 1 {
+		if h, err := p.graph.hub(e.Key); err != nil || h.Carriers() > 1 {
 			return false, err
 		}
 	}
@@ -522,7 +418,7 @@ func (p *projection) apply(partition *identity.Partition) error {
 	for _, x := range partition.Profiles {
 		matches := possible[x.ID]
 		slices.SortFunc(matches, func(a, b match) int { return a.other.Compare(b.other) })
-		p.records[x.ID] = &profile{x.Hold, x.Members, matches}
+		p.records[x.ID] = &profile{x.Quarantined(), x.Members, matches}
 		for _, id := range x.Members {
 			at, err := p.graph.place(id)
 			if err != nil {

@@ -15,18 +15,19 @@ import (
 // the public id of (persona, epoch); a profile is the node of its canonical persona.
 //
 //	'p' node           evidence-length evidence state      of one persona: pipelines/identity, pipelines/persona
-//	'h' kind 0 hash    flags(1) carriers beside-count beside(8 each) [carriers(16 each), unless spilled]
-//	'c' kind 0 hash node                                    a carrier of a spilled hub
+//	'h' kind 0 hash    for server, then client personas: flags(1) carriers beside-count beside(8 each) [carriers(16 each), unless spilled]
+//	'c' kind 0 hash node                                    a server persona that carries a spilled hub
+//	'd' kind 0 hash node                                    a client persona that carries a spilled hub
 //	'm' node           profile hold(1)                      who a persona is
 //	'f' profile        hold(1) members(16 each) possible matches
 //	'a' node           assertions that name the node, sorted by id
 //	'b' assertion      node node                            which nodes an assertion names
 //	'r' assertion                                           it is withdrawn
-//	'q' kind 0 hash node                                    a persona said something of a contact point
+//	'q' kind 0 hash node                                    a server persona said something of a contact point
 //	'x' persona        first open epoch(4) cut-off(8)       the persona's erasure
 //	'o' sequence(8)    changes, for the sinks               package-internal form in change.go
 //	'k' name           counters and cursors(8)
-const rowsVersion = 1
+const rowsVersion = 2
 
 func nodeKey(table byte, id schema.PersonaID) []byte { return append([]byte{table}, id[:]...) }
 
@@ -155,50 +156,78 @@ func decodeNode(id identity.NodeID, value []byte) (*node, error) {
 // hub is one key and who carries it.
 type hub struct {
 	identity.HubState
-	key      identity.Key
-	carriers []identity.NodeID // sorted; only if loaded
-	loaded   bool
-	spilled  bool // carriers have rows of their own, because they are many
-	dirty    bool
-	added    []identity.NodeID // of a spilled hub, since the last commit
-	removed  []identity.NodeID
+	key     identity.Key
+	servers carriers
+	clients carriers
+	dirty   bool
 }
 
-// inlineCarriers is how many carriers a hub's own row holds. Past it each gets a row, for good: a call centre's default number
+// carriers are the personas of one trust that carry a key.
+type carriers struct {
+	table   byte              // of the rows of those that are spilled
+	ids     []identity.NodeID // sorted; only if loaded
+	loaded  bool
+	spilled bool              // they have rows of their own, because they are many
+	added   []identity.NodeID // if spilled, since the last commit
+	removed []identity.NodeID
+}
+
+// inlineCarriers is how many carriers of a trust a hub's own row holds. Past it each gets a row, for good: a call centre's default number
 // with 100,000 carriers must not be rewritten with each.
 const inlineCarriers = 16
 
-const hubSpilled = 1
+func newHub(key identity.Key) *hub {
+	return &hub{key: key, servers: carriers{table: 'c', loaded: true}, clients: carriers{table: 'd', loaded: true}}
+}
+
+func (h *hub) of(trust schema.Trust) *carriers {
+	if trust == schema.TrustServer {
+		return &h.servers
+	}
+	return &h.clients
+}
 
 func (h *hub) append(dst []byte) []byte {
+	dst = h.servers.append(dst, &h.Servers)
+	return h.clients.append(dst, &h.Clients)
+}
+
+func (c *carriers) append(dst []byte, state *identity.SideState) []byte {
 	flags := byte(0)
-	if h.spilled {
+	if c.spilled {
 		flags = hubSpilled
 	}
-	dst = binary.AppendUvarint(append(dst, flags), uint64(h.Carriers))
-	dst = binary.AppendUvarint(dst, uint64(len(h.Beside)))
-	for _, b := range h.Beside {
+	dst = binary.AppendUvarint(append(dst, flags), uint64(state.Carriers))
+	dst = binary.AppendUvarint(dst, uint64(len(state.Beside)))
+	for _, b := range state.Beside {
 		dst = binary.BigEndian.AppendUint64(dst, b)
 	}
-	if !h.spilled {
-		dst = appendIDs(dst, h.carriers)
+	if !c.spilled {
+		dst = appendIDs(dst, c.ids)
 	}
 	return dst
 }
 
+const hubSpilled = 1
+
 func decodeHub(key identity.Key, value []byte) (*hub, error) {
 	r := row{b: value}
-	h := &hub{key: key}
-	h.spilled = r.byte()&hubSpilled != 0
-	h.Carriers = int(r.number())
+	h := newHub(key)
+	h.servers.decode(&r, &h.Servers)
+	h.clients.decode(&r, &h.Clients)
+	return h, r.done()
+}
+
+func (c *carriers) decode(r *row, state *identity.SideState) {
+	c.spilled = r.byte()&hubSpilled != 0
+	state.Carriers = int(r.number())
 	beside := r.take(8 * min(r.number(), uint64(len(r.b))))
 	for ; len(beside) >= 8; beside = beside[8:] {
-		h.Beside = append(h.Beside, binary.BigEndian.Uint64(beside))
+		state.Beside = append(state.Beside, binary.BigEndian.Uint64(beside))
 	}
-	if !h.spilled {
-		h.carriers, h.loaded = r.ids(), true
+	if c.loaded = !c.spilled; c.loaded {
+		c.ids = r.ids()
 	}
-	return h, r.done()
 }
 
 // place is who a persona is.

@@ -31,9 +31,13 @@ func TestForm(t *testing.T) {
 // Rows that were cut or changed are an error or another row, never a panic; what is read is written as it was.
 func FuzzRows(f *testing.F) {
 	key := identity.Key{Kind: "email", Hash: [16]byte{1}}
-	h := hub{key: key, loaded: true, carriers: []identity.NodeID{{1}, {2}}, HubState: identity.HubState{Carriers: 2, Beside: []uint64{3, 4}}}
+	h := newHub(key)
+	h.servers.ids, h.Servers = []identity.NodeID{{1}, {2}}, identity.SideState{Carriers: 2, Beside: []uint64{3, 4}}
+	h.clients.ids, h.Clients = []identity.NodeID{{3}}, identity.SideState{Carriers: 1, Beside: []uint64{5}}
 	f.Add(byte(0), h.append(nil))
-	h.spilled = true
+	h.clients.spilled = true
+	f.Add(byte(0), h.append(nil))
+	h.servers.spilled = true
 	f.Add(byte(0), h.append(nil))
 	x := profile{identity.Cores, []identity.NodeID{{1}}, []match{{identity.NodeID{2}, identity.ReasonGivenName, []string{"email"}}}}
 	f.Add(byte(1), x.append(nil))

@@ -65,8 +65,8 @@ func (v *View) Configuration() string { return v.settings.Hash }
 type Owners struct {
 	Profiles []schema.ProfileID // sorted; at most MaxOwners
 	Personas int                // that carry the value
-	More     bool               // there are more profiles than are listed
-	Generic  bool               // so many different people carry the value that it says nothing of any
+	More     bool               // there may be more profiles than are listed: those of server personas are listed first
+	Generic  bool               // so many different people carry the value that it says nothing of any; client keys do not make it so for server personas
 }
 
 // MaxOwners is how many owners of one value are listed. A call centre's default number has more.
@@ -90,7 +90,7 @@ func (v *View) Owners(kind, value, country string) (Owners, error) {
 		return Owners{Profiles: []schema.ProfileID{at.profile}, Personas: 1}, nil
 	}
 	out := Owners{}
-	err := v.carriers(kind, value, country, &out, func(id identity.NodeID) error {
+	err := v.carriers(kind, value, country, true, &out, func(id identity.NodeID) error {
 		at, err := v.graph.place(id)
 		if err != nil || at.profile.IsZero() {
 			return err
@@ -109,10 +109,10 @@ func (v *View) Owners(kind, value, country string) (Owners, error) {
 	return out, err
 }
 
-// Personas lists the personas that carry a value, at most limit, sorted within each way to read it.
+// Personas lists the personas that carry a value, at most limit: within each way to read it those of server keys first, each sorted.
 func (v *View) Personas(kind, value, country string, limit int) ([]schema.ProfileID, error) {
 	var out []schema.ProfileID
-	err := v.carriers(kind, value, country, &Owners{}, func(id identity.NodeID) error {
+	err := v.carriers(kind, value, country, false, &Owners{}, func(id identity.NodeID) error {
 		if len(out) >= limit {
 			return state.ErrStop
 		}
@@ -124,37 +124,43 @@ func (v *View) Personas(kind, value, country string, limit int) ([]schema.Profil
 	return out, err
 }
 
-// carriers calls f for the personas that carry a value, in any of the forms that it may be meant in.
-func (v *View) carriers(kind, value, country string, o *Owners, f func(identity.NodeID) error) error {
+// carriers calls f for the personas that carry a value, in any of the forms that it may be meant in. Those of server keys come first.
+// Owners are those whose evidence it is: where it is none for client personas and server personas carry it, client personas are passed
+// over.
+func (v *View) carriers(kind, value, country string, owners bool, o *Owners, f func(identity.NodeID) error) error {
 	looked := 0
+	give := func(id identity.NodeID) error {
+		if looked++; looked > maxCarriers {
+			o.More = true
+			return state.ErrStop
+		}
+		return f(id)
+	}
+	var hubs []*hub
+	served := false
 	for _, key := range v.keys(kind, value, country) {
 		h, err := v.graph.hub(key)
 		if err != nil {
 			return err
 		}
-		o.Personas += h.Carriers
-		o.Generic = o.Generic || h.Generic(v.graph.rules)
-		give := func(id identity.NodeID) error {
-			if looked++; looked > maxCarriers {
-				o.More = true
-				return state.ErrStop
+		hubs = append(hubs, h)
+		served = served || h.Servers.Carriers > 0
+		o.Personas += h.Carriers()
+	}
+	for _, trust := range []schema.Trust{schema.TrustServer, schema.TrustClient} {
+		for _, h := range hubs {
+			generic := h.Generic(trust, v.graph.rules)
+			if trust == schema.TrustServer || !served {
+				o.Generic = o.Generic || generic
+			} else if owners && generic {
+				o.More = o.More || h.Clients.Carriers > 0
+				continue
 			}
-			return f(id)
-		}
-		if h.loaded {
-			for _, id := range h.carriers {
-				if err = give(id); err != nil {
-					break
-				}
+			if err := v.graph.eachCarrier(h, trust, give); errors.Is(err, state.ErrStop) {
+				return nil
+			} else if err != nil {
+				return err
 			}
-		} else {
-			err = v.graph.scanCarriers(h, give)
-		}
-		if errors.Is(err, state.ErrStop) {
-			return nil
-		}
-		if err != nil {
-			return err
 		}
 	}
 	return nil
