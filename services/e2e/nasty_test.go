@@ -224,10 +224,12 @@ func rewritten(random *rand.Rand, event json.RawMessage) json.RawMessage {
 			out.WriteByte(']')
 		case json.Number:
 			out.WriteString(v.String())
-			if text := v.String(); !strings.Contains(text, ".") {
-				out.WriteString([...]string{"", ".0", "e0", ".00E+0"}[random.IntN(4)])
-			} else {
+			switch text := v.String(); {
+			case strings.ContainsAny(text, "eE"): // rewritten before
+			case strings.Contains(text, "."):
 				out.WriteString([...]string{"", "0", "e0"}[random.IntN(3)])
+			default:
+				out.WriteString([...]string{"", ".0", "e0", ".00E+0"}[random.IntN(4)])
 			}
 		default:
 			text, err := json.Marshal(v)

@@ -63,29 +63,41 @@ type receipt struct {
 // unavailable is an answer after which a sender tries again.
 var errUnavailable = errors.New("not available")
 
-// trySend posts native events once. An error other than errUnavailable means that some were refused.
-func (i *installation) trySend(ctx context.Context, authorization string, events ...json.RawMessage) (receipt, error) {
+// offer posts native events once. Refusals are in the receipt.
+func (i *installation) offer(ctx context.Context, authorization string, events ...json.RawMessage) (receipt, error) {
 	var r receipt
-	body, err := json.Marshal(events)
-	if err != nil {
-		return r, err
+	body := []byte("[")
+	for n, event := range events {
+		if n > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, event...) // as it is: encoding/json would rewrite it
 	}
-	status, answer, err := i.tryPost(ctx, "/v1/events", authorization, body)
+	status, answer, err := i.tryPost(ctx, "/v1/events", authorization, append(body, ']'))
 	switch {
 	case err != nil:
 		return r, fmt.Errorf("%w: %w", errUnavailable, err)
 	case status == http.StatusServiceUnavailable:
 		return r, fmt.Errorf("%w: %s", errUnavailable, answer)
-	case status != http.StatusOK:
+	case status != http.StatusOK && status != http.StatusBadRequest:
 		return r, fmt.Errorf("%d: %s", status, answer)
 	}
 	if err := json.Unmarshal(answer, &r); err != nil {
 		return r, err
 	}
-	if len(r.Refused) > 0 || r.Accepted != len(events) {
-		return r, fmt.Errorf("accepted %d of %d: %s", r.Accepted, len(events), answer)
+	if r.Accepted+len(r.Refused) != len(events) {
+		return r, fmt.Errorf("%d: %s", status, answer)
 	}
 	return r, nil
+}
+
+// trySend posts native events once. An error other than errUnavailable means that some were refused.
+func (i *installation) trySend(ctx context.Context, authorization string, events ...json.RawMessage) (receipt, error) {
+	r, err := i.offer(ctx, authorization, events...)
+	if err == nil && len(r.Refused) > 0 {
+		err = fmt.Errorf("refused: %+v", r.Refused)
+	}
+	return r, err
 }
 
 // send posts native events, all of which must be accepted, again and again while the installation is away.

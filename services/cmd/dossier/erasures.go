@@ -23,7 +23,7 @@ type erasures struct {
 	keeper    *keeper.Keeper
 	workspace string
 	closed    atomic.Pointer[map[schema.PersonaID]closing]
-	done      int // how many of the control topic's erasures every role has honoured
+	done      atomic.Int64 // how many of the control topic's erasures every role has honoured
 }
 
 // closing is the highest epoch that any erasure of a persona closes, and the latest cut-off.
@@ -68,12 +68,12 @@ func (e *erasures) run(ctx context.Context, i *installation) error {
 	for {
 		changed := e.control.Changed()
 		all := e.control.State().Erasures(e.workspace)
-		if len(all) > e.done {
+		if done := int(e.done.Load()); len(all) > done {
 			if err := e.apply(); err != nil {
 				return err
 			}
 			i.feed.Forget()
-			for _, erasure := range all[e.done:] {
+			for _, erasure := range all[done:] {
 				err := persist(ctx, i.logger, 50*time.Millisecond, func() error {
 					return i.identity.Erase(ctx, identity.Erasure{Of: erasure.PersonaEpoch, CutOff: erasure.CutOff})
 				})
@@ -86,7 +86,7 @@ func (e *erasures) run(ctx context.Context, i *installation) error {
 				if err != nil {
 					return ended(ctx, fmt.Errorf("erase from the timeline: %w", err))
 				}
-				e.done++
+				e.done.Add(1)
 			}
 		}
 		if err := i.configuration.refresh(); err != nil {
@@ -104,6 +104,21 @@ func (e *erasures) run(ctx context.Context, i *installation) error {
 		case <-changed:
 		}
 	}
+}
+
+// wait returns when every role has honoured the erasures that the control topic has now.
+func (e *erasures) wait(ctx context.Context) error {
+	known := int64(len(e.control.State().Erasures(e.workspace)))
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for e.done.Load() < known {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until the erased are gone: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // persist repeats an erasure until it is done: a role that is still opening, or an engine that is gone for a moment, must neither let

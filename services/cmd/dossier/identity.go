@@ -52,7 +52,8 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 	return nil
 }
 
-// visible returns when everything that the log holds now is in identity and in the timeline.
+// visible returns when everything that the log holds now is in identity and in the timeline, and nothing is left there of those whom
+// the control topic has as erased: a start repeats erasures while it serves already.
 func (i *installation) visible(ctx context.Context) error {
 	ends, err := i.eventLog.Ends(ctx)
 	if err != nil {
@@ -67,7 +68,10 @@ func (i *installation) visible(ctx context.Context) error {
 	if err := i.identity.WaitFor(ctx, last...); err != nil {
 		return err
 	}
-	return i.timeline.WaitFor(ctx, ends)
+	if err := i.timeline.WaitFor(ctx, ends); err != nil {
+		return err
+	}
+	return i.erasures.wait(ctx)
 }
 
 // exports are the projections as canonical NDJSON. Each waits until it has what the log holds at the call.

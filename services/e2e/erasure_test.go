@@ -1,0 +1,177 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/embedded/broker"
+	"github.com/dossier-cdp/dossier/services/internal/kafka"
+)
+
+// outside starts an installation on a log of its own process, as on a real cluster, and gives a client of that log.
+func outside(t *testing.T) (*installation, *kafka.Client) {
+	t.Helper()
+	b, err := broker.Start(t.Context(), broker.Config{Dir: t.TempDir(), Topics: schema.Topics(), Partitions: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	log, err := kafka.Open(t.Context(), kafka.Config{Brokers: []string{b.Addr()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(log.Close)
+	return install(t, "--kafka", b.Addr(), "--partitions", "3"), log
+}
+
+// cutOff is the time up to which erased people's events are void.
+var cutOff = time.Date(2025, 7, 1, 0, 0, 0, 0, time.UTC)
+
+const unforgettable = "this shall be forgotten"
+
+// TestErased: wherever an erasure stands among the events that it voids, the digest is the same, and nothing of the erased is left.
+// The record is appended to the log as any role of another process would.
+func TestErased(t *testing.T) {
+	inputs := nastyEvents(3)
+	inputs = append(inputs, input{server, json.RawMessage(`{"type":"message.received","channel":"email","source":"shop","messageId":"gone","occurredAt":"2025-01-01T00:00:00Z","userId":"u1","text":"` + unforgettable + `"}`)})
+	inputs = without(inputs, `"identity.`, `"u1"`, `"a1"`, `"c1"`)
+
+	// Whose event is what, from an installation that erases nobody.
+	reference := install(t)
+	ids := reference.give(t, rand.New(rand.NewPCG(0, 0)), inputs)
+	erased := map[string]bool{reference.persona(t, "shop", "u1"): true, reference.persona(t, "web", "a1"): true, reference.persona(t, "crm", "c1"): true}
+	later := map[string]bool{} // by event id: of the erased, after the cut-off
+	export(t, reference, "events", func(line struct{ ID, Persona, OccurredAt string }) {
+		later[line.ID] = erased[line.Persona] && line.OccurredAt > cutOff.Format(time.RFC3339)
+	})
+	reference.kill(t)
+	var before, after []input
+	for k, in := range inputs {
+		if later[ids[k]] {
+			after = append(after, in)
+		} else {
+			before = append(before, in)
+		}
+	}
+	if len(after) == 0 {
+		t.Fatal("the erased have no later life")
+	}
+	probe := inputs[len(inputs)-1].event
+
+	random := seeded(t)
+	want := ""
+	for _, way := range []struct {
+		name string
+		cut  int
+	}{{"first", 0}, {"at the end", len(before)}, {"between", random.IntN(len(before))}} {
+		name, cut := way.name, way.cut
+		i, log := outside(t)
+		all := slices.Clone(before)
+		random.Shuffle(len(all), func(a, b int) { all[a], all[b] = all[b], all[a] })
+		i.giveErased(t, random, all[:cut])
+		if name == "at the end" {
+			i.wait(t)
+		}
+		erase(t, log, erased)
+		if name == "between" {
+			i.kill(t) // with the erasure in the log and perhaps not honoured
+			i.up(t)
+		}
+		for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) { // until the collector knows
+			r, err := i.offer(t.Context(), basic(i.WriteKey), probe)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Refused) == 1 && r.Refused[0].Code == "erased" {
+				break
+			}
+			if time.Since(begun) > patience {
+				t.Fatalf("%s: the erasure is not honoured", name)
+			}
+		}
+		i.giveErased(t, random, all[cut:])
+		i.giveErased(t, random, permuted(random, after))
+		i.down(t)
+		i.up(t)
+		if want == "" {
+			want = i.digest(t)
+		} else {
+			i.sameDigest(t, want, nil)
+			if t.Failed() {
+				t.Logf("the erasure stood %s", name)
+			}
+		}
+		for _, export := range []string{"events", "personas", "profiles", "timeline"} {
+			text := i.must(t, "export", export, "--clocks")
+			if strings.Contains(text, unforgettable) {
+				t.Errorf("%s: %s still has the erased", name, export)
+			}
+		}
+		if letters := i.must(t, "deadletters", "list"); strings.Count(letters, "\n") > 1 {
+			t.Errorf("%s: what was refused as erased is kept: %s", name, letters)
+		}
+		if t.Failed() {
+			return
+		}
+		i.kill(t)
+	}
+}
+
+// without leaves out the inputs that hold the first text and any of the others.
+func without(inputs []input, text string, any ...string) []input {
+	var out []input
+	for _, in := range inputs {
+		drop := false
+		for _, other := range any {
+			drop = drop || strings.Contains(string(in.event), text) && strings.Contains(string(in.event), other)
+		}
+		if !drop {
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
+// giveErased sends inputs of which the erased people's may be refused, each a request.
+func (i *installation) giveErased(t *testing.T, random *rand.Rand, inputs []input) {
+	t.Helper()
+	authorization := map[by]string{server: basic(i.WriteKey), browser: basic(i.ClientKey), token: "Bearer " + i.APIToken}
+	for _, in := range inputs {
+		r, err := i.offer(t.Context(), authorization[in.by], rewritten(random, in.event))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, refused := range r.Refused {
+			if refused.Code != "erased" {
+				t.Fatalf("%s: %+v", in.event, refused)
+			}
+		}
+	}
+}
+
+// erase appends the erasure of personas.
+func erase(t *testing.T, log *kafka.Client, personas map[string]bool) {
+	t.Helper()
+	record := schema.Control{ID: fmt.Sprintf("erasure-%d", len(personas)), Kind: schema.ControlProfileErased, Workspace: "main", Actor: "test", Reason: "asked for it",
+		Erasure: &schema.ControlErasure{CutOff: schema.InstantOf(cutOff)}}
+	for id := range personas {
+		record.Erasure.Personas = append(record.Erasure.Personas, schema.ErasedPersona{Persona: id})
+	}
+	value, err := record.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Produce(t.Context(), schema.TopicControl, 0, []kafka.Message{{Key: []byte(record.ID), Value: value}}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
