@@ -146,10 +146,17 @@ func TestEraseInEngine(t *testing.T) {
 		victim = w.feed.partitions[0][i].Event
 	}
 	e := Erasure{PersonaEpoch: schema.PersonaEpoch{Persona: victim.Persona}, CutOff: 1}
-	for range 2 { // it may be repeated
+	var once, twice uint64
+	for _, mutations := range []*uint64{&once, &twice} { // it may be repeated, as every start does: then it rewrites nothing
 		if err := role.Erase(t.Context(), "main", e); err != nil {
 			t.Fatal(err)
 		}
+		if err := w.table.Conn.QueryRow(t.Context(), "SELECT count() FROM system.mutations WHERE database = currentDatabase()", nil, nil, mutations); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if once == 0 || twice != once {
+		t.Errorf("%d mutations, %d after the repetition", once, twice)
 	}
 	erased := 0
 	for _, o := range w.feed.partitions[0] {
