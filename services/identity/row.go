@@ -234,7 +234,6 @@ func (c *carriers) decode(r *row, state *identity.SideState) {
 type place struct {
 	profile identity.NodeID // zero if nobody yet
 	hold    identity.Hold
-	dirty   bool
 }
 
 func (p *place) append(dst []byte) []byte { return append(append(dst, p.profile[:]...), byte(p.hold)) }
@@ -287,8 +286,7 @@ func decodeProfile(value []byte) (*profile, error) {
 
 // decisions are the assertions that name one node, with those that are withdrawn, sorted by id.
 type decisions struct {
-	said  []identity.Assertion
-	dirty bool
+	said []identity.Assertion
 }
 
 func (d *decisions) find(id schema.EventID) (int, bool) {

@@ -150,7 +150,7 @@ func TestErasureIsAsIfItHadNeverBeen(t *testing.T) {
 			if when == 1 {
 				c.Erasures = erasures
 			}
-			at := log.addEvents(0, w.events[:half]...)
+			log.addEvents(0, w.events[:half]...)
 			r := start(t, c)
 			if when == 0 {
 				for _, e := range erasures {
@@ -158,7 +158,7 @@ func TestErasureIsAsIfItHadNeverBeen(t *testing.T) {
 					must(t, r.Erase(t.Context(), e))
 				}
 			}
-			at = log.addEvents(0, w.events[half:]...)
+			at := log.addEvents(0, w.events[half:]...)
 			must(t, r.WaitFor(t.Context(), at))
 			if when == 2 {
 				for _, e := range erasures {
