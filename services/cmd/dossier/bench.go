@@ -212,12 +212,12 @@ func (c *benchCommand) endToEnd(ctx context.Context) (out benchResult, err error
 		return out, err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	plan := load.Plan{URL: s.URL, Key: s.WriteKey, Users: 20_000, Batch: 100, Conns: 16, For: 5 * time.Second}
+	plan := load.Plan{URL: s.URL, Key: s.WriteKey, Users: 2000, Batch: 100, Conns: 16, For: 5 * time.Second}
 	peak := load.Run(ctx, plan)
 	if err := s.settle(ctx); err != nil {
 		return out, err
 	}
-	plan.Rate, plan.For = 20_000, c.For
+	plan.Rate, plan.For = 21_000, c.For
 	before, began := s.cpu(), time.Now()
 	r := load.Run(ctx, plan)
 	accepted := time.Since(began)
