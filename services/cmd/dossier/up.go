@@ -51,9 +51,9 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 	logger := c.logger()
 	slog.SetDefault(logger)
 	if os.Getenv("GOMEMLIMIT") == "" {
-		// The heap may grow to three times what lives, which halves the time spent on collecting it under load, but not past the limit.
+		// The heap may grow to five times what lives, which cuts the time spent on collecting it under load, but not past the limit.
 		debug.SetMemoryLimit(memoryLimit)
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(400)
 	}
 	// The port first: nothing is touched when it is taken.
 	listener, err := net.Listen("tcp", c.Listen)

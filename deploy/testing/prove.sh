@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Runs the long proofs at full counts and prints a report: for each proof what it showed, with its seed and figures, and how long it took.
+# The whole output is in build/prove.txt. Ends non-zero when a proof fails or is skipped.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+mkdir -p build
+export DOSSIER_PROVE=1 CI=true
+export DOSSIER_BINARY=${DOSSIER_BINARY:-$PWD/bin/dossier}
+[ -x "$DOSSIER_BINARY" ] || { echo "$DOSSIER_BINARY is missing: run 'make build'" >&2; exit 1; }
+
+report=build/prove.txt
+{
+	echo "Proofs at full counts, $(date -u +%Y-%m-%dT%H:%M:%SZ), commit $(git rev-parse --short HEAD 2>/dev/null || echo none)"
+	echo "$(nproc) cores, $(awk '/MemTotal/ {printf "%d MB", $2 / 1024}' /proc/meminfo 2>/dev/null), $(go version | cut -d ' ' -f 3)"
+} | tee "$report"
+
+failed=0
+# prove runs the tests of packages whose names match a pattern, and prints their results and the figures that they log.
+prove() {
+	local title=$1 pattern=$2
+	shift 2
+	echo
+	echo "== $title"
+	go test -count=1 -timeout 3h -v -run "$pattern" "$@" 2>&1 | tee build/prove.last |
+		grep -E '^( *)--- (PASS|FAIL|SKIP)|_test\.go:[0-9]+: |^(ok|FAIL|panic)' | cut -c1-300
+	[ "${PIPESTATUS[0]}" = 0 ] || failed=1
+	if grep -qE '^ *--- SKIP' build/prove.last; then
+		echo "skipped, and so not proven"
+		failed=1
+	fi
+	if ! grep -qE '^--- PASS' build/prove.last; then
+		echo "no proof has this name"
+		failed=1
+	fi
+}
+
+{
+	prove "one set of events, one digest: order, duplicates, batches, restarts, partitions; the demo workspace five ways; erasures" \
+		'^(TestPermutations|TestDemoFiveWays|TestReleased|TestErased)$' ./services/e2e
+	prove "kill -9 of up and of its engine under load" '^(TestKilled|TestKilledAtOnce)$' ./services/e2e
+	prove "real input, recounted" '^(TestData|TestClientsFR)$' ./services/e2e
+	prove "unmodified clients" '^(TestAnalyticsNode|TestAnalyticsNext|TestAnalyticsGo|TestGraphQLRequest)$' ./services/e2e
+	prove "bad input" '^(TestStart|TestBad.*)$' ./services/e2e
+	prove "the modules, at full counts" '.' $(go work edit -json | sed -n 's/.*"DiskPath": "\(.*\)".*/\1\/.../p' | xargs -n1 go list | grep -v '/services/e2e$')
+} > >(tee -a "$report") 2>&1
+wait
+
+echo | tee -a "$report"
+if [ "$failed" = 0 ]; then
+	echo "all proven" | tee -a "$report"
+else
+	echo "NOT all proven: see above and $report" | tee -a "$report"
+fi
+rm -f build/prove.last
+exit "$failed"
