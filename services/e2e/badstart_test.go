@@ -42,7 +42,7 @@ func TestBadStart(t *testing.T) {
 	}
 	defer other.Close() //nolint:errcheck // it accepted nothing
 	refused("port taken by another program", up([]string{masterKey}, "--data", i.data, "--listen", other.Addr().String()), other.Addr().String())
-	refused("no address", up([]string{masterKey}, "--data", i.data, "--listen", "nowhere.invalid:80"), "nowhere.invalid")
+	refused("no address", up([]string{masterKey}, "--data", i.data, "--listen", "127.0.0.1:99999"), "127.0.0.1:99999", "--listen")
 	refused("wrong master key", up([]string{strings.Replace(masterKey, "00", "ff", 1)}, "--data", i.data, "--listen", "127.0.0.1:0"), "master key")
 	refused("half a master key", up([]string{masterKey[:len(masterKey)-10]}, "--data", i.data, "--listen", "127.0.0.1:0"), "64 hexadecimal digits")
 	refused("no file of a master key", up([]string{"DOSSIER_MASTER_KEY_FILE=" + filepath.Join(i.data, "nothing")}, "--data", i.data, "--listen", "127.0.0.1:0"), "DOSSIER_MASTER_KEY_FILE")
@@ -73,6 +73,7 @@ func TestBadStart(t *testing.T) {
 	refused("no cache", up([]string{masterKey, "DOSSIER_CACHE=" + t.TempDir()}, "--data", i.data, "--listen", "127.0.0.1:0"), "make engine")
 	refused("another file as library", up(library(empty), "--data", i.data, "--listen", "127.0.0.1:0"), empty)
 	refused("half a library", up(library(cutLibrary(t)), "--data", i.data, "--listen", "127.0.0.1:0"), "libchdb.so")
+	refused("a library that is not what it was", up(library(hollowLibrary(t)), "--data", i.data, "--listen", "127.0.0.1:0"), "libchdb.so", "corrupt")
 	keys := func(files map[string][]byte) map[string][]byte {
 		maps.DeleteFunc(files, func(name string, _ []byte) bool {
 			return !strings.HasPrefix(name, "keys") && !strings.HasPrefix(name, "keeper") && !strings.HasPrefix(name, "archive") && name != "credentials.json"
@@ -85,8 +86,8 @@ func TestBadStart(t *testing.T) {
 	i.sameDigest(t, digest, nil)
 }
 
-// cutLibrary copies the beginning of the engine's library.
-func cutLibrary(t *testing.T) string {
+// engineLibrary finds the engine's library where `make engine` puts it.
+func engineLibrary(t *testing.T) string {
 	t.Helper()
 	cache := os.Getenv("DOSSIER_CACHE")
 	if cache == "" {
@@ -100,7 +101,13 @@ func cutLibrary(t *testing.T) string {
 	if err != nil || len(found) == 0 {
 		t.Fatalf("no engine library in %s: run make engine (%v)", cache, err)
 	}
-	from, err := os.Open(found[0])
+	return found[0]
+}
+
+// cutLibrary copies the beginning of the engine's library.
+func cutLibrary(t *testing.T) string {
+	t.Helper()
+	from, err := os.Open(engineLibrary(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +121,20 @@ func cutLibrary(t *testing.T) string {
 		t.Fatal(err)
 	}
 	if err := to.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// hollowLibrary has the length of the engine's library and its beginning, and is otherwise empty.
+func hollowLibrary(t *testing.T) string {
+	t.Helper()
+	whole, err := os.Stat(engineLibrary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := cutLibrary(t)
+	if err := os.Truncate(path, whole.Size()); err != nil {
 		t.Fatal(err)
 	}
 	return path
