@@ -19,7 +19,7 @@ const (
 	// StandardClass is the retention class that every workspace has from the start.
 	StandardClass = "standard"
 
-	firstYear  = 1990 // of the secrets made in advance
+	firstYear  = 1900 // of the secrets made in advance: the timeline holds no earlier events
 	yearsAhead = 2    // after the current one
 )
 

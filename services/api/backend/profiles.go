@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,14 +42,42 @@ func (p *Profiles) view(f func(v *identity.View) error) (err error) {
 	return f(v)
 }
 
-// Owners lists the profiles that own an identifier.
+// Owners lists the profiles that own an identifier. Where a server says whose it is, what only a public key claims is no owner: else
+// anybody could make the answer about a customer ambiguous.
 func (p *Profiles) Owners(_ context.Context, _ string, id graphql.Identifier) (ids []schema.ProfileID, err error) {
 	err = p.view(func(v *identity.View) error {
 		owners, err := v.Owners(id.Kind, id.Value, id.Country)
 		ids = owners.Profiles
+		if err != nil || len(ids) < 2 {
+			return err
+		}
+		said, err := p.saidByServers(v, id, ids)
+		if len(said) > 0 {
+			ids = said
+		}
 		return err
 	})
 	return ids, err
+}
+
+// saidByServers keeps the owners of which a server persona carries the identifier.
+func (p *Profiles) saidByServers(v *identity.View, id graphql.Identifier, owners []schema.ProfileID) (said []schema.ProfileID, err error) {
+	carriers, err := v.Personas(id.Kind, id.Value, id.Country, maxCarriers)
+	if err != nil {
+		return nil, err
+	}
+	for _, owner := range owners {
+		profile, err := v.Profile(owner)
+		if err != nil {
+			return nil, err
+		}
+		if profile != nil && slices.ContainsFunc(profile.Members, func(m identity.Member) bool {
+			return m.State.Trust == schema.TrustServer && slices.Contains(carriers, m.ID)
+		}) {
+			said = append(said, owner)
+		}
+	}
+	return said, nil
 }
 
 // People gives the profiles that hold ids.

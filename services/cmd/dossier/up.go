@@ -21,7 +21,7 @@ type upCommand struct {
 	Kafka         []string `help:"Brokers to use instead of the embedded log, HOST:PORT,…" placeholder:"ADDRS"`
 	Clickhouse    string   `help:"ClickHouse to use instead of the embedded engine, http://user:password@host:8123/database." placeholder:"URL"`
 	Demo          bool     `help:"Load the demo workspace at the first start, and print three queries to try."`
-	Partitions    int32    `default:"4" help:"Partitions of the events topic; decided at the first start."`
+	Partitions    int32    `help:"Partitions of the events topic; decided at the first start (default: 4)."`
 	Pprof         string   `help:"Serve Go's profiles on this loopback address, such as 127.0.0.1:6060." placeholder:"ADDR"`
 	OnlyCollector bool     `hidden:"" help:"Run the collector and the log alone, for benchmarks."`
 	LogLevel      string   `default:"warn" enum:"debug,info,warn,error" help:"What is logged to stderr."`

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,11 +97,9 @@ func (c *Client) Partitions(ctx context.Context, topic string) (int32, error) {
 
 // EnsureTopics creates the topics that are missing, without retention by time or size, and checks the partition counts of
 // those that exist. Another count is fatal: it needs a new generation of the log. Topics that leave the count to the
-// installation get partitions. replication 0 leaves it to the cluster.
+// installation get partitions; 0 takes the count that the topic has, or schema.DefaultPartitions for a new one. replication 0 leaves
+// it to the cluster.
 func (c *Client) EnsureTopics(ctx context.Context, topics []schema.Topic, partitions int32, replication int) error {
-	if partitions == 0 {
-		partitions = schema.DefaultPartitions
-	}
 	if replication == 0 {
 		replication = -1
 	}
@@ -108,7 +107,7 @@ func (c *Client) EnsureTopics(ctx context.Context, topics []schema.Topic, partit
 	for _, t := range topics {
 		want := t.Partitions
 		if want == 0 {
-			want = partitions
+			want = cmp.Or(partitions, schema.DefaultPartitions)
 		}
 		have, err := c.Partitions(ctx, t.Name)
 		switch {
@@ -125,7 +124,7 @@ func (c *Client) EnsureTopics(ctx context.Context, topics []schema.Topic, partit
 			})
 		case err != nil:
 			return err
-		case have != want:
+		case have != want && (t.Partitions != 0 || partitions != 0):
 			return schema.Classify(schema.Fatal, fmt.Errorf("topic %s has %d partitions, %d are configured: a change of the partition count needs a new generation", t.Name, have, want))
 		}
 	}
