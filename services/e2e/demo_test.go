@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dossier-cdp/dossier/services/demo"
 )
@@ -145,8 +146,24 @@ func TestDemoFiveWays(t *testing.T) {
 			}
 			i.up(t)
 			i.sameDigest(t, want, nil)
+			i.mapped(t)
 		}
 	})
+}
+
+// mapped returns when the persona map, on which figures and segments stand, has seen all that identity has.
+func (i *installation) mapped(t *testing.T) {
+	t.Helper()
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		var answer struct{ Metrics struct{ MapBehind int } }
+		i.query(t, `{ metrics { mapBehind } }`, nil, &answer)
+		if answer.Metrics.MapBehind == 0 {
+			return
+		}
+		if time.Since(begun) > patience {
+			t.Fatalf("the persona map is %d commits behind", answer.Metrics.MapBehind)
+		}
+	}
 }
 
 func rewrittenAll(random *rand.Rand, inputs []input) []input {

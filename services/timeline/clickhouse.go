@@ -38,6 +38,13 @@ const presentSQL = `SELECT log_offset FROM events
 WHERE log_generation = {generation:UInt32} AND log_partition = {partition:Int32}
   AND log_offset >= {from:Int64} AND log_offset < {to:Int64}`
 
+// Identity is the UUID that ClickHouse gave the table when it was made.
+func (c ClickHouse) Identity(ctx context.Context) (identity string, err error) {
+	const of = `SELECT toString(uuid) FROM system.tables WHERE database = currentDatabase() AND name = {table:String}`
+	err = c.Conn.QueryRow(ctx, of, clickhouse.Params{"table": schema.TableEvents}, nil, &identity)
+	return identity, err
+}
+
 // Present reads the whole partition column; it is asked after a failure only.
 func (c ClickHouse) Present(ctx context.Context, generation uint32, partition int32, from, to int64) (map[int64]bool, error) {
 	rows, err := c.Conn.Query(ctx, presentSQL, clickhouse.Params{"generation": generation, "partition": partition, "from": from, "to": to}, nil)

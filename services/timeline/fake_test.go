@@ -81,6 +81,17 @@ type fakeTable struct {
 	sizes  []int
 }
 
+// Identity changes with the map of tokens: a table that is lost forgets both.
+func (f *fakeTable) Identity(context.Context) (identity string, err error) {
+	err = f.faults.around("identity", func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		identity = fmt.Sprintf("%p", f.tokens)
+		return nil
+	})
+	return identity, err
+}
+
 func (f *fakeTable) Insert(_ context.Context, token string, b *Block) error {
 	return f.faults.around("insert", func() error {
 		f.mu.Lock()

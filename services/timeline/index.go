@@ -17,7 +17,7 @@ import (
 //
 //	'e' occurred_at(8, big endian, sign bit flipped) id(16)  →  epoch (uvarint; nothing for 0)   an event whose row is in the table
 //	'i' partition(4, big endian)                             →  intent (see appendIntent)        the last intent of a partition
-//	'n'                                                      →  incarnation(8)                   set last, when the index is complete
+//	'n'                                                      →  incarnation(8) table identity    set last, when the index is complete
 //	offsets of the topic                                     →  package state
 //
 // An event's key begins with its time, so that what is written together lies together: live events touch the newest blocks alone.
@@ -193,33 +193,42 @@ func (x *index) next(partition int32) (next int64, checkpoint []byte, err error)
 	return 0, nil, nil
 }
 
-// open reads the incarnation; found is false if the index was never completed.
-func (x *index) open() (found bool, err error) {
+// open reads the incarnation; found is false if the index was never completed, or is of another table: one that was lost, say.
+func (x *index) open(table string) (found bool, err error) {
 	v, found, err := x.store.Get(nil, keyIncarnation)
 	if err != nil || !found {
 		return false, err
 	}
-	if len(v) != len(x.incarnation) {
+	if len(v) < len(x.incarnation) {
 		return false, errDamagedIndex
 	}
 	copy(x.incarnation[:], v)
-	return true, nil
+	return string(v[len(x.incarnation):]) == table, nil
 }
 
 // rebuildBatch is how many rows of the table one commit of a rebuild takes.
 const rebuildBatch = 10_000
 
 // rebuild fills the index from the table: every row's id and time, and for each partition of this generation where to read on. The
-// incarnation comes last, so a rebuild that was cut off starts again.
-func (x *index) rebuild(ctx context.Context, table Table, random io.Reader, progress func(rows int64)) error {
+// incarnation comes last, so a rebuild that was cut off starts again. What an index of another table left goes first.
+func (x *index) rebuild(ctx context.Context, table Table, identity string, random io.Reader, progress func(rows int64)) error {
+	left, err := state.Offsets(x.store, x.topic)
+	if err != nil {
+		return err
+	}
 	b := x.store.NewBatch()
-	if err := errors.Join(b.DeleteRange(prefixEvent, state.After(prefixEvent)), b.DeleteRange(prefixIntent, state.After(prefixIntent))); err != nil {
+	if err := errors.Join(b.Delete(keyIncarnation), b.DeleteRange(prefixEvent, state.After(prefixEvent)), b.DeleteRange(prefixIntent, state.After(prefixIntent))); err != nil {
 		return errors.Join(err, b.Discard())
+	}
+	for partition := range left {
+		if err := b.SetOffset(x.topic, partition, state.Offset{Generation: x.generation}); err != nil {
+			return errors.Join(err, b.Discard())
+		}
 	}
 	newest := map[int32]int64{}
 	var rows int64
 	var key [eventKeyLength]byte
-	err := table.Index(ctx, func(e Indexed) error {
+	err = table.Index(ctx, func(e Indexed) error {
 		if err := b.Set(appendEventKey(key[:0], e.OccurredAt, e.ID), appendEpoch(nil, e.Epoch)); err != nil {
 			return err
 		}
@@ -248,7 +257,7 @@ func (x *index) rebuild(ctx context.Context, table Table, random io.Reader, prog
 	if _, err := io.ReadFull(random, x.incarnation[:]); err != nil {
 		return errors.Join(fmt.Errorf("choose an incarnation: %w", err), b.Discard())
 	}
-	if err := b.Set(keyIncarnation, x.incarnation[:]); err != nil {
+	if err := b.Set(keyIncarnation, append(x.incarnation[:len(x.incarnation):len(x.incarnation)], identity...)); err != nil {
 		return errors.Join(err, b.Discard())
 	}
 	progress(rows)

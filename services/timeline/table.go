@@ -10,6 +10,8 @@ import (
 // Table is ClickHouse as this role uses it. Errors are classed (schema.ClassOf): transient is tried again, rejected is the rows' own
 // fault, everything else stops the role.
 type Table interface {
+	// Identity tells this events table from any other that stood, or will stand, in its place.
+	Identity(ctx context.Context) (string, error)
 	// Insert adds a block, whole or not at all. A block under a token that was used before adds nothing. After an error other than
 	// rejected the block may be there all the same.
 	Insert(ctx context.Context, token string, b *Block) error

@@ -146,14 +146,22 @@ func ignoreEnd(ctx context.Context, err error) error {
 
 // open reads the index, or rebuilds it, waiting for ClickHouse where needed.
 func (t *Timeline) open(ctx context.Context) error {
-	found, err := t.index.open()
+	var table string
+	err := t.retry(ctx, "read the table's identity", func() (err error) {
+		table, err = t.Table.Identity(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	found, err := t.index.open(table)
 	if err != nil {
 		return err
 	}
 	if !found {
 		started := t.Now()
 		err := t.retry(ctx, "rebuild the timeline index", func() error {
-			return t.index.rebuild(ctx, t.Table, rand.Reader, func(rows int64) {
+			return t.index.rebuild(ctx, t.Table, table, rand.Reader, func(rows int64) {
 				t.Logger.Info("timeline: reading the ids of the table", "rows", rows)
 			})
 		})

@@ -245,6 +245,28 @@ func TestAnyFaults(t *testing.T) {
 	}
 }
 
+// TestLostTable loses the table while the index stays: another one in its place is written whole, whatever fails meanwhile.
+func TestLostTable(t *testing.T) {
+	for seed := range uint64(rounds(10)) {
+		w, dice := newWorld(seed, 2, 60), rand.New(rand.NewPCG(seed, 3))
+		w.faults.at = func(int, string) fault {
+			if dice.IntN(15) > 0 {
+				return none
+			}
+			return fault(1 + dice.IntN(4))
+		}
+		for range 2 {
+			for !w.live(t) {
+			}
+			w.check(t)
+			w.table.rows, w.table.tokens = nil, map[string]bool{}
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
 // TestAnotherOrderSameRows reads the same set of events in another order, with other copies: the same events have rows.
 func TestAnotherOrderSameRows(t *testing.T) {
 	ids := func(w *world) []string {

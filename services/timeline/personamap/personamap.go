@@ -23,6 +23,7 @@ type Writer struct {
 	workspace string
 	conn      *clickhouse.Conn
 	closed    func(p schema.PersonaEpoch) bool
+	table     string // what tells the table from another in its place
 
 	version  atomic.Uint64 // of the last flush
 	personas []uuid.UUID
@@ -48,11 +49,15 @@ func Open(ctx context.Context, conn *clickhouse.Conn, workspace string, closed f
 		return nil, fmt.Errorf("read the version of the persona map: %w", err)
 	}
 	w.version.Store(w.newest)
+	const table = "SELECT toString(uuid) FROM system.tables WHERE database = currentDatabase() AND name = {table:String}"
+	if err := conn.QueryRow(ctx, table, clickhouse.Params{"table": schema.TablePersonaProfile}, nil, &w.table); err != nil {
+		return nil, fmt.Errorf("identify the table of the persona map: %w", err)
+	}
 	return w, nil
 }
 
-// Name is the cursor's name.
-func (*Writer) Name() string { return schema.TablePersonaProfile }
+// Name is the cursor's name. It names the table, so that identity tells a new table in the place of a lost one everything.
+func (w *Writer) Name() string { return schema.TablePersonaProfile + "/" + w.table }
 
 // Changed keeps the changes for the next Flush.
 func (w *Writer) Changed(ctx context.Context, version uint64, changes []identity.Change) error {
