@@ -9,6 +9,19 @@ import (
 // restAfter is how long nothing must come until memory is given back to the system.
 const restAfter = 20 * time.Second
 
+// giveBack empties what is kept only because it may be asked for again soon, and returns what is free to the system, here and in the
+// embedded engine, whose allocator keeps what a burst took for a long time.
+func (i *installation) giveBack(ctx context.Context) {
+	i.feed.Forget()
+	debug.FreeOSMemory()
+	if i.engine == nil {
+		return
+	}
+	if err := i.house.Exec(ctx, "SYSTEM JEMALLOC PURGE", nil, nil); err != nil {
+		i.logger.Debug("the engine gives no memory back", "error", err)
+	}
+}
+
 // rest gives back what a burst of load left in the heap, once after each.
 func (i *installation) rest(ctx context.Context) error {
 	tick := time.NewTicker(restAfter)
@@ -27,7 +40,7 @@ func (i *installation) rest(ctx context.Context) error {
 			continue
 		}
 		if !rested {
-			debug.FreeOSMemory()
+			i.giveBack(ctx)
 			rested = true
 		}
 	}
