@@ -56,9 +56,12 @@ func (t *timelineConnection) PageInfo() pageInfo {
 	return info
 }
 
-// TotalCount resolves TimelineConnection.totalCount; it costs a read only when it is selected.
+// TotalCount resolves TimelineConnection.totalCount; it costs a read only when it is selected and the page is not the whole.
 func (t *timelineConnection) TotalCount(ctx context.Context) (*int32, error) {
 	d := t.dossier
+	if !t.previous && !t.page.More {
+		return count(int64(len(t.page.Interactions)), nil)
+	}
 	n, err := ask(d.cohort, d.at, "total "+fmt.Sprint(t.filter), func(people [][]schema.PersonaID) ([]int64, error) {
 		return d.root.backends.Timeline.Totals(ctx, d.workspace, people, t.filter)
 	})
