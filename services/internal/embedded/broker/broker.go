@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ const MaxBatchBytes = 8 << 20
 type Config struct {
 	Dir        string         // the data folder; empty keeps everything in memory, for tests
 	Topics     []schema.Topic // what exists; a topic that is on disk but not here is kept and stays readable
-	Partitions int32          // for topics that leave it to the installation; 0 is schema.DefaultPartitions
+	Partitions int32          // for topics that leave it to the installation; 0 takes what is on disk, or schema.DefaultPartitions
 	SyncWrites bool           // fsync before an acknowledgement. Without it a loss of power takes about 30 s of writes
 	Logger     *slog.Logger   // nil discards
 
@@ -55,9 +56,6 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	begun := time.Now()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Partitions == 0 {
-		cfg.Partitions = schema.DefaultPartitions
 	}
 	b := &Broker{journal: &journal{log: cfg.Logger}}
 	identity := &identity{Version: identityVersion, Cluster: newClusterID(), Topics: map[string]topicIdentity{}}
@@ -136,10 +134,8 @@ func (b *Broker) open(ctx context.Context, cfg Config, folder string, known *ide
 
 // ensure creates the topic, or checks that the one on disk is the one that the identity file knows.
 func (b *Broker) ensure(known *identity, t schema.Topic, cfg Config) error {
-	partitions := cfg.Partitions
-	if t.Partitions > 0 {
-		partitions = t.Partitions
-	}
+	asked := cmp.Or(t.Partitions, cfg.Partitions)
+	partitions := cmp.Or(asked, schema.DefaultPartitions)
 	segment := cfg.SegmentBytes
 	if segment == 0 {
 		segment = SegmentBytes(partitions)
@@ -165,6 +161,9 @@ func (b *Broker) ensure(known *identity, t schema.Topic, cfg Config) error {
 		return &DamageError{Path: t.Name, Reason: "the log folder holds another topic of this name; it was replaced"}
 	}
 	on := int32(len(b.cluster.PartitionInfos(t.Name)))
+	if asked == 0 {
+		partitions = on
+	}
 	if on != partitions {
 		return schema.Classify(schema.Fatal, fmt.Errorf("topic %s has %d partitions, %d are configured: a change of the partition count needs a new generation", t.Name, on, partitions))
 	}

@@ -364,6 +364,25 @@ func TestTopics(t *testing.T) {
 		b.Close()
 		t.Error("another partition count was accepted")
 	}
+	cfg = broker.Config{Dir: t.TempDir(), Topics: schema.Topics(), Partitions: 7} // decided at the first start
+	for range 2 {
+		b, err := broker.Start(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := kafka.Open(t.Context(), kafka.Config{Brokers: []string{b.Addr()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.Partitions(t.Context(), schema.TopicEvents); n != 7 || err != nil {
+			t.Errorf("%d partitions, %v; want 7", n, err)
+		}
+		c.Close()
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Partitions = 0
+	}
 }
 
 func TestLoopbackOnly(t *testing.T) {
