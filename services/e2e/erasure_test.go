@@ -31,7 +31,7 @@ func outside(t *testing.T) (*installation, *kafka.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(log.Close)
-	return install(t, "--kafka", b.Addr(), "--partitions", "3"), log
+	return install(t, "--kafka", b.Addr()), log
 }
 
 // cutOff is the time up to which erased people's events are void.
@@ -142,18 +142,23 @@ func without(inputs []input, text string, any ...string) []input {
 	return out
 }
 
-// giveErased sends inputs of which the erased people's may be refused, each a request.
+// giveErased sends inputs of which the erased people's may be refused.
 func (i *installation) giveErased(t *testing.T, random *rand.Rand, inputs []input) {
 	t.Helper()
 	authorization := map[by]string{server: basic(i.WriteKey), browser: basic(i.ClientKey), token: "Bearer " + i.APIToken}
-	for _, in := range inputs {
-		r, err := i.offer(t.Context(), authorization[in.by], rewritten(random, in.event))
+	for len(inputs) > 0 {
+		var some []json.RawMessage
+		with := inputs[0].by
+		for size := 1 + random.IntN(30); len(inputs) > 0 && len(some) < size && inputs[0].by == with; inputs = inputs[1:] {
+			some = append(some, rewritten(random, inputs[0].event))
+		}
+		r, err := i.offer(t.Context(), authorization[with], some...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, refused := range r.Refused {
 			if refused.Code != "erased" {
-				t.Fatalf("%s: %+v", in.event, refused)
+				t.Fatalf("%s: %+v", some[refused.Index], refused)
 			}
 		}
 	}

@@ -42,10 +42,10 @@ func nastyEvents(seed uint64) []input {
 	return n.inputs
 }
 
-// at is one of few times, so that many tie.
+// at is one of few times, so that many tie; some are before 1970.
 func (n *nasty) at() string {
 	return [...]string{
-		"1990-01-01T00:00:00Z", "2024-02-29T12:00:00Z", "2025-01-01T00:00:00Z", "2025-01-01T00:00:00.000001Z", "2025-06-15T10:00:00.5Z",
+		"1969-12-31T23:59:59.999999Z", "2024-02-29T12:00:00Z", "2025-01-01T00:00:00Z", "2025-01-01T00:00:00.000001Z", "2025-06-15T10:00:00.5Z",
 		"2025-10-26T02:30:00+02:00", "2026-01-01T00:00:00Z",
 	}[n.IntN(7)]
 }
