@@ -106,12 +106,16 @@ func (e *erasures) run(ctx context.Context, i *installation) error {
 	}
 }
 
-// wait returns when every role has honoured the erasures that the control topic has now.
+// honoured says whether every role has honoured the erasures that the control topic has now.
+func (e *erasures) honoured() bool {
+	return e.done.Load() >= int64(len(e.control.State().Erasures(e.workspace)))
+}
+
+// wait returns when they are honoured.
 func (e *erasures) wait(ctx context.Context) error {
-	known := int64(len(e.control.State().Erasures(e.workspace)))
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for e.done.Load() < known {
+	for !e.honoured() {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait until the erased are gone: %w", ctx.Err())

@@ -100,6 +100,9 @@ func (i *installation) ready(ctx context.Context) error {
 	told := time.Now()
 	for {
 		ok, reason := i.whyNotReady()
+		if ok && !i.onlyCollector && !i.erasures.honoured() {
+			ok, reason = false, "the erasures to be repeated"
+		}
 		if ok {
 			return nil
 		}
