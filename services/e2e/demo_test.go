@@ -32,17 +32,19 @@ func workspace(t *testing.T, n int) []input {
 	return inputs
 }
 
-// deliver sends events of the demo workspace in their order, in requests of at most so many, over so many connections.
+// deliver sends events of the demo workspace in their order for each key, in requests of so many, over so many connections.
 func (i *installation) deliver(t *testing.T, inputs []input, size, connections int) {
 	t.Helper()
-	work := make(chan []input, len(inputs)+1)
-	for len(inputs) > 0 {
-		n := 1
-		for n < len(inputs) && n < size && inputs[n].by == inputs[0].by {
-			n++
+	work := make(chan []input, len(inputs)+2)
+	open := map[by][]input{}
+	for _, in := range inputs {
+		if open[in.by] = append(open[in.by], in); len(open[in.by]) == size {
+			work <- open[in.by]
+			delete(open, in.by)
 		}
-		work <- inputs[:n]
-		inputs = inputs[n:]
+	}
+	for _, rest := range open {
+		work <- rest
 	}
 	close(work)
 	var senders sync.WaitGroup
