@@ -221,13 +221,11 @@ func (p *plan) assign(messages []Message, partitions, largest int) (size int64, 
 	return size, nil
 }
 
-// admit refuses at once what cannot be written soon.
+// admit refuses at once what cannot be written soon, and reserves the memory of the rest: to look at the bound first and to add
+// later would let any number of callers through together.
 func (b *Batcher) admit(p *plan, size int64) error {
 	if b.closed.Load() {
 		return unavailable(b.cfg.RetryAfter, "it is shutting down", nil)
-	}
-	if b.buffered.Load()+size > b.cfg.MaxBuffered {
-		return unavailable(b.cfg.RetryAfter, fmt.Sprintf("%d bytes wait to be written already", b.buffered.Load()), nil)
 	}
 	now := b.cfg.Now()
 	for i, n := range p.count {
@@ -236,6 +234,10 @@ func (b *Batcher) admit(p *plan, size int64) error {
 				return err
 			}
 		}
+	}
+	if held := b.buffered.Add(size); held > b.cfg.MaxBuffered {
+		b.buffered.Add(-size)
+		return unavailable(b.cfg.RetryAfter, fmt.Sprintf("%d bytes wait to be written already", held-size), nil)
 	}
 	return nil
 }

@@ -314,7 +314,7 @@ func TestBatcherBound(t *testing.T) {
 			})
 		}
 		group.Wait()
-		if refused < 940 {
+		if refused < 950 {
 			t.Fatalf("%d of 1000 were refused at once", refused)
 		}
 		if err := b.Submit(t.Context(), []Message{{Value: make([]byte, 5<<20)}}); schema.ClassOf(err) != schema.Rejected {

@@ -14,6 +14,7 @@ type batch struct {
 	batchFrame
 	born     time.Time // by the batcher's clock
 	due      time.Time // by the runtime's clock: when its linger ends
+	held     int64     // bytes reserved of MaxBuffered
 	receipts []*receipt
 }
 
@@ -64,31 +65,21 @@ func (q *queue) add(messages []Message, to []int32, r *receipt) {
 		last = q.waiting[n-1]
 	}
 	joined := (*batch)(nil)
-	before := 0
 	for i := range messages {
 		if to[i] != q.partition {
 			continue
 		}
 		m := &messages[i]
 		if last == nil || last.n >= cfg.MaxRecords || last.n > 0 && last.size()+m.encodedSize() > cfg.MaxBytes {
-			if joined != nil {
-				q.b.buffered.Add(int64(joined.size() - before))
-			}
 			last = q.fresh()
-			joined = nil
 		}
-		if joined == nil {
-			joined, before = last, last.size()
-			if last.n == 0 {
-				before = 0 // the header is ours
-			}
+		if joined != last {
+			joined = last
 			r.pending.Add(1)
 			last.receipts = append(last.receipts, r)
 		}
 		last.add(m)
-	}
-	if joined != nil {
-		q.b.buffered.Add(int64(joined.size() - before))
+		last.held += int64(m.encodedSize())
 	}
 	q.signal()
 }
@@ -96,7 +87,7 @@ func (q *queue) add(messages []Message, to []int32, r *receipt) {
 func (q *queue) fresh() *batch {
 	f := q.b.frames.Get().(*batch)
 	f.start(q.b.topic, q.partition, q.b.log.patience())
-	f.born = q.b.cfg.Now()
+	f.born, f.held = q.b.cfg.Now(), 0
 	f.due = time.Now().Add(q.b.cfg.Linger)
 	q.waiting = append(q.waiting, f)
 	return f
@@ -225,7 +216,7 @@ func (q *queue) acknowledge(f *batch) {
 	b.records.Add(uint64(f.n))
 	b.bytes.Add(uint64(f.size()))
 	b.batches.Add(1)
-	b.buffered.Add(-int64(f.size()))
+	b.buffered.Add(-f.held)
 	for i, r := range f.receipts {
 		r.settle(nil)
 		f.receipts[i] = nil
@@ -263,7 +254,7 @@ func (q *queue) abandon(f *batch, reason string, cause error) {
 // fail settles a batch's submitters. Its memory is not reused: a connection that was given up may still be sending it.
 func (q *queue) fail(f *batch, err error) {
 	q.b.abandoned.Add(1)
-	q.b.buffered.Add(-int64(f.size()))
+	q.b.buffered.Add(-f.held)
 	for _, r := range f.receipts {
 		r.settle(err)
 	}
