@@ -163,8 +163,9 @@ type Page struct {
 
 // Case is the state of one case by its latest event.
 type Case struct {
-	ID                                string
-	State                             string // open, resolved, reopened
+	ID                                string         // the source's own name of it
+	First                             schema.EventID // its earliest event
+	State                             string         // open, resolved, reopened
 	OpenedAt, ResolvedAt, LastContact schema.Instant
 }
 

@@ -151,7 +151,7 @@ func (d *dossier) Cases(ctx context.Context) (*[]*caseNode, error) {
 	}
 	out := make([]*caseNode, len(cases))
 	for i, c := range cases {
-		out[i] = &caseNode{d.person.ID, c}
+		out[i] = &caseNode{d.person.ID, c, d.veil}
 	}
 	return &out, nil
 }

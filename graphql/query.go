@@ -344,7 +344,7 @@ func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, e
 	if err != nil {
 		return nil, err
 	}
-	id, name, isCase := parseCaseID(args.ID)
+	id, member, isCase := parseCaseID(args.ID)
 	if !isCase {
 		if id, err = profileIDOf(args.ID); err != nil {
 			return nil, nil // not an id of ours: there is no such object
@@ -358,11 +358,7 @@ func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, e
 		d := &dossier{r.subjects(c, people)[0]}
 		switch {
 		case isCase:
-			cases, err := d.Cases(ctx)
-			if at := slices.IndexFunc(deref(cases), func(n *caseNode) bool { return n.c.ID == name }); at >= 0 {
-				return &node{(*cases)[at]}, nil
-			}
-			return nil, err
+			return d.caseOf(ctx, member)
 		case strings.HasPrefix(string(args.ID), dossierPrefix):
 			return &node{d}, nil
 		}
@@ -381,11 +377,25 @@ func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, e
 	return &node{&interaction{found[0], veilOf(c)}}, nil
 }
 
-func deref[T any](list *[]T) []T {
-	if list == nil {
-		return nil
+// caseOf finds the person's case that an event belongs to; nil if there is none.
+func (d *dossier) caseOf(ctx context.Context, member schema.EventID) (*node, error) {
+	if err := spend(ctx, rootRead); err != nil {
+		return nil, err
 	}
-	return *list
+	found, err := d.root.backends.Timeline.Interactions(ctx, d.workspace, []schema.EventID{member})
+	if err != nil || len(found) == 0 || found[0].Case == "" {
+		return nil, d.root.answer(ctx, err)
+	}
+	cases, err := d.Cases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range *cases {
+		if c.c.ID == found[0].Case {
+			return &node{c}, nil
+		}
+	}
+	return nil, nil
 }
 
 func cursorOf(i *Interaction) string {

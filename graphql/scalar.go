@@ -1,7 +1,6 @@
 package graphql
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -105,18 +104,18 @@ func profileIDOf(id gql.ID) (schema.ProfileID, error) {
 
 const casePrefix = "case:"
 
-// caseID names a case of a person. The source's own name of the case is encoded, since the library writes ids as Go strings, which
-// JSON does not always read.
-func caseID(owner schema.ProfileID, name string) gql.ID {
-	return gql.ID(casePrefix + owner.String() + ":" + base64.RawURLEncoding.EncodeToString([]byte(name)))
+// caseID names a case of a person by one of its events: the source's own name of it is not for everybody to read. Every event of the
+// case names it, so an id that was handed out before an earlier event came stays good.
+func caseID(owner schema.ProfileID, first schema.EventID) gql.ID {
+	return gql.ID(casePrefix + owner.String() + ":" + first.String())
 }
 
-func parseCaseID(id gql.ID) (owner schema.ProfileID, name string, ok bool) {
+func parseCaseID(id gql.ID) (owner schema.ProfileID, member schema.EventID, ok bool) {
 	rest, found := strings.CutPrefix(string(id), casePrefix)
-	person, encoded, cut := strings.Cut(rest, ":")
+	person, event, cut := strings.Cut(rest, ":")
 	owner, err1 := schema.ParsePersonaID(person)
-	b, err2 := base64.RawURLEncoding.DecodeString(encoded)
-	return owner, string(b), found && cut && err1 == nil && err2 == nil
+	member, err2 := schema.ParseEventID(event)
+	return owner, member, found && cut && err1 == nil && err2 == nil
 }
 
 func gqlID(id fmt.Stringer) gql.ID { return gql.ID(id.String()) }

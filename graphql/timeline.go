@@ -90,9 +90,9 @@ func (i *interaction) ActorID() *string      { return i.veil.text(i.interaction.
 func (i *interaction) Source() string        { return i.interaction.Source }
 func (i *interaction) Persona() gql.ID       { return gqlID(i.interaction.Persona) }
 func (i *interaction) OccurredAt() timeValue { return timeOf(i.interaction.OccurredAt) }
-func (i *interaction) Name() *string         { return optional(i.interaction.Name) }
+func (i *interaction) Name() *string         { return i.veil.text(i.interaction.Name) }
 func (i *interaction) Conversation() *string { return i.veil.text(i.interaction.Conversation) }
-func (i *interaction) Case() *string         { return optional(i.interaction.Case) }
+func (i *interaction) Case() *string         { return i.veil.text(i.interaction.Case) }
 func (i *interaction) Parent() *string       { return i.veil.text(i.interaction.Parent) }
 func (i *interaction) Mention() *string      { return i.veil.text(i.interaction.Mention) }
 func (i *interaction) Entity() *string {
@@ -109,11 +109,12 @@ func (i *interaction) Properties() *jsonValue { return i.veil.json(i.interaction
 type caseNode struct {
 	owner schema.ProfileID
 	c     Case
+	veil  veil
 }
 
 // ID resolves Case.id.
-func (c *caseNode) ID() gql.ID             { return caseID(c.owner, c.c.ID) }
-func (c *caseNode) Case() string           { return c.c.ID }
+func (c *caseNode) ID() gql.ID             { return caseID(c.owner, c.c.First) }
+func (c *caseNode) Case() string           { return *c.veil.text(c.c.ID) }
 func (c *caseNode) State() string          { return c.c.State }
 func (c *caseNode) OpenedAt() *timeValue   { return optionalTime(c.c.OpenedAt) }
 func (c *caseNode) ResolvedAt() *timeValue { return optionalTime(c.c.ResolvedAt) }

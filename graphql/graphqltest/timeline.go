@@ -69,6 +69,7 @@ func (t timeline) Cases(ctx context.Context, workspace string, people [][]schema
 					out[at].State, out[at].ResolvedAt = "resolved", i.OccurredAt
 				}
 			}
+			out[at].First = i.ID
 			if i.Type == schema.TypeCaseOpened {
 				out[at].OpenedAt = i.OccurredAt
 			}

@@ -11,11 +11,11 @@ type Cases struct {
 	People    [][]schema.PersonaID
 }
 
-// Statement gives person, case, type of the latest of opened, resolved and reopened ("" if none), the first opening, the latest
+// Statement gives person, case, its earliest event, type of the latest of opened, resolved and reopened ("" if none), the first opening, the latest
 // resolution, the last contact, and whether there was an opening and a resolution.
 func (q Cases) Statement() Statement {
 	s := about(q.Workspace, q.People)
-	return s.statement("SELECT " + s.person + " AS person, case_id,\n" +
+	return s.statement("SELECT " + s.person + " AS person, case_id, argMin(id, (occurred_at, id)) AS earliest,\n" +
 		"  argMaxIf(type, (occurred_at, id), type IN ('case.opened', 'case.resolved', 'case.reopened')) AS latest,\n" +
 		"  minIf(occurred_at, type = 'case.opened') AS opened, maxIf(occurred_at, type = 'case.resolved') AS resolved, max(occurred_at) AS contact,\n" +
 		"  countIf(type = 'case.opened') > 0 AS has_opened, countIf(type = 'case.resolved') > 0 AS has_resolved\n" +

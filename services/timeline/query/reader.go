@@ -88,7 +88,7 @@ func (r Reader) Cases(ctx context.Context, workspace string, people [][]schema.P
 		var latest string
 		var c graphql.Case
 		var hasOpened, hasResolved bool
-		if err := rows.Scan(&person, &c.ID, &latest, &c.OpenedAt, &c.ResolvedAt, &c.LastContact, &hasOpened, &hasResolved); err != nil {
+		if err := rows.Scan(&person, &c.ID, &c.First, &latest, &c.OpenedAt, &c.ResolvedAt, &c.LastContact, &hasOpened, &hasResolved); err != nil {
 			return err
 		}
 		if !hasOpened {

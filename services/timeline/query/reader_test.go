@@ -167,7 +167,7 @@ func TestFiguresCountEntitiesOnce(t *testing.T) {
 	answer := func(id, rating string) func(e *schema.Event) {
 		return typed(schema.TypeSurveyAnswered, func(e *schema.Event) { e.Entity, e.Rating, e.RatingScale = id, rating, "0-10" })
 	}
-	reader := stored(t, []timeline.Row{
+	rows := []timeline.Row{
 		at(1, 0, order("o1", "10.00", "EUR")), at(1, 5, order("o1", "12.50", "EUR")), // the second version counts
 		at(2, 1, order("o2", "0.1", "EUR")), at(2, 2, order("o3", "0.2", "EUR")), at(2, 3, order("o4", "99.999999", "USD")), at(2, 9, order("o5", "unknown", "CHF")),
 		at(3, 1, order("o1", "7", "EUR")), // of another person
@@ -175,7 +175,8 @@ func TestFiguresCountEntitiesOnce(t *testing.T) {
 		at(1, 1, about(schema.TypeCaseOpened, "c2")), at(1, 2, about(schema.TypeCaseResolved, "c2")), at(1, 3, about(schema.TypeCaseReopened, "c2")),
 		at(3, 4, about(schema.TypeMessageReceived, "c3")),
 		at(1, 1, answer("s1", "3")), at(1, 2, answer("s1", "4")), at(2, 6, answer("s2", "9")), at(2, 1, answer("", "5")), at(2, 1, answer("", "5")),
-	})
+	}
+	reader := stored(t, rows)
 	people := [][]schema.PersonaID{{persona(1), persona(2)}, {persona(3)}, {persona(9)}}
 	minute := func(m int) schema.Instant { return noon + schema.Instant(m)*60_000_000 }
 
@@ -196,8 +197,8 @@ func TestFiguresCountEntitiesOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCases := [][]graphql.Case{
-		{{ID: "c1", State: "resolved", OpenedAt: minute(0), ResolvedAt: minute(8), LastContact: minute(9)}, {ID: "c2", State: "reopened", OpenedAt: minute(1), LastContact: minute(3)}},
-		{{ID: "c3", State: "open", LastContact: minute(4)}}, nil,
+		{{ID: "c1", First: rows[7].Event.ID, State: "resolved", OpenedAt: minute(0), ResolvedAt: minute(8), LastContact: minute(9)}, {ID: "c2", First: rows[10].Event.ID, State: "reopened", OpenedAt: minute(1), LastContact: minute(3)}},
+		{{ID: "c3", First: rows[13].Event.ID, State: "open", LastContact: minute(4)}}, nil,
 	}
 	if fmt.Sprint(cases) != fmt.Sprint(wantCases) {
 		t.Errorf("cases %v, want %v", cases, wantCases)

@@ -1,4 +1,4 @@
-SELECT transform(persona, {personas:Array(UUID)}, {owners:Array(UInt32)}, 0) AS person, case_id,
+SELECT transform(persona, {personas:Array(UUID)}, {owners:Array(UInt32)}, 0) AS person, case_id, argMin(id, (occurred_at, id)) AS earliest,
   argMaxIf(type, (occurred_at, id), type IN ('case.opened', 'case.resolved', 'case.reopened')) AS latest,
   minIf(occurred_at, type = 'case.opened') AS opened, maxIf(occurred_at, type = 'case.resolved') AS resolved, max(occurred_at) AS contact,
   countIf(type = 'case.opened') > 0 AS has_opened, countIf(type = 'case.resolved') > 0 AS has_resolved
