@@ -63,6 +63,7 @@ type Metrics struct {
 	RawBytes atomic.Int64 // archived, before compression
 	Bytes    atomic.Int64 // archived, as files
 	Behind   atomic.Int64 // records in the log that are not archived yet, as of the last look
+	Waiting  atomic.Int64 // their bytes, as of the last look: exact for what was read, at its average for the rest
 	Dropped  atomic.Int64 // ranges that the log dropped
 	Failures atomic.Int64 // transient failures, each followed by a fresh start of its partition
 }
@@ -180,6 +181,7 @@ type writer struct {
 	opened  time.Time // when the segment under construction got its first record
 	last    [16]byte  // digest of the last record that was added
 	behind  int64
+	waiting int64
 }
 
 func newWriter(r *Role, part Part, cut int64) *writer {
@@ -307,13 +309,24 @@ func (w *writer) step(ctx context.Context) error {
 		return schema.Classify(schema.Fatal, &GapError{w.part.Topic, w.part.Partition, s.Next, f.Next})
 	}
 	w.next = f.Next
-	_, archived := w.archive.Range()
-	w.role.metrics.Behind.Add(f.HighWater - archived - w.behind)
-	w.behind = f.HighWater - archived
+	w.look(f.HighWater)
 	if s.Next > s.From && w.role.cfg.Now().Sub(w.opened) >= w.role.cfg.MaxAge {
 		return w.write(ctx, f)
 	}
 	return nil
+}
+
+// look counts what is not archived yet of a partition that ends at end.
+func (w *writer) look(end int64) {
+	_, archived := w.archive.Range()
+	s := &w.builder.summary
+	waiting := s.RawBytes
+	if n := s.Records(); n > 0 {
+		waiting += (end - s.Next) * s.RawBytes / n
+	}
+	w.role.metrics.Behind.Add(end - archived - w.behind)
+	w.role.metrics.Waiting.Add(waiting - w.waiting)
+	w.behind, w.waiting = end-archived, waiting
 }
 
 // write makes what was gathered durable, in this order: the segment file; the same file read back and decoded; the manifest line;

@@ -114,6 +114,7 @@ func New(cfg Config) *Collector {
 	}
 	c.budget.left.Store(c.limits.InFlight)
 	c.metrics.init()
+	c.metrics.held = func() int64 { return c.limits.InFlight - c.budget.left.Load() }
 	return c
 }
 

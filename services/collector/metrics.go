@@ -2,13 +2,17 @@ package collector
 
 import (
 	"sort"
+	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 )
 
-// Metrics count what the collector did since it started. Reading is safe at any time; a reading is not one moment.
+// Metrics count what the collector did since it started. Reading is safe at any time; a reading is not one moment. It is a
+// prometheus.Collector.
 type Metrics struct {
 	accepted    atomic.Uint64
 	letters     atomic.Uint64
@@ -18,6 +22,51 @@ type Metrics struct {
 	requests    map[int]*atomic.Uint64    // by status; fixed too
 	buckets     [len(latencyBounds) + 1]atomic.Uint64
 	seconds     atomic.Int64 // nanoseconds, in fact
+	held        func() int64 // bytes of the bodies that are being read or mapped
+}
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("dossier_collector_"+name, help, labels, nil)
+}
+
+var (
+	acceptedTotal    = describe("events_accepted_total", "Events acknowledged by the log.")
+	refusedTotal     = describe("events_refused_total", "Events refused, by code.", "code")
+	requestsTotal    = describe("requests_total", "Requests, by status.", "status")
+	unavailableTotal = describe("unavailable_total", "Requests answered 503 because the log was slow or gone.")
+	bodyBytesTotal   = describe("body_bytes_total", "Bytes of request bodies, as they came over the wire.")
+	bodyBytesHeld    = describe("body_bytes", "Bytes of the request bodies that are being read or mapped now.")
+	requestSeconds   = describe("request_seconds", "Time to answer a request.")
+)
+
+// Describe sends what Collect may send.
+func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{acceptedTotal, refusedTotal, requestsTotal, unavailableTotal, bodyBytesTotal, bodyBytesHeld, requestSeconds} {
+		out <- d
+	}
+}
+
+// Collect sends the figures of this moment.
+func (m *Metrics) Collect(out chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	r := m.Read()
+	counter(acceptedTotal, r.Accepted)
+	counter(unavailableTotal, r.Unavailable)
+	counter(bodyBytesTotal, r.Bytes)
+	for code, n := range r.Refused {
+		counter(refusedTotal, n, code)
+	}
+	for status, n := range r.Requests {
+		counter(requestsTotal, n, strconv.Itoa(status))
+	}
+	out <- prometheus.MustNewConstMetric(bodyBytesHeld, prometheus.GaugeValue, float64(m.held()))
+	buckets := map[float64]uint64{}
+	for _, b := range r.Latency[:len(r.Latency)-1] {
+		buckets[b.Bound.Seconds()] = b.Count
+	}
+	out <- prometheus.MustNewConstHistogram(requestSeconds, r.Latency[len(r.Latency)-1].Count, r.Seconds, buckets)
 }
 
 // latencyBounds are the upper bounds of the latency histogram.

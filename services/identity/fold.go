@@ -6,24 +6,11 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 )
-
-// Metrics count since the start.
-type Metrics struct {
-	Records atomic.Int64 // read
-	Folded  atomic.Int64 // of those, events of this workspace that were neither void nor undecodable
-	Void    atomic.Int64 // the key is gone
-	Bad     atomic.Int64 // undecodable; the timeline puts them to the dead letters
-	Commits atomic.Int64
-}
-
-// Metrics gives the figures; read them with Load.
-func (s *Service) Metrics() *Metrics { return &s.metrics }
 
 // pollWait is how long one read waits at the end of the log.
 const pollWait = 500 * time.Millisecond

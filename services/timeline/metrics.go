@@ -10,6 +10,7 @@ import (
 type metrics struct {
 	recent     freshness
 	freshness  prometheus.Histogram
+	sizes      prometheus.Histogram
 	rows       prometheus.Counter
 	records    prometheus.Counter
 	batches    prometheus.Counter
@@ -30,6 +31,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help:    "From the collector's receipt of an event to its row being visible.",
 			Buckets: []float64{.05, .1, .2, .3, .4, .5, .75, 1, 1.5, 2, 5, 10, 30, 60, 300, 3600},
 		}),
+		sizes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "dossier", Subsystem: "timeline", Name: "batch_rows",
+			Help:    "Rows of the batches written.",
+			Buckets: []float64{1, 10, 30, 100, 300, 1000, 3000, 10_000, 20_000},
+		}),
 		rows:       counter("rows_total", "Rows written to the events table."),
 		records:    counter("records_total", "Records of the log that were folded."),
 		batches:    counter("batches_total", "Batches written."),
@@ -39,7 +45,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		retries:    counter("retries_total", "Attempts that failed and were repeated."),
 	}
 	if r != nil {
-		r.MustRegister(m.freshness, m.rows, m.records, m.batches, m.duplicates, m.voids, m.letters, m.retries)
+		r.MustRegister(m.freshness, m.sizes, m.rows, m.records, m.batches, m.duplicates, m.voids, m.letters, m.retries)
 	}
 	return m
 }
@@ -47,6 +53,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 // observe counts a batch that became visible now.
 func (m *metrics) observe(now time.Time, records int, rows []Row) {
 	m.batches.Inc()
+	m.sizes.Observe(float64(len(rows)))
 	m.records.Add(float64(records))
 	m.rows.Add(float64(len(rows)))
 	m.recent.add(now, func(yield func(time.Duration)) {

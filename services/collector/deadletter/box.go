@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
 )
@@ -19,6 +21,9 @@ type Box struct {
 	Keys   Keys
 	Log    Log
 	Random io.Reader // nonces; crypto/rand.Reader outside tests
+
+	// Written counts letters by code: a NewCounter with its role curried. nil counts nothing.
+	Written *prometheus.CounterVec
 }
 
 // Put seals letters and writes them. It returns nil when all of them are durable.
@@ -34,6 +39,7 @@ func (b *Box) Put(ctx context.Context, letters []Letter) error {
 	if err := b.Log.Submit(ctx, messages); err != nil {
 		return fmt.Errorf("write %d dead letters: %w", len(messages), err)
 	}
+	b.count(letters)
 	return nil
 }
 
