@@ -62,6 +62,9 @@ func (p *Partition) Refresh(ctx context.Context) error {
 	defer p.mu.Unlock()
 	b, err := p.store.Manifest(ctx, p.part, p.read)
 	if err != nil {
+		if d := (*DamageError)(nil); errors.As(err, &d) {
+			return err
+		}
 		if p.read > 0 && errors.Is(err, fs.ErrNotExist) {
 			return damaged(p.store.Locate(p.part, manifestName), err)
 		}
