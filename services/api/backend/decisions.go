@@ -5,18 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/graphql"
-	"github.com/dossier-cdp/dossier/pipelines/identifier"
-	"github.com/dossier-cdp/dossier/pipelines/persona"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/collector"
-	"github.com/dossier-cdp/dossier/services/identity"
 	"github.com/dossier-cdp/dossier/services/internal/access"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/control"
@@ -32,7 +28,7 @@ const decisionSource = "dossier"
 type Decisions struct {
 	Collector *collector.Collector
 	Control   *control.Control
-	Identity  *identity.Service
+	People    Lookups
 	House     *clickhouse.Conn
 	// Visible returns when everything that is in the log can be read.
 	Visible func(ctx context.Context) error
@@ -88,28 +84,8 @@ type nativeConsent struct {
 	Expiry      string `json:"expiry,omitempty"`
 }
 
-// member finds the persona that an id names: one of the profile's, or its canonical one.
-func (d *Decisions) member(id schema.ProfileID) (found *identity.Member, err error) {
-	err = (&Profiles{Identity: d.Identity}).view(func(v *identity.View) error {
-		p, err := v.Profile(id)
-		if err != nil {
-			return err
-		}
-		if p == nil {
-			return &graphql.Error{Code: graphql.CodeUnknown, Message: "the id " + id.String() + " was never handed out here", Hint: "take an id of a profile or persona"}
-		}
-		for i := range p.Members {
-			if p.Members[i].ID == id || found == nil && p.Members[i].ID == p.ID {
-				found = &p.Members[i]
-			}
-		}
-		return nil
-	})
-	return found, err
-}
-
-func epochOf(m *identity.Member) *personaEpoch {
-	return &personaEpoch{m.State.Of.Persona.String(), m.State.Of.Epoch}
+func epochOf(p *Persona) *personaEpoch {
+	return &personaEpoch{p.Of.Persona.String(), p.Of.Epoch}
 }
 
 // Assert links, separates or releases.
@@ -123,17 +99,17 @@ func (d *Decisions) Assert(ctx context.Context, caller graphql.Caller, in graphq
 		if err != nil {
 			return schema.EventID{}, err
 		}
-		m, err := d.member(persona)
+		m, err := d.People.Persona(ctx, caller.Workspace, persona)
 		if err != nil {
 			return schema.EventID{}, err
 		}
 		event.Of, event.A, owner = of.String(), epochOf(m), m.ID
 	} else {
-		a, err := d.member(in.A)
+		a, err := d.People.Persona(ctx, caller.Workspace, in.A)
 		if err != nil {
 			return schema.EventID{}, err
 		}
-		b, err := d.member(in.B)
+		b, err := d.People.Persona(ctx, caller.Workspace, in.B)
 		if err != nil {
 			return schema.EventID{}, err
 		}
@@ -156,71 +132,16 @@ func (d *Decisions) assertion(ctx context.Context, workspace string, id schema.E
 	return id, schema.ProfileID(persona), err
 }
 
-// maxCarriers is how many personas that carry a contact point are looked at to find one of the person's.
-const maxCarriers = 10_000
-
-// speaker finds the persona of a profile at which a consent is recorded: one that carries the contact point, else the canonical one. Of
-// these it prefers one in server trust: what is recorded is a server's word, and would make a persona of its own beside a client's.
-func (d *Decisions) speaker(id schema.ProfileID, c *schema.Consent) (found *identity.Member, err error) {
-	err = (&Profiles{Identity: d.Identity}).view(func(v *identity.View) error {
-		p, err := v.Profile(id)
-		if err != nil {
-			return err
-		}
-		if p == nil {
-			return &graphql.Error{Code: graphql.CodeUnknown, Message: "the id " + id.String() + " was never handed out here", Hint: "take an id of a profile or persona"}
-		}
-		var carriers []schema.ProfileID
-		if c.Kind != "" {
-			if carriers, err = v.Personas(c.Kind, c.Value, "", maxCarriers); err != nil {
-				return err
-			}
-		}
-		found, err = choosePersona(p, carriers, c)
-		return err
-	})
-	return found, err
-}
-
-// choosePersona is speaker among the members of a profile. carriers are the personas that carry the contact point, of whatever profile.
-func choosePersona(p *identity.Profile, carriers []schema.ProfileID, c *schema.Consent) (found *identity.Member, err error) {
-	best := -1
-	carried := c.Kind == ""
-	for i := range p.Members {
-		m, rank := &p.Members[i], 0
-		carries := slices.Contains(carriers, m.ID) || slices.ContainsFunc(m.State.Identifiers, func(x persona.Identifier) bool {
-			return c.Kind != "" && x.Kind == identifier.Of(c.Kind).Name && x.Value == c.Value
-		})
-		carried = carried || carries
-		if m.State.Trust == schema.TrustServer {
-			rank += 4
-		}
-		if carries {
-			rank += 2
-		}
-		if m.ID == p.ID {
-			rank++
-		}
-		if rank > best {
-			best, found = rank, m
-		}
-	}
-	if !carried {
-		return nil, &graphql.Error{Code: graphql.CodeBadInput, Message: "the contact point is none of this person's", Hint: "choose one of the dossier's identifiers, or leave kind and value out for the person"}
-	}
-	return found, nil
-}
-
 // Consent records what a person said. The contact point, if any, must be one of the person's.
 func (d *Decisions) Consent(ctx context.Context, caller graphql.Caller, profile schema.ProfileID, c schema.Consent, reason, key string) (schema.EventID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	m, err := d.speaker(profile, &c)
+	m, err := d.People.Speaker(ctx, caller.Workspace, profile, &c)
 	if err != nil {
 		return schema.EventID{}, err
 	}
 	owner := m.ID
-	if m.State.Trust != schema.TrustServer {
+	if m.Trust != schema.TrustServer {
 		owner = schema.ProfileID{} // the event will belong to another persona: the server's of this account
 	}
 	said := nativeConsent{
@@ -231,8 +152,8 @@ func (d *Decisions) Consent(ctx context.Context, caller graphql.Caller, profile 
 		said.Expiry = c.Expiry.String()
 	}
 	event := native{
-		Type: schema.TypeConsentRecorded.String(), Consents: []nativeConsent{said}, Source: m.State.Source,
-		Account:    &account{m.State.Account.Kind, m.State.Account.Value},
+		Type: schema.TypeConsentRecorded.String(), Consents: []nativeConsent{said}, Source: m.Source,
+		Account:    &account{m.Account.Kind, m.Account.Value},
 		Properties: map[string]any{"reason": reason},
 	}
 	return d.record(ctx, caller, owner, schema.TypeConsentRecorded, key, event)

@@ -25,7 +25,7 @@ func (i *installation) serve() {
 		Timeline: query.Reader{Conn: i.house},
 		Figures:  figures{i},
 		Decisions: &backend.Decisions{
-			Collector: i.collector, Control: i.control, Identity: i.identity, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
+			Collector: i.collector, Control: i.control, People: &backend.Profiles{Identity: i.identity, Now: time.Now}, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 		},
 	}
 	front := api.New(api.Config{
