@@ -68,6 +68,8 @@ func TestConsents(t *testing.T) {
 		{"a client persona's grant proves nothing", []*State{consenting(1, client, "1 granted a@x.fr", "1 carries a@x.fr")}, nil, nil},
 		{"nor does its refusal count against a server persona", []*State{consenting(1, client, "1 denied a@x.fr"), consenting(2, server, "2 granted b@x.fr")}, nil,
 			[]string{"b@x.fr yes granted"}},
+		{"but holds for a visitor whom no server knows", []*State{consenting(1, client, "1 denied a@x.fr", "2 carries b@x.fr"), consenting(2, client, "3 carries c@x.fr")}, nil,
+			[]string{"a@x.fr no refused", "b@x.fr no profile_refused", "c@x.fr no profile_refused"}},
 		{"what is said after now does not count", []*State{consenting(1, server, "11 granted a@x.fr")}, nil, nil},
 		{"an inherited refusal is for the whole profile", []*State{consenting(1, server, "1 granted a@x.fr", "1 carries b@x.fr")},
 			[]Inherited{{Statement: consenting(9, server, "2 denied z@x.fr").Consents[0], From: schema.PersonaID{9}}},

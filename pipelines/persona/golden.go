@@ -102,12 +102,29 @@ type Attributed struct {
 // trait to somebody who is known. Confirmation (checked login, double opt-in) comes as an event of a server key, whose persona then says it. The result is
 // sorted by persona.
 func trusted(states []*State) []*State {
+	return withoutClients(states, func(*State) bool { return true })
+}
+
+// believed is trusted for traits and identifiers. A server persona that says nothing of who somebody is hides no client persona here: an agent who
+// records the consent of a person whom only public keys know makes such a persona, and must not take the name out of the golden record.
+func believed(states []*State) []*State {
+	return withoutClients(states, func(s *State) bool { return !s.consentsAlone() })
+}
+
+func withoutClients(states []*State, outweighs func(server *State) bool) []*State {
 	out := slices.Clone(states)
-	if slices.ContainsFunc(states, func(s *State) bool { return s.Trust == schema.TrustServer }) {
+	if slices.ContainsFunc(states, func(s *State) bool { return s.Trust == schema.TrustServer && outweighs(s) }) {
 		out = slices.DeleteFunc(out, func(s *State) bool { return s.Trust != schema.TrustServer })
 	}
 	slices.SortFunc(out, func(a, b *State) int { return a.ID.Compare(b.ID) })
 	return out
+}
+
+// consentsAlone says whether all that is said of the persona is what it consents to, beside its account and what it is said to have declared.
+func (s *State) consentsAlone() bool {
+	return len(s.Consents) > 0 && len(s.Traits) == 0 && !slices.ContainsFunc(s.Identifiers, func(x Identifier) bool {
+		return x.Assurance == schema.AssuranceVerified && (x.Value != s.Account.Value || x.Kind != (Registry{}).Name(s.Account.Kind))
+	})
 }
 
 // GoldenRecord is what is believed of the person whose personas have the given states: one entry per trait that has a value, sorted by name.
@@ -115,7 +132,7 @@ func trusted(states []*State) []*State {
 // A null takes back what its source said, in any of its personas: every candidate of the source that ranks below it, of the trait and of all below it
 // (address takes back address.city). What other sources say stands.
 func GoldenRecord(states []*State, rules *Rules) []Golden {
-	states = trusted(states)
+	states = believed(states)
 	var names []string
 	taken := takenBack{}
 	for _, s := range states {
@@ -221,19 +238,19 @@ func (tb takenBack) has(source, name string, c *Candidate) bool {
 // Known is an identifier of a profile, over all its personas.
 type Known struct {
 	Identifier
-	Confirmed bool     // said by a server key, or the profile has none
+	Confirmed bool     // said by a server key, or nothing but public keys says who the person is
 	Sources   []string // sorted
 	Personas  []schema.ProfileID
 }
 
 // Identifiers lists the identifiers of a profile by kind and normal form, each once.
 func Identifiers(states []*State) []Known {
-	believed := trusted(states)
+	unquestioned := believed(states)
 	states = slices.Clone(states)
 	slices.SortFunc(states, func(a, b *State) int { return a.ID.Compare(b.ID) })
 	var out []Known
 	for _, s := range states {
-		_, confirmed := slices.BinarySearchFunc(believed, s.ID, func(b *State, id schema.ProfileID) int { return b.ID.Compare(id) })
+		_, confirmed := slices.BinarySearchFunc(unquestioned, s.ID, func(b *State, id schema.ProfileID) int { return b.ID.Compare(id) })
 		for i := range s.Identifiers {
 			id := &s.Identifiers[i]
 			at, found := slices.BinarySearchFunc(out, id, func(k Known, id *Identifier) int { return k.compare(id) })

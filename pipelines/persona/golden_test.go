@@ -160,3 +160,45 @@ func TestProfileIsAFunctionOfTheSetOfStates(t *testing.T) {
 		}
 	})
 }
+
+// TestAConsentTakesNoNameAway: an agent records the consent of somebody whom only a public key knows. That makes a server persona of the account, which
+// says what is allowed, and leaves the rest of the dossier as it was. The first word of a server about the person ends that.
+func TestAConsentTakesNoNameAway(t *testing.T) {
+	visitor := said(1, "web", schema.TrustClient, `1 declared name="Zoe"`)
+	server := func(change func(e *schema.Event)) *State {
+		e := &schema.Event{}
+		e.ID, e.Persona, e.Source, e.OccurredAt = schema.EventID{9}, schema.PersonaID{2}, "web", 2*day
+		e.Provenance.Trust, e.Account = schema.TrustServer, visitor.Account
+		e.Identifiers = []schema.Identifier{{Kind: "userId", Value: visitor.Account.Value, Assurance: schema.AssuranceVerified}}
+		e.Consents = []schema.Consent{{Channel: schema.ChannelEmail, Purpose: "news", State: schema.ConsentGranted, Proof: "call 7"}}
+		change(e)
+		s := Begin(schema.PersonaID{2}, e)
+		s.Fold(e, Registry{})
+		return s
+	}
+	for _, c := range []struct {
+		name   string
+		change func(e *schema.Event)
+		stays  bool
+	}{
+		{"a consent", func(*schema.Event) {}, true},
+		{"with a contact point that is said to be declared", func(e *schema.Event) {
+			e.Identifiers = append(e.Identifiers, schema.Identifier{Kind: "email", Value: "zoe@example.com", Assurance: schema.AssuranceDeclared})
+		}, true},
+		{"an account that no consent is of", func(e *schema.Event) { e.Consents = nil }, false},
+		{"a verified address", func(e *schema.Event) {
+			e.Identifiers = append(e.Identifiers, schema.Identifier{Kind: "email", Value: "zoe@example.com", Assurance: schema.AssuranceVerified})
+		}, false},
+		{"a trait", func(e *schema.Event) { e.Traits = []schema.Trait{{Name: "city", Value: []byte(`"Lyon"`)}} }, false},
+	} {
+		states := []*State{visitor, server(c.change)}
+		shown := slices.ContainsFunc(GoldenRecord(states, &Rules{}), func(g Golden) bool { return g.Name == "name" })
+		confirmed := slices.ContainsFunc(Identifiers(states), func(k Known) bool { return k.Kind == "cookie" && k.Confirmed })
+		if shown != c.stays || confirmed != c.stays {
+			t.Errorf("%s: name shown %v, cookie confirmed %v, want %v", c.name, shown, confirmed, c.stays)
+		}
+		if allowed := slices.ContainsFunc(Consents(states, nil, 10*day, Registry{}), func(x Consent) bool { return x.Allowed }); allowed != (c.name != "an account that no consent is of") {
+			t.Errorf("%s: allowed %v", c.name, allowed)
+		}
+	}
+}
