@@ -77,11 +77,10 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 
 // disk forecasts when the folder's file system is full, at the average growth since the folder was made.
 func (i *installation) disk() manage.Check {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(i.folder.dir, &fs); err != nil {
+	free, _, err := diskSpace(i.folder.dir)
+	if err != nil {
 		return manage.Check{Name: "disk", Detail: err.Error(), Hint: "check the file system of the data folder"}
 	}
-	free := int64(fs.Bavail) * fs.Bsize
 	used := i.folder.bytes()
 	detail := fmt.Sprintf("%s used, %s free", size(used), size(free))
 	if info, err := os.Stat(i.folder.path("keys")); err == nil && used > 0 {
@@ -95,6 +94,15 @@ func (i *installation) disk() manage.Check {
 		c.Hint = "make room, or move the data folder: below 1 GiB the log may stop"
 	}
 	return c
+}
+
+// diskSpace is what the file system of a folder has left for us, and its size, in bytes.
+func diskSpace(folder string) (free, size int64, err error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(folder, &fs); err != nil {
+		return 0, 0, err
+	}
+	return int64(fs.Bavail) * fs.Bsize, int64(fs.Blocks) * fs.Bsize, nil
 }
 
 func size(n int64) string {

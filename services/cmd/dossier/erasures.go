@@ -107,8 +107,11 @@ func (e *erasures) run(ctx context.Context, i *installation) error {
 }
 
 // honoured says whether every role has honoured the erasures that the control topic has now.
-func (e *erasures) honoured() bool {
-	return e.done.Load() >= int64(len(e.control.State().Erasures(e.workspace)))
+func (e *erasures) honoured() bool { return e.pending() == 0 }
+
+// pending is how many of them not every role has honoured yet.
+func (e *erasures) pending() int64 {
+	return max(0, int64(len(e.control.State().Erasures(e.workspace)))-e.done.Load())
 }
 
 // wait returns when they are honoured.

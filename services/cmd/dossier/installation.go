@@ -23,6 +23,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/archive"
 	"github.com/dossier-cdp/dossier/services/collector"
+	"github.com/dossier-cdp/dossier/services/collector/deadletter"
 	"github.com/dossier-cdp/dossier/services/identity"
 	"github.com/dossier-cdp/dossier/services/internal/access"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
@@ -57,7 +58,9 @@ type installation struct {
 	logger        *slog.Logger
 	credentials   credentials
 
-	registry *prometheus.Registry
+	registry       *prometheus.Registry
+	writtenLetters *prometheus.CounterVec // dead letters, by role and code
+
 	engine   *chdb.Engine // nil when ClickHouse is given
 	embedded *broker.Broker
 	client   *kafka.Client
@@ -90,7 +93,7 @@ func (i *installation) onStop(f func(ctx context.Context) error) { i.undo = appe
 // start brings everything up, in the order in which each stands on the others, and returns when all of it serves. After an
 // error stop must still be called.
 func (i *installation) start(ctx context.Context) error {
-	i.registry = prometheus.NewRegistry()
+	i.registry, i.writtenLetters = prometheus.NewRegistry(), deadletter.NewCounter()
 	running, cancel := context.WithCancel(context.Background())
 	i.cancel = cancel
 	i.group, i.run = errgroup.WithContext(running)
@@ -284,7 +287,7 @@ func (i *installation) dropper() archive.Source { return dropping{i.client, i.em
 func (i *installation) workspace() func(name string) (*collector.Workspace, bool) {
 	w := &collector.Workspace{
 		Name: mainWorkspace, Ids: ids.New(i.ring.PRF()), Sealer: &envelope.Sealer{Keys: i.ring, Nonces: rand.Reader},
-		Letters: i.letterBox(), Epoch: i.erasures.epoch, Source: i.configuration.source,
+		Letters: i.letterBox("collector"), Epoch: i.erasures.epoch, Source: i.configuration.source,
 	}
 	return func(name string) (*collector.Workspace, bool) { return w, name == mainWorkspace }
 }
@@ -297,7 +300,7 @@ func (i *installation) startTimeline() error {
 	i.onStop(func(context.Context) error { return store.Close() })
 	i.timeline = timeline.New(timeline.Config{
 		Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: generation,
-		Table: timeline.ClickHouse{Conn: i.house}, Store: store, DeadLetters: timelineLetters{i.letterBox()},
+		Table: timeline.ClickHouse{Conn: i.house}, Store: store, DeadLetters: timelineLetters{i.letterBox("timeline")},
 		Public: func(_ string, p schema.PersonaEpoch) schema.ProfileID { return ids.New(i.ring.PRF()).Public(p) },
 		Void:   i.erasures.void, Logger: i.logger, Registry: i.registry,
 	})

@@ -7,14 +7,19 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
 	"github.com/dossier-cdp/dossier/services/timeline"
 )
 
-func (i *installation) letterBox() *deadletter.Box {
-	return &deadletter.Box{Keys: i.ring, Log: i.letters, Random: rand.Reader}
+// letterBox is where a role puts its dead letters.
+func (i *installation) letterBox(role string) *deadletter.Box {
+	return &deadletter.Box{
+		Keys: i.ring, Log: i.letters, Random: rand.Reader, Written: i.writtenLetters.MustCurryWith(prometheus.Labels{"role": role}),
+	}
 }
 
 // timelineLetters puts what the timeline cannot hold where the collector puts what it refuses.

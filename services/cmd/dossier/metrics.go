@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -9,76 +10,67 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// gauges shows the figures that the roles keep for themselves. What a role registers itself is not here.
+// gauges shows what belongs to the process as a whole. What a role registers itself is not here.
 type gauges struct{ i *installation }
 
 var (
-	accepted    = describe("dossier_collector_events_accepted_total", "Events acknowledged by the log.")
-	refused     = describe("dossier_collector_events_refused_total", "Events refused, by code.", "code")
-	requests    = describe("dossier_collector_requests_total", "Requests, by status.", "status")
-	unavailable = describe("dossier_collector_unavailable_total", "Requests answered 503 because the log was slow or gone.")
-	letters     = describe("dossier_collector_dead_letters_total", "Dead letters acknowledged by the log.")
-	bodyBytes   = describe("dossier_collector_body_bytes_total", "Bytes of request bodies, as they came over the wire.")
-	latency     = describe("dossier_collector_request_seconds", "Time to answer a request.")
-	logRecords  = describe("dossier_log_records_total", "Records that the log acknowledged.")
-	logBatches  = describe("dossier_log_batches_total", "Batches that the log acknowledged.")
-	logRetries  = describe("dossier_log_retries_total", "Attempts to write a batch after the first.")
-	logBuffered = describe("dossier_log_buffered_bytes", "Bytes accepted and not yet acknowledged.")
 	lag         = describe("dossier_lag_records", "Records of the log that a role has yet to see, by partition.", "role", "partition")
-	archiveLag  = describe("dossier_archive_behind_records", "Records of the log that are not archived yet.")
-	archived    = describe("dossier_archive_records_total", "Records archived.")
-	restarts    = describe("dossier_engine_restarts_total", "Restarts of the embedded engine.")
-	ringVersion = describe("dossier_ring_version", "Version of the key ring.")
+	mapBehind   = describe("dossier_persona_map_behind_commits", "Commits of identity that the persona map in ClickHouse has yet to see.")
+	restarts    = describe("dossier_engine_restarts_total", "Restarts of the embedded ClickHouse engine.")
+	truncations = describe("dossier_embedded_log_truncations_total", "Times that the embedded log was cut: each lost acknowledged records.")
+	ringVersion = describe("dossier_ring_version", "Version of the key ring that a role holds.", "role")
+	erasing     = describe("dossier_erasures_pending", "Erasures that not every role has honoured yet.")
+	ready       = describe("dossier_ready", "1 if this process answers rightly, 0 while it waits for something; /readyz says for what.")
+	diskFree    = describe("dossier_disk_free_bytes", "Bytes left to us on the file system of the data folder.")
+	diskSize    = describe("dossier_disk_size_bytes", "Bytes of the file system of the data folder.")
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, labels, nil)
 }
 
-// Describe tells nothing: which labels occur is only known when it is asked.
+// Describe tells nothing: which roles and partitions there are is only known when it is asked.
 func (g gauges) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads the figures.
 func (g gauges) Collect(out chan<- prometheus.Metric) {
-	counter := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
-	}
+	i := g.i
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	r := g.i.collector.Metrics().Read()
-	counter(accepted, float64(r.Accepted))
-	counter(unavailable, float64(r.Unavailable))
-	counter(letters, float64(r.Letters))
-	counter(bodyBytes, float64(r.Bytes))
-	for code, n := range r.Refused {
-		counter(refused, float64(n), code)
+	if i.engine != nil {
+		out <- prometheus.MustNewConstMetric(restarts, prometheus.CounterValue, float64(i.engine.Restarts()))
 	}
-	for status, n := range r.Requests {
-		counter(requests, float64(n), strconv.Itoa(status))
+	if i.embedded != nil {
+		out <- prometheus.MustNewConstMetric(truncations, prometheus.CounterValue, float64(i.embedded.Truncations()))
 	}
-	buckets := map[float64]uint64{}
-	var total uint64
-	for _, b := range r.Latency {
-		if b.Bound > 0 {
-			buckets[b.Bound.Seconds()] = b.Count
-		}
-		total = b.Count
+	gauge(ringVersion, float64(i.keeper.Version(mainWorkspace)), "keeper")
+	for _, role := range i.sealing() {
+		gauge(ringVersion, float64(i.ring.Version()), role)
 	}
-	out <- prometheus.MustNewConstHistogram(latency, total, r.Seconds, buckets)
-
-	batches := g.i.events.Stats()
-	counter(logRecords, float64(batches.Records))
-	counter(logBatches, float64(batches.Batches))
-	counter(logRetries, float64(batches.Retries))
-	gauge(logBuffered, float64(batches.Buffered))
-	counter(archived, float64(g.i.archiver.Metrics().Records.Load()))
-	gauge(archiveLag, float64(g.i.archiver.Metrics().Behind.Load()))
-	gauge(ringVersion, float64(g.i.keeper.Version(mainWorkspace)))
-	if g.i.engine != nil {
-		counter(restarts, float64(g.i.engine.Restarts()))
+	state := 0.0
+	if ok, _ := i.whyNotReady(); ok {
+		state = 1
 	}
+	gauge(ready, state)
+	if free, size, err := diskSpace(i.folder.dir); err == nil {
+		gauge(diskFree, float64(free))
+		gauge(diskSize, float64(size))
+	}
+	if i.onlyCollector {
+		return
+	}
+	gauge(erasing, float64(i.erasures.pending()))
+	gauge(mapBehind, float64(figures{i}.MapBehind()))
 	g.lag(gauge)
+}
+
+// sealing names the roles of this process that seal or open events.
+func (i *installation) sealing() []string {
+	if i.onlyCollector {
+		return []string{"collector"}
+	}
+	return []string{"collector", "identity", "timeline", "api"}
 }
 
 // lag is left out while the log does not answer.
@@ -86,7 +78,7 @@ func (g gauges) lag(gauge func(d *prometheus.Desc, v float64, labels ...string))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	ends, err := g.i.eventLog.Ends(ctx)
-	if err != nil || g.i.onlyCollector {
+	if err != nil {
 		return
 	}
 	folded := g.i.identity.Positions()
@@ -101,6 +93,32 @@ func (g gauges) lag(gauge func(d *prometheus.Desc, v float64, labels ...string))
 	}
 }
 
+// buildInfo is a metric that is always 1 and says in its labels what runs.
+func buildInfo() prometheus.Collector {
+	labels := prometheus.Labels{"revision": "unknown", "modified": "unknown", "go_version": "unknown"}
+	if build, ok := debug.ReadBuildInfo(); ok {
+		labels["go_version"] = build.GoVersion
+		for _, s := range build.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				labels["revision"] = s.Value
+			case "vcs.modified":
+				labels["modified"] = s.Value
+			}
+		}
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "dossier_build_info", Help: "Always 1; the labels say what was built.", ConstLabels: labels})
+	info.Set(1)
+	return info
+}
+
+// registerMetrics shows the figures of everything that runs in this process. The timeline and the API register theirs themselves.
 func (i *installation) registerMetrics() {
-	i.registry.MustRegister(gauges{i}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	i.registry.MustRegister(
+		gauges{i}, buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		i.collector.Metrics(), i.events, i.letters, i.feed, i.writtenLetters, i.archiver.Metrics(),
+	)
+	if i.identity != nil {
+		i.registry.MustRegister(i.identity.Metrics())
+	}
 }

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -83,7 +81,7 @@ type Batcher struct {
 	retries   atomic.Uint64
 	refused   atomic.Uint64
 	abandoned atomic.Uint64
-	sizes     prometheus.Histogram // records of the acknowledged batches
+	figures   figures
 }
 
 // producer is what a batcher needs of a log; *Client is one.
@@ -101,7 +99,7 @@ func NewBatcher(client *Client, topic string, partitions int32, cfg BatcherConfi
 func newBatcher(log producer, topic string, partitions int32, cfg BatcherConfig) *Batcher {
 	cfg.setDefaults()
 	ctx, stop := context.WithCancel(context.Background())
-	b := &Batcher{topic: topic, cfg: cfg, log: log, stop: stop, sizes: newBatchSizes(topic)}
+	b := &Batcher{topic: topic, cfg: cfg, log: log, stop: stop, figures: newFigures(topic)}
 	b.frames.New = func() any { return &batch{} }
 	b.submits.New = func() any { return &plan{} }
 	for p := range partitions {

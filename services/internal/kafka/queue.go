@@ -216,7 +216,7 @@ func (q *queue) acknowledge(f *batch) {
 	b.records.Add(uint64(f.n))
 	b.bytes.Add(uint64(f.size()))
 	b.batches.Add(1)
-	b.sizes.Observe(float64(f.n))
+	b.figures.sizes.Observe(float64(f.n))
 	b.buffered.Add(-f.held)
 	for i, r := range f.receipts {
 		r.settle(nil)
