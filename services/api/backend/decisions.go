@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/identifier"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/internal/access"
@@ -23,8 +24,8 @@ const decisionSource = "dossier"
 
 // Decisions records decisions as events, through the collector as everything else.
 //
-// The same idempotency key is the same decision: its event is looked up among those of the persona that it belongs to before another
-// one is made. Decisions are taken one at a time, so two calls at once with one key make one event.
+// The same idempotency key of the same actor is the same decision: it is looked up among those that were taken before another one is
+// made, and refused if it says something else. Decisions are taken one at a time, so two calls at once with one key make one event.
 type Decisions struct {
 	Collector *collector.Collector
 	Control   *control.Control
@@ -47,24 +48,41 @@ func token(c graphql.Caller) access.Token {
 
 // native is the part of our event JSON that decisions use.
 type native struct {
-	Type       string          `json:"type"`
-	MessageID  string          `json:"messageId"`
-	OccurredAt string          `json:"occurredAt"`
-	Source     string          `json:"source"`
-	Channel    string          `json:"channel"`
-	Actor      string          `json:"actor"`
-	Account    *account        `json:"account,omitempty"`
-	A          *personaEpoch   `json:"a,omitempty"`
-	B          *personaEpoch   `json:"b,omitempty"`
-	Of         string          `json:"of,omitempty"`
-	Reason     string          `json:"reason,omitempty"`
+	Type        string             `json:"type"`
+	MessageID   string             `json:"messageId"`
+	OccurredAt  string             `json:"occurredAt"`
+	Source      string             `json:"source"`
+	Channel     string             `json:"channel"`
+	Actor       string             `json:"actor"`
+	Account     *account           `json:"account,omitempty"`
+	Identifiers []nativeIdentifier `json:"identifiers,omitempty"`
+	assertion
 	Consents   []nativeConsent `json:"consents,omitempty"`
-	Properties map[string]any  `json:"properties,omitempty"`
+	Properties *explanation    `json:"properties,omitempty"`
+}
+
+// assertion has the members that say what is linked, separated or released.
+type assertion struct {
+	A      *personaEpoch `json:"a,omitempty"`
+	B      *personaEpoch `json:"b,omitempty"`
+	Of     string        `json:"of,omitempty"`
+	Reason string        `json:"reason,omitempty"`
+}
+
+// explanation says why a consent is recorded: only an assertion has a reason of its own.
+type explanation struct {
+	Reason string `json:"reason"`
 }
 
 type account struct {
 	Kind  string `json:"kind"`
 	Value string `json:"value"`
+}
+
+type nativeIdentifier struct {
+	Kind      string `json:"kind"`
+	Value     string `json:"value"`
+	Assurance string `json:"assurance"`
 }
 
 type personaEpoch struct {
@@ -92,8 +110,7 @@ func epochOf(p *Persona) *personaEpoch {
 func (d *Decisions) Assert(ctx context.Context, caller graphql.Caller, in graphql.Decision) (schema.EventID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	event := native{Type: in.Type.String(), Reason: in.Reason}
-	var owner schema.ProfileID
+	event := native{Type: in.Type.String(), assertion: assertion{Reason: in.Reason}}
 	if in.Type == schema.TypeIdentityReleased {
 		of, persona, err := d.assertion(ctx, caller.Workspace, in.Of)
 		if err != nil {
@@ -103,7 +120,7 @@ func (d *Decisions) Assert(ctx context.Context, caller graphql.Caller, in graphq
 		if err != nil {
 			return schema.EventID{}, err
 		}
-		event.Of, event.A, owner = of.String(), epochOf(m), m.ID
+		event.Of, event.A = of.String(), epochOf(m)
 	} else {
 		a, err := d.People.Persona(ctx, caller.Workspace, in.A)
 		if err != nil {
@@ -116,9 +133,13 @@ func (d *Decisions) Assert(ctx context.Context, caller graphql.Caller, in graphq
 		if b.ID.Compare(a.ID) < 0 { // whichever is named first, it is one decision
 			a, b = b, a
 		}
-		event.A, event.B, owner = epochOf(a), epochOf(b), a.ID
+		event.A, event.B = epochOf(a), epochOf(b)
 	}
-	return d.record(ctx, caller, owner, in.Type, in.IdempotencyKey, event)
+	before, err := d.recorded(ctx, caller, in.IdempotencyKey)
+	if err != nil || before != nil {
+		return before.answer(before.says(&event), err)
+	}
+	return d.record(ctx, caller, in.IdempotencyKey, event)
 }
 
 // assertion finds the persona that a link or separation belongs to.
@@ -133,16 +154,15 @@ func (d *Decisions) assertion(ctx context.Context, workspace string, id schema.E
 }
 
 // Consent records what a person said. The contact point, if any, must be one of the person's.
+//
+// Where only public keys know the person, it makes a server persona of the same account, which joins the client's by that account. An account that is
+// nobody's (a call, a form) joins nothing: there the contact point does, as declared as it was.
 func (d *Decisions) Consent(ctx context.Context, caller graphql.Caller, profile schema.ProfileID, c schema.Consent, reason, key string) (schema.EventID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	m, err := d.People.Speaker(ctx, caller.Workspace, profile, &c)
 	if err != nil {
 		return schema.EventID{}, err
-	}
-	owner := m.ID
-	if m.Trust != schema.TrustServer {
-		owner = schema.ProfileID{} // the event will belong to another persona: the server's of this account
 	}
 	said := nativeConsent{
 		Kind: c.Kind, Value: c.Value, Channel: c.Channel.String(), Purpose: c.Purpose, State: c.State.String(),
@@ -154,18 +174,34 @@ func (d *Decisions) Consent(ctx context.Context, caller graphql.Caller, profile 
 	event := native{
 		Type: schema.TypeConsentRecorded.String(), Consents: []nativeConsent{said}, Source: m.Source,
 		Account:    &account{m.Account.Kind, m.Account.Value},
-		Properties: map[string]any{"reason": reason},
+		Properties: &explanation{reason},
 	}
-	return d.record(ctx, caller, owner, schema.TypeConsentRecorded, key, event)
+	before, err := d.recorded(ctx, caller, key)
+	if err == nil && before.says(&event) {
+		same, err := d.onePerson(ctx, caller.Workspace, profile, before.persona)
+		return before.answer(same, err)
+	}
+	if err != nil || before != nil {
+		return before.answer(false, err)
+	}
+	if m.Trust != schema.TrustServer && !identifier.Of(m.Account.Kind).Evidence {
+		if c.Kind == "" {
+			return schema.EventID{}, &graphql.Error{Code: graphql.CodeBadInput, Message: "nothing of this person is an account: only a contact is known", Hint: "record the consent for one of the dossier's contact points"}
+		}
+		event.Identifiers = []nativeIdentifier{{c.Kind, c.Value, schema.AssuranceDeclared.String()}}
+	}
+	return d.record(ctx, caller, key, event)
 }
 
-// record makes the event, or finds the one that the same key made before among those of owner (the zero id: of anybody), and returns
-// when its effect can be read.
-func (d *Decisions) record(ctx context.Context, caller graphql.Caller, owner schema.ProfileID, t schema.Type, key string, event native) (schema.EventID, error) {
-	event.MessageID = "decision:" + key
-	if before, found, err := d.recorded(ctx, caller.Workspace, owner, t, event.MessageID); err != nil || found {
-		return before, err
-	}
+// onePerson says whether two ids name one profile now.
+func (d *Decisions) onePerson(ctx context.Context, workspace string, a, b schema.ProfileID) (bool, error) {
+	found, err := d.People.People(ctx, workspace, []schema.ProfileID{a, b})
+	return err == nil && len(found) == 2 && found[0] != nil && found[1] != nil && found[0].ID == found[1].ID, err
+}
+
+// record makes the event and returns when its effect can be read.
+func (d *Decisions) record(ctx context.Context, caller graphql.Caller, key string, event native) (schema.EventID, error) {
+	event.MessageID = messageID(key)
 	event.OccurredAt = schema.InstantOf(d.Now()).String()
 	event.Channel, event.Actor = schema.ChannelCRM.String(), schema.ActorAgent.String()
 	if event.Source == "" {
@@ -189,33 +225,24 @@ func (d *Decisions) record(ctx context.Context, caller graphql.Caller, owner sch
 	return receipt.IDs[0], d.Visible(ctx)
 }
 
-func (d *Decisions) recorded(ctx context.Context, workspace string, owner schema.ProfileID, t schema.Type, message string) (id schema.EventID, found bool, err error) {
-	var got uuid.UUID
-	where, params := "", clickhouse.Params{"workspace": workspace, "type": t.String(), "message": message}
-	if !owner.IsZero() {
-		where, params["persona"] = " AND persona = {persona:UUID}", uuid.UUID(owner)
-	}
-	err = d.House.QueryRow(ctx, `SELECT id FROM events WHERE workspace = {workspace:String}`+where+` AND type = {type:String}
-  AND JSONExtractString(provenance, 'messageId') = {message:String} ORDER BY occurred_at, id LIMIT 1`, params, nil, &got)
-	if errors.Is(err, clickhouse.ErrNoRows) {
-		return id, false, nil
-	}
-	return schema.EventID(got), err == nil, err
-}
-
 // Configure makes a document the configuration.
 func (d *Decisions) Configure(ctx context.Context, caller graphql.Caller, document json.RawMessage, base, reason, key string) (string, json.RawMessage, error) {
 	hash, canonical, err := d.Check(document)
 	if err != nil {
 		return "", nil, err
 	}
+	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte("configuration\x00"+caller.Workspace+"\x00"+key)).String()
+	for _, c := range d.Control.State().Changes(caller.Workspace) {
+		if c.ID == id && (c.Hash != hash || c.Base != base || c.Reason != reason) {
+			return "", nil, keyTaken()
+		}
+	}
 	err = d.Control.Append(ctx, &schema.Control{
-		ID:   uuid.NewSHA1(uuid.NameSpaceOID, []byte("configuration\x00"+caller.Workspace+"\x00"+key)).String(),
-		Kind: schema.ControlConfigurationChanged, Workspace: caller.Workspace, Actor: caller.Actor, Reason: reason,
+		ID: id, Kind: schema.ControlConfigurationChanged, Workspace: caller.Workspace, Actor: caller.Actor, Reason: reason,
 		Configuration: &schema.ControlConfiguration{Document: canonical, Hash: hash, Base: base},
 	})
 	if refused := (*control.ErrRefused)(nil); errors.As(err, &refused) {
-		return "", nil, &graphql.Error{Code: graphql.CodeConflict, Message: refused.Reason, Hint: "read the configuration as it is now and change that"}
+		return "", nil, &graphql.Error{Code: graphql.CodeConflict, Message: refused.Reason, Hint: "read the configuration as it is now and change that, with another idempotencyKey"}
 	}
 	return hash, canonical, err
 }

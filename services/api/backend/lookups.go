@@ -65,8 +65,9 @@ func (p *Profiles) Persona(_ context.Context, _ string, id schema.ProfileID) (fo
 // maxCarriers is how many personas that carry a contact point are looked at to find one of the person's.
 const maxCarriers = 10_000
 
-// Speaker finds the persona of a profile at which a consent is recorded: one that carries the contact point, else the canonical one. Of
-// these it prefers one in server trust: what is recorded is a server's word, and would make a persona of its own beside a client's.
+// Speaker finds the persona of a profile at which a consent is recorded: one in server trust before a client's, beside which what is
+// recorded would make a persona of its own; then one whose account is evidence of who it is; then one that carries the contact point;
+// then the canonical one.
 func (p *Profiles) Speaker(_ context.Context, _ string, id schema.ProfileID, c *schema.Consent) (found *Persona, err error) {
 	err = p.view(func(v *identity.View) error {
 		profile, err := v.Profile(id)
@@ -102,6 +103,9 @@ func choosePersona(p *identity.Profile, carriers []schema.ProfileID, c *schema.C
 		})
 		carried = carried || carries
 		if m.State.Trust == schema.TrustServer {
+			rank += 8
+		}
+		if identifier.Of(m.State.Account.Kind).Evidence {
 			rank += 4
 		}
 		if carries {

@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+)
+
+const (
+	linking    = `mutation($a: ID!, $b: ID!, $reason: String!, $key: String!) { done: link(a: $a, b: $b, reason: $reason, idempotencyKey: $key) { event } }`
+	separating = `mutation($a: ID!, $b: ID!, $reason: String!, $key: String!) { done: separate(a: $a, b: $b, reason: $reason, idempotencyKey: $key) { event } }`
+	consenting = `mutation($a: ID!, $consent: ConsentInput!, $reason: String!, $key: String!) { done: recordConsent(profile: $a, consent: $consent, reason: $reason, idempotencyKey: $key) { event } }`
+)
+
+// TestOneKeyOneDecision: repeated, a decision is the same one; another decision under its key is refused, whatever differs.
+func TestOneKeyOneDecision(t *testing.T) {
+	i := install(t)
+	for k := 1; k <= 3; k++ {
+		i.send(t, basic(i.WriteKey), json.RawMessage(fmt.Sprintf(
+			`{"type":"profile.identified","source":"shop","messageId":"m%d","occurredAt":"2025-01-0%dT00:00:00Z","account":{"kind":"crm_id","value":"one-key-%d"},"identifiers":{"email":"k%d@example.com"}}`, k, k, k, k)))
+	}
+	i.wait(t)
+	persona := func(k int) string { return i.persona(t, "shop", fmt.Sprint("one-key-", k)) }
+	a, b, c := persona(1), persona(2), persona(3)
+	grant := func(value, purpose string) map[string]any {
+		return map[string]any{"kind": "email", "value": value, "channel": "email", "purpose": purpose, "state": "granted", "proof": "call 7"}
+	}
+	decide := func(document, key string, variables map[string]any) (event, code string) {
+		t.Helper()
+		variables["key"] = key
+		var answer struct{ Done struct{ Event string } }
+		if errs := i.ask(t, i.APIToken, document, variables, &answer); len(errs) > 0 {
+			return "", errs[0].Extensions.Code
+		}
+		return answer.Done.Event, ""
+	}
+	pair := func(a, b, reason string) map[string]any { return map[string]any{"a": a, "b": b, "reason": reason} }
+	said := func(a string, consent map[string]any) map[string]any {
+		return map[string]any{"a": a, "consent": consent, "reason": "on the phone"}
+	}
+
+	linked, code := decide(linking, "K", pair(a, b, "same card"))
+	if code != "" {
+		t.Fatal(code)
+	}
+	consented, code := decide(consenting, "C", said(c, grant("k3@example.com", "news")))
+	if code != "" {
+		t.Fatal(code)
+	}
+	for _, x := range []struct {
+		name, document, key string
+		variables           map[string]any
+		want                string // empty: refused
+	}{
+		{"again", linking, "K", pair(a, b, "same card"), linked},
+		{"with its sides exchanged", linking, "K", pair(b, a, "same card"), linked},
+		{"another side", linking, "K", pair(a, c, "same card"), ""},
+		{"nothing in common", linking, "K", pair(b, c, "same card"), ""},
+		{"another reason", linking, "K", pair(a, b, "same phone"), ""},
+		{"the opposite", separating, "K", pair(a, b, "same card"), ""},
+		{"a consent", consenting, "K", said(a, grant("k1@example.com", "news")), ""},
+		{"a consent again", consenting, "C", said(c, grant("k3@example.com", "news")), consented},
+		{"for another purpose", consenting, "C", said(c, grant("k3@example.com", "survey")), ""},
+		{"of somebody else", consenting, "C", said(a, grant("k1@example.com", "news")), ""},
+	} {
+		event, code := decide(x.document, x.key, x.variables)
+		if event != x.want || (x.want == "") != (code == "CONFLICT") {
+			t.Errorf("%s: event %q, code %q, want %q", x.name, event, code, x.want)
+		}
+	}
+	if i.holder(t, a) != i.holder(t, b) || i.holder(t, a) == i.holder(t, c) {
+		t.Errorf("a and b are linked, and c is neither: %s, %s, %s", i.holder(t, a), i.holder(t, b), i.holder(t, c))
+	}
+
+	// Another actor's keys are their own.
+	other := i.newToken(t, "decide")
+	var answer struct{ Done struct{ Event string } }
+	variables := pair(a, c, "same house")
+	variables["key"] = "K"
+	if errs := i.ask(t, other, separating, variables, &answer); len(errs) > 0 {
+		t.Errorf("another actor's decision under the same key: %v", errs)
+	}
+}
+
+// TestConsentOfAVisitor: an agent records what somebody allows whom only a public key knows. It holds, and takes nothing out of the dossier.
+func TestConsentOfAVisitor(t *testing.T) {
+	i := install(t)
+	i.send(t, basic(i.ClientKey),
+		json.RawMessage(`{"type":"profile.identified","messageId":"v1","occurredAt":"2025-01-01T00:00:00Z","userId":"visitor-1","traits":{"first_name":"Zoe"},"identifiers":{"email":"zoe@example.com"}}`),
+		json.RawMessage(`{"type":"message.received","messageId":"v2","occurredAt":"2025-01-01T00:00:00Z","conversation":"form-9","traits":{"first_name":"Ugo"},"identifiers":{"email":"ugo@example.com"},"text":"bonjour"}`))
+	i.wait(t)
+	type dossier struct {
+		Profile      struct{ ID string }
+		GoldenRecord []struct{ Name, Value string }
+		Consents     []struct {
+			Value   string
+			Allowed bool
+		}
+	}
+	read := func(email string) (d dossier) {
+		t.Helper()
+		var answer struct{ Dossier *dossier }
+		i.query(t, `query($e: String!) { dossier(identifier: {kind: "email", value: $e}) { profile { id } goldenRecord { name value } consents { value allowed } } }`, map[string]any{"e": email}, &answer)
+		if answer.Dossier == nil {
+			t.Fatalf("nobody owns %s", email)
+		}
+		return *answer.Dossier
+	}
+	// Of a contact whose account is nobody's, a contact point can say yes or no, and nothing else.
+	errs := i.ask(t, i.APIToken, consenting, map[string]any{"a": read("ugo@example.com").Profile.ID, "reason": "on the phone", "key": "whole", "consent": map[string]any{
+		"channel": "phone", "purpose": "news", "state": "denied"}}, nil)
+	if len(errs) != 1 || errs[0].Extensions.Code != "BAD_USER_INPUT" {
+		t.Errorf("a consent that nothing would join to the person: %v", errs)
+	}
+	for _, x := range []struct{ email, name string }{{"zoe@example.com", "Zoe"}, {"ugo@example.com", "Ugo"}} {
+		before := read(x.email)
+		if len(before.GoldenRecord) == 0 || len(before.Consents) != 0 {
+			t.Fatalf("before: %+v", before)
+		}
+		var answer struct{ Done struct{ Event string } }
+		i.query(t, consenting, map[string]any{"a": before.Profile.ID, "reason": "on the phone", "key": x.name, "consent": map[string]any{
+			"kind": "email", "value": x.email, "channel": "email", "purpose": "news", "state": "granted", "proof": "call 7"}}, &answer)
+		after := read(x.email)
+		if fmt.Sprint(after.GoldenRecord) != fmt.Sprint(before.GoldenRecord) {
+			t.Errorf("%s: golden record %v, and before the consent %v", x.name, after.GoldenRecord, before.GoldenRecord)
+		}
+		if len(after.Consents) != 1 || !after.Consents[0].Allowed || after.Consents[0].Value != x.email {
+			t.Errorf("%s: consents %+v", x.name, after.Consents)
+		}
+		if i.holder(t, before.Profile.ID) != after.Profile.ID {
+			t.Errorf("%s: the id %s names %s, and the dossier is %s", x.name, before.Profile.ID, i.holder(t, before.Profile.ID), after.Profile.ID)
+		}
+	}
+}
