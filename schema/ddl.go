@@ -29,6 +29,7 @@ func Migrations() []Migration {
 		{1, "events", createEvents},
 		{2, "persona_profile", createPersonaProfile},
 		{3, "persona_map", createPersonaMap},
+		{4, "events in compact parts", compactEvents},
 	}
 }
 
@@ -109,3 +110,8 @@ const createPersonaMap = `CREATE VIEW IF NOT EXISTS persona_map AS
 SELECT workspace, persona, profile, version
 FROM persona_profile FINAL
 WHERE deleted = 0`
+
+// A dossier reads many columns of few rows. A compact part keeps all columns in one file, which makes such a read, an insert and a
+// merge cheaper: no file, buffer and sync for each of forty columns. A scan of few columns costs up to twice as much. Parts beyond the
+// limit, in uncompressed bytes, keep a file for each column.
+const compactEvents = "ALTER TABLE events MODIFY SETTING min_bytes_for_wide_part = 1073741824"

@@ -395,7 +395,7 @@ func (c *benchCommand) full(ctx context.Context) (benchResult, error) {
 func (c *benchCommand) idle(ctx context.Context) (out benchResult, err error) {
 	return c.withStore(ctx, func(s *subject, _ int) (benchResult, error) {
 		measure := func() (rss float64, cpu float64) {
-			time.Sleep(20 * time.Second)
+			time.Sleep(time.Minute) // what the load left to merge and to compact is no idling
 			before, began := s.cpu(), time.Now()
 			time.Sleep(c.For)
 			return s.rss(), (s.cpu() - before).Seconds() / time.Since(began).Seconds()
