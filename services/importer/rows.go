@@ -244,7 +244,7 @@ func newBlankReader(in *input, layout mapping.Layout) (*lineReader, error) {
 
 // parseObject reads a JSON object as a row: members of objects within it are columns named a.b, arrays are JSON, null is nothing.
 func parseObject(text []byte, l *line) {
-	l.row.Names, l.row.Values, l.row.Columns = nil, nil, map[string]int{}
+	l.row.Names, l.row.Values, l.row.Columns = nil, nil, nil
 	doc, err := canonical.Parse(text, canonical.Limits{})
 	if err != nil {
 		l.fault = &rowError{code: "not_json", reason: err.Error(), hint: "one JSON object a row"}
@@ -258,31 +258,7 @@ func parseObject(text []byte, l *line) {
 		l.fault = &rowError{code: "not_an_object", reason: "the row is no JSON object", hint: "one JSON object a row"}
 		return
 	}
-	flatten("", doc.Root(), &l.row)
-}
-
-func flatten(prefix string, n canonical.Node, row *mapping.Row) {
-	n.Each(func(key string, v canonical.Node) bool {
-		name, value := prefix+key, ""
-		switch v.Kind() {
-		case canonical.Object:
-			flatten(name+".", v, row)
-			return true
-		case canonical.String:
-			value, _ = v.Str()
-		case canonical.Null:
-			return true
-		default:
-			value = string(v.AppendCanonical(nil, nil))
-		}
-		if _, taken := row.Columns[name]; taken {
-			return true // "a.b" beside {"a":{"b":…}}: the first in the order of keys stays
-		}
-		row.Columns[name] = len(row.Names)
-		row.Names = append(row.Names, name)
-		row.Values = append(row.Values, value)
-		return true
-	})
+	l.row.Object(doc.Root())
 }
 
 // arrayReader reads the elements of one JSON array.

@@ -33,6 +33,7 @@ type document struct {
 	Delimiter string            `yaml:"delimiter"`
 	Encoding  string            `yaml:"encoding"`
 	Columns   []string          `yaml:"columns"`
+	Path      string            `yaml:"path"`
 	RowWord   string            `yaml:"rows"`
 	Ignore    []string          `yaml:"ignore"`
 	Lookups   map[string]lookup `yaml:"lookups"`
@@ -484,6 +485,17 @@ type Layout struct {
 	Delimiter string   // of csv; empty: by the first line
 	Encoding  string   // utf-8, latin1, windows-1252; empty: by the bytes
 	Columns   []string // of a file without a header; empty: the first line has them
+}
+
+// Untimed names the first event that states no time; false if all do. What comes more than once, such as a webhook or a record of a
+// topic, must state one: without a time each copy would be another event.
+func (m *Mapping) Untimed() (key string, found bool) {
+	for _, e := range m.Events {
+		if e.Time == nil {
+			return e.Key, true
+		}
+	}
+	return "", false
 }
 
 // Layout tells how the file is written.

@@ -18,6 +18,9 @@ type Row struct {
 	Names   []string       // of the columns, in the file's order
 	Columns map[string]int // where each column stands in Values
 	Values  []string
+
+	Record string            // the message id where the mapping names no record column; empty: the number
+	About  map[string]string // columns about the payload that the row came in, named with @; they never become properties
 }
 
 // Table finds rows of a lookup. false: there is none with this key.
@@ -75,7 +78,7 @@ func (r *reading) column(name string) string {
 	if i, there := r.row.Columns[name]; there && i < len(r.row.Values) {
 		return r.row.Values[i]
 	}
-	return ""
+	return r.row.About[name]
 }
 
 // Map maps one row to its events, in the order of the mapping. A row may have none.
@@ -134,6 +137,9 @@ func (w *writer) event(source string) {
 	w.text("country", w.at.rows.m.Country)
 	record := w.of(e.Record)
 	if record == "" {
+		record = row.Record
+	}
+	if record == "" {
 		record = "row " + strconv.Itoa(row.Number)
 	}
 	if e.Key != "" {
@@ -142,6 +148,9 @@ func (w *writer) event(source string) {
 	w.text("messageId", record)
 	at, fault := e.Time.at(w.at)
 	w.failed(fault)
+	if at == "" && row.Record != "" && e.Time != nil {
+		w.failed(e.Time.fault(schema.Refuse(channel.CodeTimeInvalid, e.Time.label()+" has no time, without which a copy would be another event", "send the time, or give the mapping's time a default")))
+	}
 	w.text("occurredAt", at)
 	w.text("channel", w.of(e.Channel))
 	w.actor()

@@ -24,6 +24,7 @@ type value struct {
 	Lower    bool              `yaml:"lower" json:",omitempty"`
 	Map      map[string]string `yaml:"map" json:",omitempty"`
 	Decimal  string            `yaml:"decimal" json:",omitempty"` // the value is a number: point or comma is its decimal sign
+	Shift    int               `yaml:"shift" json:",omitempty"`   // moves the decimal sign: -2 makes euros of cents
 	Prefix   string            `yaml:"prefix" json:",omitempty"`
 	Default  *string           `yaml:"default" json:",omitempty"` // where nothing is left
 	As       string            `yaml:"as" json:",omitempty"`      // of traits and properties: text, number, boolean, json
@@ -71,6 +72,9 @@ func (v *value) compile() error {
 	}
 	if v.Decimal != "" && v.Decimal != "point" && v.Decimal != "comma" {
 		return errors.New("decimal is point or comma")
+	}
+	if v.Shift < -18 || v.Shift > 18 {
+		return errors.New("shift is at most 18 places")
 	}
 	if !slices.Contains([]string{"", "text", "number", "boolean", "json"}, v.As) {
 		return errors.New("as is text, number, boolean or json")
@@ -148,6 +152,11 @@ func (v *value) of(r *reading) (string, *Fault) {
 			return "", fault
 		}
 	}
+	if v.Shift != 0 && s != "" {
+		if s, fault = v.shifted(s); fault != nil {
+			return "", fault
+		}
+	}
 	if v.Prefix != "" && s != "" {
 		s = v.Prefix + s
 	}
@@ -214,6 +223,33 @@ func (v *value) number(s string) (string, *Fault) {
 		return "", v.fault(channel.FieldInvalid(v.label(), "a decimal number with a "+v.Decimal))
 	}
 	return s, nil
+}
+
+// shifted moves the decimal sign of a plain decimal.
+func (v *value) shifted(s string) (string, *Fault) {
+	digits, negative := strings.CutPrefix(s, "-")
+	whole, fraction, _ := strings.Cut(digits, ".")
+	if whole == "" || strings.Trim(whole+fraction, "0123456789") != "" || strings.HasSuffix(digits, ".") {
+		return "", v.fault(channel.FieldInvalid(v.label(), "a decimal number"))
+	}
+	if v.Shift > 0 {
+		fraction += strings.Repeat("0", max(0, v.Shift-len(fraction)))
+		whole, fraction = whole+fraction[:v.Shift], fraction[v.Shift:]
+	} else {
+		whole = strings.Repeat("0", max(0, 1-v.Shift-len(whole))) + whole
+		at := len(whole) + v.Shift
+		whole, fraction = whole[:at], whole[at:]+fraction
+	}
+	if whole = strings.TrimLeft(whole, "0"); whole == "" {
+		whole = "0"
+	}
+	if fraction = strings.TrimRight(fraction, "0"); fraction != "" {
+		whole += "." + fraction
+	}
+	if negative && whole != "0" {
+		whole = "-" + whole
+	}
+	return whole, nil
 }
 
 // conditions all hold, or what they guard does not happen. In YAML one condition stands for a list of one.
