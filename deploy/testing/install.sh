@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need beside Go: Chromium from the system's packages, and the npm packages of every testdata folder under
-# services/. Quick when nothing changed: a stamp in node_modules holds the digest of the lock file that was installed.
+# Installs what the tests need beside Go: Chromium from the system's packages, an S3 server, and the npm packages of every testdata
+# folder under services/. Quick when nothing changed: a stamp in node_modules holds the digest of the lock file that was installed.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
@@ -29,6 +29,8 @@ if ! command -v chromium >/dev/null 2>&1; then
 		fail "chromium could not be installed: install it from your system's packages, so that 'chromium' is on PATH"
 	fi
 fi
+
+"$root/deploy/testing/s3/gateway.sh" >/dev/null
 
 find "$root/services" -name node_modules -prune -o -path '*/testdata/*' -name package.json -print | sort | while read -r manifest; do
 	folder=$(dirname -- "$manifest")

@@ -128,16 +128,15 @@ func (s *S3) probe(ctx context.Context) error {
 		if object.Err == nil {
 			break
 		}
-		err := s.failed("open", s.prefix, object.Err)
-		switch minio.ToErrorResponse(object.Err).Code {
-		case "NoSuchBucket":
-			return wrong("the archive's bucket %s does not exist: create it, or name another in --archive", s.bucket)
-		case "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "InvalidToken", "ExpiredToken":
-			return wrong("the archive's bucket %s refuses the credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they may list, read and write it (%w)", s.bucket, err)
-		case "":
-			if ctx.Err() == nil || context.Cause(ctx) != nil {
-				return schema.Classify(schema.Transient, fmt.Errorf("the archive at %s does not answer: check endpoint and network: %w", s.core.EndpointURL().Host, err))
-			}
+		err := s.failed("list", s.prefix, object.Err)
+		response := minio.ToErrorResponse(object.Err)
+		switch {
+		case response.Code == "NoSuchBucket":
+			return wrong("the archive's bucket %s does not exist: create it, or name another", s.bucket)
+		case response.StatusCode >= 300 && response.StatusCode < 500:
+			return wrong("the archive's bucket %s refuses the credentials: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the region, and that they may list, read and write it (%w)", s.bucket, err)
+		case response.Code == "":
+			return schema.Classify(schema.Transient, fmt.Errorf("the archive at %s does not answer: check endpoint and network: %w", s.core.EndpointURL().Host, err))
 		}
 		return err
 	}
