@@ -51,8 +51,7 @@ const feedBytes = 48 << 20
 type installation struct {
 	folder        *folder
 	listener      net.Listener
-	brokers       []string
-	clickhouseURL string
+	connections   connections
 	partitions    int32
 	onlyCollector bool // benchmarks measure it without the other roles
 	logger        *slog.Logger
@@ -133,15 +132,15 @@ func (i *installation) start(ctx context.Context) error {
 
 // startTimelineEngine opens ClickHouse, embedded unless an address was given, and brings its tables up to date.
 func (i *installation) startTimelineEngine(ctx context.Context) (err error) {
-	config := clickhouse.Config{URL: i.clickhouseURL}
-	if config.URL == "" {
+	config, err := i.connections.ClickHouse()
+	if err != nil {
+		return err
+	}
+	if i.connections.embeddedTimeline() {
 		if i.engine, err = chdb.Start(ctx, chdb.Config{DataDir: i.folder.path("clickhouse"), Logger: i.logger}); err != nil {
 			return err
 		}
-		config = clickhouse.Config{URL: i.engine.URL(), User: i.engine.User(), Password: i.engine.Password()}
-	}
-	if config.Database == "" && i.clickhouseURL == "" {
-		config.Database = "dossier"
+		config = clickhouse.Config{URL: i.engine.URL(), User: i.engine.User(), Password: i.engine.Password(), Database: "dossier"}
 	}
 	if i.house, err = clickhouse.Open(ctx, config); err != nil {
 		return err
@@ -151,20 +150,24 @@ func (i *installation) startTimelineEngine(ctx context.Context) (err error) {
 
 // startLog opens the log, embedded unless addresses were given, and declares its topics.
 func (i *installation) startLog(ctx context.Context) (err error) {
-	addresses := i.brokers
-	if len(addresses) == 0 {
+	config, err := i.connections.Kafka()
+	if err != nil {
+		return err
+	}
+	replication := i.connections.KafkaReplication
+	if i.connections.embeddedLog() {
 		i.embedded, err = broker.Start(ctx, broker.Config{
 			Dir: i.folder.path("log"), Topics: schema.Topics(), Partitions: i.partitions, SyncWrites: true, Logger: i.logger,
 		})
 		if err != nil {
 			return err
 		}
-		addresses = []string{i.embedded.Addr()}
+		config.Brokers, replication = []string{i.embedded.Addr()}, 1
 	}
-	if i.client, err = kafka.Open(ctx, kafka.Config{Brokers: addresses}); err != nil {
+	if i.client, err = kafka.Open(ctx, config); err != nil {
 		return err
 	}
-	if err := i.client.EnsureTopics(ctx, schema.Topics(), i.partitions, 1); err != nil {
+	if err := i.client.EnsureTopics(ctx, schema.Topics(), i.partitions, replication); err != nil {
 		return err
 	}
 	if i.store, err = archive.OpenFolder(i.folder.path("archive")); err != nil {

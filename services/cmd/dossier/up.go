@@ -16,15 +16,14 @@ import (
 )
 
 type upCommand struct {
-	Data          string   `default:"./dossier-data" type:"path" help:"The data folder; made at the first start." placeholder:"DIR"`
-	Listen        string   `default:"127.0.0.1:8080" help:"Where to serve HTTP." placeholder:"ADDR"`
-	Kafka         []string `help:"Brokers to use instead of the embedded log, HOST:PORT,…" placeholder:"ADDRS"`
-	Clickhouse    string   `help:"ClickHouse to use instead of the embedded engine, http://user:password@host:8123/database." placeholder:"URL"`
-	Demo          bool     `help:"Load the demo workspace at the first start, and print three queries to try."`
-	Partitions    int32    `help:"Partitions of the events topic; decided at the first start (default: 4)."`
-	Pprof         string   `help:"Serve Go's profiles on this loopback address, such as 127.0.0.1:6060." placeholder:"ADDR"`
-	OnlyCollector bool     `hidden:"" help:"Run the collector and the log alone, for benchmarks."`
-	LogLevel      string   `default:"warn" enum:"debug,info,warn,error" help:"What is logged to stderr."`
+	Data   string `default:"./dossier-data" type:"path" help:"The data folder; made at the first start." placeholder:"DIR"`
+	Listen string `default:"127.0.0.1:8080" help:"Where to serve HTTP." placeholder:"ADDR"`
+	connections
+	Demo          bool   `help:"Load the demo workspace at the first start, and print three queries to try."`
+	Partitions    int32  `help:"Partitions of the events topic; decided at the first start (default: 4)."`
+	Pprof         string `help:"Serve Go's profiles on this loopback address, such as 127.0.0.1:6060." placeholder:"ADDR"`
+	OnlyCollector bool   `hidden:"" help:"Run the collector and the log alone, for benchmarks."`
+	LogLevel      string `default:"warn" enum:"debug,info,warn,error" help:"What is logged to stderr."`
 }
 
 func (upCommand) Help() string {
@@ -75,7 +74,7 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, folder.close()) }()
 
 	installation := &installation{
-		folder: folder, listener: listener, brokers: c.Kafka, clickhouseURL: c.Clickhouse, partitions: c.Partitions, logger: logger,
+		folder: folder, listener: listener, connections: c.connections, partitions: c.Partitions, logger: logger,
 		onlyCollector: c.OnlyCollector,
 	}
 	defer func() {

@@ -87,6 +87,7 @@ type Batcher struct {
 // producer is what a batcher needs of a log; *Client is one.
 type producer interface {
 	produce(ctx context.Context, topic string, partition int32, frame []byte) (int64, error)
+	name(topic string) string // in the cluster
 	lastTime(ctx context.Context, topic string, partition int32) (schema.Instant, error)
 	patience() time.Duration
 }

@@ -49,6 +49,8 @@ func newScripted(t interface{ Fatalf(string, ...any) }, partitions int) *scripte
 
 func (s *scripted) patience() time.Duration { return 5 * time.Second }
 
+func (s *scripted) name(topic string) string { return topic }
+
 func (s *scripted) lastTime(context.Context, string, int32) (schema.Instant, error) {
 	return s.last, nil
 }

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,13 @@ func Class(err error) schema.ErrorClass {
 	if n := net.Error(nil); errors.As(err, &n) {
 		return schema.Transient
 	}
+	// Certificates are renewed while we run: until then nothing is stored. A start refuses them, see Open.
+	if v := (*tls.CertificateVerificationError)(nil); errors.As(err, &v) {
+		return schema.Transient
+	}
+	if h := (tls.RecordHeaderError{}); errors.As(err, &h) {
+		return schema.Transient
+	}
 	// A topic, partition or leader that the client's cache of the cluster does not have: it refreshes within seconds. An
 	// unreachable broker shows up so too at first contact.
 	if p := protocol.Error(""); errors.As(err, &p) {
@@ -48,8 +56,11 @@ func classOfCode(code kafkago.Error) schema.ErrorClass {
 	switch code {
 	case kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge, kafkago.InvalidRecord, kafkago.InvalidTimestamp:
 		return schema.Rejected
-	case kafkago.Unknown, kafkago.InvalidMessage, kafkago.TopicAuthorizationFailed, kafkago.KafkaStorageError, kafkago.BrokerNotAvailable:
+	case kafkago.Unknown, kafkago.InvalidMessage, kafkago.TopicAuthorizationFailed, kafkago.KafkaStorageError, kafkago.BrokerNotAvailable,
+		kafkago.ReplicaNotAvailable, kafkago.ReassignmentInProgress, kafkago.StaleBrokerEpoch:
 		return schema.Transient // brokers answer so in passing, with nothing stored
+	case kafkago.SASLAuthenticationFailed:
+		return schema.Transient // a broker that starts does not know its users yet. Open makes it final
 	}
 	if code.Temporary() {
 		return schema.Transient

@@ -1,13 +1,10 @@
 package kafka
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
-	"strconv"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -21,6 +18,10 @@ const MaxBatchBytes = 8 << 20
 // Config says which log to talk to.
 type Config struct {
 	Brokers     []string      // host:port, at least one
+	TopicPrefix string        // before the name of every topic, so that several installations share a cluster; part of no name elsewhere
+	TLS         *TLS          // nil: connections are not encrypted
+	SASL        *SASL         // nil: no login
+	CheckTopics bool          // EnsureTopics checks settings and copies: for a cluster that others may have set up
 	Timeout     time.Duration // of one request; 0 is 5 s
 	MetadataTTL time.Duration // how long the cluster's layout is believed; 0 is 500 ms, which bounds the gap after a leader's death
 	Dial        func(ctx context.Context, network, address string) (net.Conn, error)
@@ -28,17 +29,36 @@ type Config struct {
 
 // Client talks to one log. It is safe for concurrent use. Every error has a class: see Class.
 type Client struct {
-	timeout   time.Duration
-	addr      net.Addr
-	transport *kafkago.Transport
-	calls     *kafkago.Client
-	stop      context.CancelFunc
+	prefix      string
+	checkTopics bool
+	timeout     time.Duration
+	addr        net.Addr
+	transport   *kafkago.Transport
+	calls       *kafkago.Client
+	stop        context.CancelFunc
 }
 
-// Open prepares a client and checks that a broker answers.
+// Open prepares a client and checks that a broker answers. An error says in one line what is wrong with address, certificate or
+// login, and what to do; it is transient if the same may work later.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if len(cfg.Brokers) == 0 {
-		return nil, schema.Classify(schema.Fatal, errors.New("open the log: no broker address is given"))
+		return nil, wrong("open the log: no broker address is given")
+	}
+	for _, address := range cfg.Brokers {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return nil, wrong("the broker address %q is not HOST:PORT: correct --kafka", address)
+		}
+	}
+	if !validPrefix(cfg.TopicPrefix) {
+		return nil, wrong("the topic prefix %q cannot stand in a topic's name: use up to 100 letters, digits, dots, dashes and underscores", cfg.TopicPrefix)
+	}
+	settings, err := cfg.TLS.settings()
+	if err != nil {
+		return nil, err
+	}
+	login, err := cfg.SASL.mechanism()
+	if err != nil {
+		return nil, err
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second
@@ -48,12 +68,15 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	background, stop := context.WithCancel(context.Background())
 	c := &Client{
+		prefix: cfg.TopicPrefix, checkTopics: cfg.CheckTopics,
 		timeout: cfg.Timeout,
 		addr:    kafkago.TCP(cfg.Brokers...),
 		transport: &kafkago.Transport{
 			ClientID:    clientID,
 			MetadataTTL: cfg.MetadataTTL,
 			Dial:        cfg.Dial,
+			TLS:         settings,
+			SASL:        login,
 			DialTimeout: min(cfg.Timeout, 5*time.Second),
 			Context:     background,
 		},
@@ -62,9 +85,27 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	c.calls = &kafkago.Client{Addr: c.addr, Timeout: cfg.Timeout, Transport: c.transport}
 	if _, err := c.ClusterID(ctx); err != nil {
 		c.Close()
-		return nil, fmt.Errorf("open the log: %w", err)
+		return nil, schema.Classify(Class(err), fmt.Errorf("open the log: %w", unreached(ctx, cfg, settings, err)))
 	}
 	return c, nil
+}
+
+// validPrefix leaves room for the names of topics, which have at most 249 characters.
+func validPrefix(prefix string) bool {
+	for _, r := range prefix {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_' {
+			return false
+		}
+	}
+	return len(prefix) <= 100
+}
+
+// name is the topic's name in the cluster. Every request goes through it, and nothing else knows the prefix.
+func (c *Client) name(topic string) string { return c.prefix + topic }
+
+// failed wraps an error of the log with what was tried, and with its class.
+func failed(err error, format string, args ...any) error {
+	return schema.Classify(Class(err), fmt.Errorf(format+": %w", append(args, err)...))
 }
 
 // Close ends the background work. Requests under way fail.
@@ -77,7 +118,7 @@ func (c *Client) Close() {
 func (c *Client) ClusterID(ctx context.Context) (string, error) {
 	res, err := c.calls.Metadata(ctx, &kafkago.MetadataRequest{Topics: []string{}})
 	if err != nil {
-		return "", fmt.Errorf("read the cluster's id: %w", err)
+		return "", failed(err, "read the cluster's id")
 	}
 	return res.ClusterID, nil
 }
@@ -85,62 +126,14 @@ func (c *Client) ClusterID(ctx context.Context) (string, error) {
 // Partitions tells how many partitions the topic has. A topic that does not exist is a transient error: the cluster's layout may
 // be older than the topic.
 func (c *Client) Partitions(ctx context.Context, topic string) (int32, error) {
-	res, err := c.calls.Metadata(ctx, &kafkago.MetadataRequest{Topics: []string{topic}})
+	res, err := c.calls.Metadata(ctx, &kafkago.MetadataRequest{Topics: []string{c.name(topic)}})
 	if err == nil && len(res.Topics) == 1 {
 		err = res.Topics[0].Error
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read the partitions of %s: %w", topic, err)
+		return 0, failed(err, "read the partitions of %s", c.name(topic))
 	}
 	return int32(len(res.Topics[0].Partitions)), nil
-}
-
-// EnsureTopics creates the topics that are missing, without retention by time or size, and checks the partition counts of
-// those that exist. Another count is fatal: it needs a new generation of the log. Topics that leave the count to the
-// installation get partitions; 0 takes the count that the topic has, or schema.DefaultPartitions for a new one. replication 0 leaves
-// it to the cluster.
-func (c *Client) EnsureTopics(ctx context.Context, topics []schema.Topic, partitions int32, replication int) error {
-	if replication == 0 {
-		replication = -1
-	}
-	var missing []kafkago.TopicConfig
-	for _, t := range topics {
-		want := t.Partitions
-		if want == 0 {
-			want = cmp.Or(partitions, schema.DefaultPartitions)
-		}
-		have, err := c.Partitions(ctx, t.Name)
-		switch {
-		case errors.Is(err, kafkago.UnknownTopicOrPartition):
-			missing = append(missing, kafkago.TopicConfig{
-				Topic: t.Name, NumPartitions: int(want), ReplicationFactor: replication,
-				ConfigEntries: []kafkago.ConfigEntry{
-					{ConfigName: "cleanup.policy", ConfigValue: "delete"},
-					{ConfigName: "retention.ms", ConfigValue: "-1"},
-					{ConfigName: "retention.bytes", ConfigValue: "-1"},
-					{ConfigName: "message.timestamp.type", ConfigValue: "CreateTime"},
-					{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(MaxBatchBytes)},
-				},
-			})
-		case err != nil:
-			return err
-		case have != want && (t.Partitions != 0 || partitions != 0):
-			return schema.Classify(schema.Fatal, fmt.Errorf("topic %s has %d partitions, %d are configured: a change of the partition count needs a new generation", t.Name, have, want))
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	res, err := c.calls.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: missing})
-	if err != nil {
-		return fmt.Errorf("create topics: %w", err)
-	}
-	for _, t := range topics {
-		if err := res.Errors[t.Name]; err != nil && !errors.Is(err, kafkago.TopicAlreadyExists) {
-			return fmt.Errorf("create topic %s: %w", t.Name, err)
-		}
-	}
-	return nil
 }
 
 // Range is what a partition holds: [First, Next).
@@ -156,24 +149,24 @@ func (c *Client) Offsets(ctx context.Context, topic string) ([]Range, error) {
 	for p := range int(n) {
 		asked = append(asked, kafkago.FirstOffsetOf(p), kafkago.LastOffsetOf(p))
 	}
-	res, err := c.calls.ListOffsets(ctx, &kafkago.ListOffsetsRequest{Topics: map[string][]kafkago.OffsetRequest{topic: asked}})
+	res, err := c.calls.ListOffsets(ctx, &kafkago.ListOffsetsRequest{Topics: map[string][]kafkago.OffsetRequest{c.name(topic): asked}})
 	if err != nil {
-		return nil, fmt.Errorf("list the offsets of %s: %w", topic, err)
+		return nil, failed(err, "list the offsets of %s", c.name(topic))
 	}
-	got := res.Topics[topic]
+	got := res.Topics[c.name(topic)]
 	slices.SortFunc(got, func(a, b kafkago.PartitionOffsets) int { return a.Partition - b.Partition })
 	ranges := make([]Range, n)
 	for i, p := range got {
 		if p.Error != nil {
-			return nil, fmt.Errorf("list the offsets of %s/%d: %w", topic, p.Partition, p.Error)
+			return nil, failed(p.Error, "list the offsets of %s/%d", c.name(topic), p.Partition)
 		}
 		if p.Partition != i || i >= len(ranges) {
-			return nil, fmt.Errorf("list the offsets of %s: %w", topic, kafkago.LeaderNotAvailable)
+			return nil, failed(kafkago.LeaderNotAvailable, "list the offsets of %s", c.name(topic))
 		}
 		ranges[i] = Range{p.FirstOffset, p.LastOffset}
 	}
 	if len(got) != len(ranges) {
-		return nil, fmt.Errorf("list the offsets of %s: %w", topic, kafkago.LeaderNotAvailable)
+		return nil, failed(kafkago.LeaderNotAvailable, "list the offsets of %s", c.name(topic))
 	}
 	return ranges, nil
 }
@@ -183,12 +176,12 @@ func (c *Client) Offsets(ctx context.Context, topic string) ([]Range, error) {
 func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int32, before int64) error {
 	frame := appendHeader(nil, keyDeleteRecords, versionDeleteRecords)
 	frame = appendInt32(frame, 1)
-	frame = appendString(frame, topic)
+	frame = appendString(frame, c.name(topic))
 	frame = appendInt32(frame, 1)
 	frame = appendInt32(frame, partition)
 	frame = appendInt64(frame, before)
 	frame = appendInt32(frame, int32(c.timeout.Milliseconds()))
-	r, err := c.exchange(ctx, &exchange{keyDeleteRecords, topic, partition, finishFrame(frame)})
+	r, err := c.exchange(ctx, &exchange{keyDeleteRecords, c.name(topic), partition, finishFrame(frame)})
 	if err == nil {
 		r.int32() // throttle
 		r.count(8)
@@ -199,7 +192,7 @@ func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int3
 		err = codeError(r.int16(), r)
 	}
 	if err != nil {
-		return fmt.Errorf("delete the records of %s/%d below %d: %w", topic, partition, before, err)
+		return failed(err, "delete the records of %s/%d below %d", c.name(topic), partition, before)
 	}
 	return nil
 }

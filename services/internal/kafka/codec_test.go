@@ -2,19 +2,15 @@ package kafka
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"reflect"
-	"syscall"
 	"testing"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 	"pgregory.net/rapid"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -177,46 +173,6 @@ func TestPartitionIsJavas(t *testing.T) {
 		want := kafkago.Murmur2Balancer{Consistent: true}.Balance(kafkago.Message{Key: key}, all...)
 		if got := Partition(key, 7); int(got) != want {
 			t.Fatalf("%x: got %d, want %d", key, got, want)
-		}
-	}
-}
-
-func TestClass(t *testing.T) {
-	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
-	for _, c := range []struct {
-		err  error
-		want schema.ErrorClass
-	}{
-		{io.ErrUnexpectedEOF, schema.Transient},
-		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, schema.Transient},
-		{refused, schema.Transient},
-		{protocol.NewErrNoTopic("x"), schema.Transient},
-		{protocol.NewErrNoPartition("x", 1), schema.Transient},
-		{context.DeadlineExceeded, schema.Transient},
-		{kafkago.NotLeaderForPartition, schema.Transient},
-		{kafkago.UnknownTopicOrPartition, schema.Transient},
-		{kafkago.RequestTimedOut, schema.Transient},
-		{kafkago.NotEnoughReplicas, schema.Transient},
-		{kafkago.NotEnoughReplicasAfterAppend, schema.Transient},
-		{kafkago.Unknown, schema.Transient},
-		{kafkago.InvalidMessage, schema.Transient},
-		{kafkago.TopicAuthorizationFailed, schema.Transient},
-		{kafkago.KafkaStorageError, schema.Transient},
-		{kafkago.MessageSizeTooLarge, schema.Rejected},
-		{kafkago.InvalidRecord, schema.Rejected},
-		{kafkago.OffsetOutOfRange, schema.Fatal},
-		{kafkago.TopicAlreadyExists, schema.Fatal},
-		{kafkago.InvalidReplicationFactor, schema.Fatal},
-		{kafkago.UnsupportedVersion, schema.Fatal},
-		{kafkago.SASLAuthenticationFailed, schema.Fatal},
-		{schema.Refuse("x", "y", ""), schema.Rejected},
-		{&DamageError{}, schema.Fatal},
-		{errors.New("something new"), schema.Fatal},
-	} {
-		for _, err := range []error{c.err, fmt.Errorf("wrapped: %w", c.err)} {
-			if got := Class(err); got != c.want {
-				t.Errorf("%v: got %v, want %v", err, got, c.want)
-			}
 		}
 	}
 }

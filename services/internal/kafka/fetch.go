@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -35,7 +34,7 @@ func (c *Client) Fetch(ctx context.Context, topic string, partition int32, offse
 	frame = appendInt32(frame, 0)               // no session
 	frame = appendInt32(frame, -1)
 	frame = appendInt32(frame, 1)
-	frame = appendString(frame, topic)
+	frame = appendString(frame, c.name(topic))
 	frame = appendInt32(frame, 1)
 	frame = appendInt32(frame, partition)
 	frame = appendInt32(frame, -1) // whatever leader epoch
@@ -47,21 +46,21 @@ func (c *Client) Fetch(ctx context.Context, topic string, partition int32, offse
 
 	waiting, cancel := context.WithTimeout(ctx, maxWait+c.timeout)
 	defer cancel()
-	r, err := c.exchangeWithin(waiting, &exchange{keyFetch, topic, partition, finishFrame(frame)})
+	r, err := c.exchangeWithin(waiting, &exchange{keyFetch, c.name(topic), partition, finishFrame(frame)})
 	if err == nil {
 		var f Fetched
 		if f, err = decodeFetch(r, offset); err == nil {
 			return f, nil
 		}
 		if d := (*DamageError)(nil); errors.As(err, &d) {
-			d.Topic, d.Partition = topic, partition
+			d.Topic, d.Partition = c.name(topic), partition
 			return Fetched{}, schema.Classify(schema.Fatal, err)
 		}
 		if errors.Is(err, kafkago.OffsetOutOfRange) {
 			err = schema.Classify(schema.Fatal, ErrOutOfRange)
 		}
 	}
-	return Fetched{}, fmt.Errorf("fetch %s/%d from offset %d: %w", topic, partition, offset, err)
+	return Fetched{}, failed(err, "fetch %s/%d from offset %d", c.name(topic), partition, offset)
 }
 
 func decodeFetch(r *cursor, offset int64) (Fetched, error) {

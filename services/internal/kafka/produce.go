@@ -58,7 +58,7 @@ func (c *Client) Produce(ctx context.Context, topic string, partition int32, mes
 		return 0, schema.Classify(schema.Rejected, fmt.Errorf("produce to %s/%d: no messages", topic, partition))
 	}
 	var f batchFrame
-	f.start(topic, partition, c.timeout)
+	f.start(c.name(topic), partition, c.timeout)
 	for i := range messages {
 		f.add(&messages[i])
 	}
@@ -74,7 +74,7 @@ func tooLarge(size int) error {
 }
 
 func (c *Client) produce(ctx context.Context, topic string, partition int32, frame []byte) (int64, error) {
-	r, err := c.exchange(ctx, &exchange{keyProduce, topic, partition, frame})
+	r, err := c.exchange(ctx, &exchange{keyProduce, c.name(topic), partition, frame})
 	base := int64(0)
 	if err == nil {
 		r.count(6)
@@ -86,7 +86,7 @@ func (c *Client) produce(ctx context.Context, topic string, partition int32, fra
 		err = codeError(code, r)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("produce to %s/%d: %w", topic, partition, err)
+		return 0, failed(err, "produce to %s/%d", c.name(topic), partition)
 	}
 	return base, nil
 }

@@ -86,7 +86,7 @@ func (q *queue) add(messages []Message, to []int32, r *receipt) {
 
 func (q *queue) fresh() *batch {
 	f := q.b.frames.Get().(*batch)
-	f.start(q.b.topic, q.partition, q.b.log.patience())
+	f.start(q.b.log.name(q.b.topic), q.partition, q.b.log.patience())
 	f.born, f.held = q.b.cfg.Now(), 0
 	f.due = time.Now().Add(q.b.cfg.Linger)
 	q.waiting = append(q.waiting, f)
