@@ -12,6 +12,7 @@ type Caller struct {
 	Workspace string
 	Actor     string
 	Scopes    []string
+	MaxCost   int // of one operation; 0: DefaultMaxCost
 }
 
 // Identifier is a value to look people up by, as somebody wrote it.

@@ -22,12 +22,16 @@ type subject struct {
 }
 
 // subjects puts people into one cohort.
-func (r *resolver) subjects(c Caller, people []*Person) []subject {
-	out, together, v := make([]subject, len(people)), newCohort(people), veilOf(c)
+func (r *resolver) subjects(ctx context.Context, c Caller, people []*Person) ([]subject, error) {
+	together, err := cohortOf(ctx, people)
+	if err != nil {
+		return nil, err // Unreachable: a cohort is made of what is there
+	}
+	out, v := make([]subject, len(people)), veilOf(c)
 	for i, p := range people {
 		out[i] = subject{r, c.Workspace, v, together, i, p}
 	}
-	return out
+	return out, nil
 }
 
 type dossier struct{ subject }
@@ -143,7 +147,7 @@ func (d *dossier) Timeline(ctx context.Context, args struct {
 
 // Cases resolves Dossier.cases.
 func (d *dossier) Cases(ctx context.Context) (*[]*caseNode, error) {
-	cases, err := ask(d.cohort, d.at, "cases", func(people [][]schema.PersonaID) ([][]Case, error) {
+	cases, err := ask(ctx, d.cohort, d.at, "cases", 1, func(people [][]schema.PersonaID) ([][]Case, error) {
 		return d.root.backends.Timeline.Cases(ctx, d.workspace, people)
 	})
 	if err != nil {
@@ -158,7 +162,7 @@ func (d *dossier) Cases(ctx context.Context) (*[]*caseNode, error) {
 
 // Satisfaction resolves Dossier.satisfaction.
 func (d *dossier) Satisfaction(ctx context.Context) (*satisfaction, error) {
-	s, err := ask(d.cohort, d.at, "satisfaction", func(people [][]schema.PersonaID) ([]Satisfaction, error) {
+	s, err := ask(ctx, d.cohort, d.at, "satisfaction", 1, func(people [][]schema.PersonaID) ([]Satisfaction, error) {
 		return d.root.backends.Timeline.Satisfaction(ctx, d.workspace, people)
 	})
 	if err != nil {
@@ -169,7 +173,7 @@ func (d *dossier) Satisfaction(ctx context.Context) (*satisfaction, error) {
 
 // Value resolves Dossier.value.
 func (d *dossier) Value(ctx context.Context) (*value, error) {
-	v, err := ask(d.cohort, d.at, "value", func(people [][]schema.PersonaID) ([]Value, error) {
+	v, err := ask(ctx, d.cohort, d.at, "value", 1, func(people [][]schema.PersonaID) ([]Value, error) {
 		return d.root.backends.Timeline.Value(ctx, d.workspace, people)
 	})
 	if err != nil {

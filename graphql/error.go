@@ -32,6 +32,7 @@ const (
 	CodeOperation = "OPERATION_RESOLUTION_FAILURE"
 	CodeTooDeep   = "QUERY_TOO_DEEP"
 	CodeTooLarge  = "QUERY_TOO_LARGE"
+	CodeTooCostly = "QUERY_TOO_COSTLY"
 )
 
 // Error is an answer that the caller can act on.

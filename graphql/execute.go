@@ -29,6 +29,7 @@ type Request struct {
 type Response struct {
 	Errors []*ResponseError `json:"errors,omitempty"`
 	Data   json.RawMessage  `json:"data,omitempty"`
+	Cost   *Cost            `json:"-"` // in extensions.cost; nil: the document was refused before it had a price
 }
 
 // ResponseError is one error of a Response. Its extensions have a code, and a hint where there is something to do.
@@ -50,6 +51,13 @@ func (r *Response) AppendJSON(dst []byte) ([]byte, error) {
 	if r.Data != nil {
 		dst = append(append(dst, `"data":`...), r.Data...)
 	}
+	if r.Cost != nil {
+		cost, err := json.Marshal(r.Cost)
+		if err != nil {
+			return nil, fmt.Errorf("write the cost of an answer: %w", err) // Unreachable: numbers marshal
+		}
+		dst = append(append(append(dst, `,"extensions":{"cost":`...), cost...), '}')
+	}
 	return append(dst, '}'), nil
 }
 
@@ -64,11 +72,15 @@ func (r *Response) Refused() string {
 
 // operation is the state of one run. The library hands its context to every resolver.
 type operation struct {
-	caller Caller
-	cancel context.CancelCauseFunc
-	rows   atomic.Int64 // asked of the backends
-	fields atomic.Int64 // answered
-	broken atomic.Bool  // a resolver panicked
+	caller  Caller
+	cancel  context.CancelCauseFunc
+	types   map[string]string
+	cost    *Cost // found before anything runs
+	reads   reads
+	rows    atomic.Int64 // asked of the backends; a read of identity counts for lookupCost at least
+	queries atomic.Int64 // of the timeline's engine
+	fields  atomic.Int64 // answered
+	broken  atomic.Bool  // a resolver panicked
 
 	// A rehearsal goes through the root fields without running them.
 	rehearsal bool
@@ -90,6 +102,14 @@ func spend(ctx context.Context, rows int) error {
 		return &Error{Code: CodeTooLarge, Message: fmt.Sprintf("this operation asks for more than %d rows", MaxRows), Hint: "ask for fewer people at once, or for a smaller first"}
 	}
 	return nil
+}
+
+// query counts a query of the timeline's engine that is about to be asked, with its rows.
+func query(ctx context.Context, rows int) error {
+	if o := operationOf(ctx); o != nil {
+		o.queries.Add(1)
+	}
+	return spend(ctx, rows)
 }
 
 // mutationScopes says which scope each root field of Mutation needs. A field that is missing here is refused.
@@ -147,14 +167,17 @@ func (s *Schema) run(ctx context.Context, o *operation, r Request) (response *Re
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	o.cancel = cancel
+	o.cancel, o.types = cancel, s.types
 	ctx = context.WithValue(withCaller(ctx, o.caller), operationKey{}, o)
 	answer := s.schema.Exec(ctx, r.Query, r.OperationName, r.Variables)
 	if cause := context.Cause(ctx); cause != nil {
-		if e := (*Error)(nil); errors.As(cause, &e) {
-			return refuse(e)
+		e := (*Error)(nil)
+		if !errors.As(cause, &e) {
+			e = timeout()
 		}
-		return refuse(timeout())
+		response = refuse(e)
+		response.Cost = o.spent()
+		return response
 	}
 	if o.broken.Load() {
 		return refuse(internal())
@@ -163,7 +186,7 @@ func (s *Schema) run(ctx context.Context, o *operation, r Request) (response *Re
 		// Of the fields that were kept from running the library says that their context is over.
 		answer.Errors = slices.DeleteFunc(answer.Errors, func(e *gqlerrors.QueryError) bool { return e.Message == context.Canceled.Error() })
 	}
-	response = &Response{Errors: answer.Errors, Data: answer.Data}
+	response = &Response{Errors: answer.Errors, Data: answer.Data, Cost: o.spent()}
 	for _, e := range response.Errors {
 		coded(e)
 		if e.Path == nil {
@@ -189,19 +212,26 @@ func refuse(err error) *Response {
 // watch sees every query before it runs and every field before it is resolved. The library calls it a tracer.
 type watch struct{}
 
-// TraceQuery checks variables: the library would leave out a field whose variable has the wrong type, and run the others.
-func (watch) TraceQuery(ctx context.Context, _, _ string, variables map[string]any, types map[string]*introspection.Type) (context.Context, func([]*gqlerrors.QueryError)) {
+// TraceQuery checks variables: the library would leave out a field whose variable has the wrong type, and run the others. Then it checks
+// the price. variables have their defaults, and operation is the one that was chosen.
+func (watch) TraceQuery(ctx context.Context, document, operation string, variables map[string]any, types map[string]*introspection.Type) (context.Context, func([]*gqlerrors.QueryError)) {
+	o, finish := operationOf(ctx), func([]*gqlerrors.QueryError) {}
 	for name, t := range types {
 		value, given := variables[name]
 		if !given {
 			continue
 		}
 		if want := mismatch(t, value); want != "" {
-			operationOf(ctx).cancel(&Error{Code: CodeBadInput, Message: fmt.Sprintf("variable $%s does not fit its type: want %s", name, want)})
-			break
+			o.cancel(&Error{Code: CodeBadInput, Message: fmt.Sprintf("variable $%s does not fit its type: want %s", name, want)})
+			return ctx, finish
 		}
 	}
-	return ctx, func([]*gqlerrors.QueryError) {}
+	if !o.rehearsal {
+		if err := o.price(document, operation, variables); err != nil {
+			o.cancel(err)
+		}
+	}
+	return ctx, finish
 }
 
 // TraceField counts, and in a rehearsal keeps the field from running: the library runs no field whose context is over.

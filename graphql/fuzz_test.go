@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,9 @@ func FuzzExecute(f *testing.F) {
 		for _, e := range response.Errors {
 			if code, _ := e.Extensions["code"].(string); code == "" || code == graphql.CodeInternal || code == graphql.CodeTimeout {
 				t.Errorf("code %q: %s", code, e.Message)
+			}
+			if strings.Contains(e.Message, "priced") {
+				t.Errorf("what was found valid has no price: %s", e.Message)
 			}
 		}
 	})

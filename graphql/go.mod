@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/dossier-cdp/dossier/pipelines v0.0.0
 	github.com/dossier-cdp/dossier/schema v0.0.0
+	github.com/vektah/gqlparser/v2 v2.5.64
 )
 
 require (

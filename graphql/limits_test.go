@@ -52,6 +52,14 @@ func TestLimits(t *testing.T) {
 		}
 		return b.String() + " }"
 	}
+	distinct := func(n int, field string) string {
+		var b strings.Builder
+		b.WriteString("{")
+		for i := range n {
+			fmt.Fprintf(&b, " a%d: "+field, i, i)
+		}
+		return b.String() + " }"
+	}
 	w := graphqltest.Large(60, 5)
 	s := schemaOver(t, w)
 	for _, c := range []struct{ name, query, code string }{
@@ -67,8 +75,10 @@ func TestLimits(t *testing.T) {
 		{"2^20 selections of fragments", doubling(20), graphql.CodeTooLarge},
 		{"the same field 10,000 times", "{" + strings.Repeat(" id:__typename", 4_000) + "}", graphql.CodeTooLarge},
 		{"first of 501", "{ profiles(first: 501) { edges { cursor } } }", graphql.CodeBadInput},
-		{"501 ids", `{ profiles(ids: ["x"` + strings.Repeat(`,"x"`, 500) + `]) { edges { cursor } } }`, graphql.CodeBadInput},
-		{"too many reads at the root", aliases(600, `dossier(identifier: {kind: "email", value: "a"}) { id }`), graphql.CodeTooLarge},
+		{"1,001 ids", `{ profiles(ids: [` + strings.Repeat(`"70000000-0000-8000-8000-000000000001",`, 1001) + `]) { edges { cursor } } }`, graphql.CodeBadInput},
+		{"1,000 ids", `{ profiles(ids: [` + strings.Repeat(`"70000000-0000-8000-8000-000000000001",`, 1000) + `]) { edges { cursor } } }`, ""},
+		{"first of 1,001 ids", `{ profiles(ids: ["70000000-0000-8000-8000-000000000001"], first: 1001) { edges { cursor } } }`, graphql.CodeBadInput},
+		{"too many reads at the root", distinct(600, `dossier(identifier: {kind: "email", value: "%d"}) { id }`), graphql.CodeTooLarge},
 		{"too many rows", `{ profiles(first: 50) { edges { node { dossier { a: timeline(first: 500) { pageInfo { hasNextPage } } b: timeline(first: 499) { pageInfo { hasNextPage } } c: timeline(first: 498) { pageInfo { hasNextPage } } } } } } }`, graphql.CodeTooLarge},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,7 +104,9 @@ func TestFieldsOfAnAnswerAreBounded(t *testing.T) {
 		fmt.Fprintf(&fields, " a%d: id", i)
 	}
 	query := "{ profiles(first: 500) { edges { node {" + fields.String() + " } } } }"
-	r := schemaOver(t, graphqltest.Large(500, 0)).Execute(context.Background(), callerWith("read"), graphql.Request{Query: query})
+	caller := callerWith("read")
+	caller.MaxCost = 10_000_000 // the price is another limit
+	r := schemaOver(t, graphqltest.Large(500, 0)).Execute(context.Background(), caller, graphql.Request{Query: query})
 	if got := codeOf(t, r); got != graphql.CodeTooLarge || r.Data != nil {
 		t.Errorf("code %q with %d bytes", got, len(r.Data))
 	}

@@ -52,9 +52,6 @@ func (a dossierArgs) check() error {
 
 // owners lists the profiles of an identifier, sorted by id. The kinds id, profile and persona mean an id.
 func (r *resolver) owners(ctx context.Context, workspace string, in identifierInput) ([]schema.ProfileID, error) {
-	if err := spend(ctx, rootRead); err != nil {
-		return nil, err
-	}
 	id := in.identifier()
 	switch id.Kind {
 	case "id", "profile", "persona":
@@ -64,22 +61,38 @@ func (r *resolver) owners(ctx context.Context, workspace string, in identifierIn
 		}
 		return []schema.ProfileID{p}, nil
 	}
-	return r.backends.Profiles.Owners(ctx, workspace, id)
+	return once(&operationOf(ctx).reads, fmt.Sprintf("owners %q", id), func() ([]schema.ProfileID, error) {
+		if err := spend(ctx, lookupCost); err != nil {
+			return nil, err
+		}
+		return r.backends.Profiles.Owners(ctx, workspace, id)
+	})
 }
 
 // people reads profiles; ids that were never handed out are left out.
 func (r *resolver) people(ctx context.Context, workspace string, ids []schema.ProfileID) ([]*Person, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	if err := spend(ctx, max(len(ids), rootRead)); err != nil {
-		return nil, err
-	}
-	people, err := r.backends.Profiles.People(ctx, workspace, ids)
+	people, err := r.holders(ctx, workspace, ids)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(people, func(p *Person) bool { return p == nil }), nil
+	return slices.DeleteFunc(slices.Clone(people), func(p *Person) bool { return p == nil }), nil
+}
+
+// holders reads the profiles that hold ids, in their order; nil where an id was never handed out. The answer is shared: read only.
+func (r *resolver) holders(ctx context.Context, workspace string, ids []schema.ProfileID) ([]*Person, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	question := append(make([]byte, 0, 7+16*len(ids)), "people "...)
+	for _, id := range ids {
+		question = append(question, id[:]...)
+	}
+	return once(&operationOf(ctx).reads, string(question), func() ([]*Person, error) {
+		if err := spend(ctx, max(len(ids), lookupCost)); err != nil {
+			return nil, err
+		}
+		return r.backends.Profiles.People(ctx, workspace, ids)
+	})
 }
 
 // Dossiers resolves Query.dossiers.
@@ -112,8 +125,12 @@ func (r *resolver) dossiers(ctx context.Context, args dossierArgs, refuse func([
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
+	subjects, err := r.subjects(ctx, c, people)
+	if err != nil {
+		return nil, r.answer(ctx, err)
+	}
 	out := make([]*dossier, len(people))
-	for i, s := range r.subjects(c, people) {
+	for i, s := range subjects {
 		out[i] = &dossier{s}
 	}
 	return out, nil
@@ -146,18 +163,27 @@ func (r *resolver) Profile(ctx context.Context, args struct{ ID gql.ID }) (*prof
 	if err != nil {
 		return nil, err
 	}
-	people, err := r.people(ctx, c.Workspace, []schema.ProfileID{id})
-	if err != nil || len(people) == 0 {
+	subjects, err := r.subjectsOf(ctx, c, id)
+	if err != nil || len(subjects) == 0 {
 		return nil, r.answer(ctx, err)
 	}
-	return &profile{r.subjects(c, people)[0]}, nil
+	return &profile{subjects[0]}, nil
+}
+
+// subjectsOf gives the person who holds an id, alone; none if the id was never handed out.
+func (r *resolver) subjectsOf(ctx context.Context, c Caller, id schema.ProfileID) ([]subject, error) {
+	people, err := r.people(ctx, c.Workspace, []schema.ProfileID{id})
+	if err != nil {
+		return nil, err
+	}
+	return r.subjects(ctx, c, people)
 }
 
 // pageSize checks a connection's first.
 func pageSize(first *int32) (int, error) {
 	switch {
 	case first == nil:
-		return 50, nil
+		return defaultFirst, nil
 	case *first < 0 || *first > MaxFirst:
 		return 0, badInput("first is a number from 0 to %d", MaxFirst)
 	}
@@ -180,20 +206,21 @@ func decodeCursor(cursor string, n int) ([]string, error) {
 	return parts, nil
 }
 
-// Profiles resolves Query.profiles. A page is one read of ids and one of profiles.
-func (r *resolver) Profiles(ctx context.Context, args struct {
+type profilesArgs struct {
 	Search *string
 	IDs    *[]gql.ID
 	First  *int32
 	After  *string
-}) (*profileConnection, error) {
+}
+
+// Profiles resolves Query.profiles. A page is one read of ids and one of profiles.
+func (r *resolver) Profiles(ctx context.Context, args profilesArgs) (*profileConnection, error) {
 	c, err := need(ctx, scopeRead)
 	if err != nil {
 		return nil, err
 	}
-	first, err := pageSize(args.First)
-	if err != nil {
-		return nil, err
+	if args.Search != nil && args.IDs != nil {
+		return nil, badInput("give search or ids, not both")
 	}
 	var after schema.ProfileID
 	if args.After != nil {
@@ -206,38 +233,51 @@ func (r *resolver) Profiles(ctx context.Context, args struct {
 		}
 	}
 	var people []*Person
+	var asked map[schema.ProfileID][]gql.ID
 	var more bool
-	switch {
-	case args.Search != nil && args.IDs != nil:
-		return nil, badInput("give search or ids, not both")
-	case args.IDs != nil:
-		people, more, err = r.byIDs(ctx, c.Workspace, *args.IDs, after, first)
-	default:
-		var ids []schema.ProfileID
-		if args.Search != nil {
-			ids, err = r.search(ctx, c.Workspace, *args.Search)
-			ids = slices.DeleteFunc(slices.Clone(ids), func(id schema.ProfileID) bool { return id.Compare(after) <= 0 })
-		} else if err = spend(ctx, rootRead); err == nil {
-			ids, err = r.backends.Profiles.Page(ctx, c.Workspace, after, first+1)
-		}
-		if more = len(ids) > first; more {
-			ids = ids[:first]
-		}
-		if err == nil {
-			people, err = r.people(ctx, c.Workspace, ids)
-		}
+	if args.IDs != nil {
+		people, asked, more, err = r.byIDs(ctx, c.Workspace, *args.IDs, after, args.First)
+	} else {
+		people, more, err = r.list(ctx, c.Workspace, args.Search, after, args.First)
 	}
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
+	subjects, err := r.subjects(ctx, c, people)
+	if err != nil {
+		return nil, r.answer(ctx, err)
+	}
 	connection := &profileConnection{Edges: make([]*profileEdge, len(people)), PageInfo: pageInfo{HasPreviousPage: args.After != nil, HasNextPage: more}}
-	for i, s := range r.subjects(c, people) {
-		connection.Edges[i] = &profileEdge{Node: &profile{s}, Cursor: encodeCursor(s.person.ID.String())}
+	for i, s := range subjects {
+		connection.Edges[i] = &profileEdge{Node: &profile{s}, Cursor: encodeCursor(s.person.ID.String()), Asked: append([]gql.ID{}, asked[s.person.ID]...)}
 	}
 	if n := len(connection.Edges); n > 0 {
 		connection.PageInfo.StartCursor, connection.PageInfo.EndCursor = &connection.Edges[0].Cursor, &connection.Edges[n-1].Cursor
 	}
 	return connection, nil
+}
+
+// list reads a page of all profiles, or of those that a search finds, by id.
+func (r *resolver) list(ctx context.Context, workspace string, search *string, after schema.ProfileID, size *int32) (people []*Person, more bool, err error) {
+	first, err := pageSize(size)
+	if err != nil {
+		return nil, false, err
+	}
+	var ids []schema.ProfileID
+	if search != nil {
+		ids, err = r.search(ctx, workspace, *search)
+		ids = slices.DeleteFunc(slices.Clone(ids), func(id schema.ProfileID) bool { return id.Compare(after) <= 0 })
+	} else if err = spend(ctx, lookupCost); err == nil {
+		ids, err = r.backends.Profiles.Page(ctx, workspace, after, first+1)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if more = len(ids) > first; more {
+		ids = ids[:first]
+	}
+	people, err = r.people(ctx, workspace, ids)
+	return people, more, err
 }
 
 // search finds profile ids, sorted, by an exact identifier (kind:value, or a bare e-mail or phone) or an id.
@@ -259,24 +299,43 @@ func (r *resolver) search(ctx context.Context, workspace, text string) ([]schema
 	return r.owners(ctx, workspace, identifierInput{Kind: kind, Value: text})
 }
 
-// byIDs reads a page of the profiles that now hold ids, each once, by id.
-func (r *resolver) byIDs(ctx context.Context, workspace string, in []gql.ID, after schema.ProfileID, first int) (people []*Person, more bool, err error) {
+// byIDs reads the profiles that now hold ids, each once, by id: one read of identity for all of them. Without first they are one page. asked
+// says for which of the ids each profile stands.
+func (r *resolver) byIDs(ctx context.Context, workspace string, in []gql.ID, after schema.ProfileID, size *int32) (people []*Person, asked map[schema.ProfileID][]gql.ID, more bool, err error) {
 	if len(in) > MaxIDs {
-		return nil, false, badInput("at most %d ids at once", MaxIDs)
+		return nil, nil, false, badInput("at most %d ids at once", MaxIDs)
+	}
+	first := len(in)
+	if size != nil {
+		if *size < 0 || *size > MaxIDs {
+			return nil, nil, false, badInput("first is a number from 0 to %d", MaxIDs)
+		}
+		first = int(*size)
 	}
 	ids := make([]schema.ProfileID, len(in))
 	for i, id := range in {
 		if ids[i], err = profileIDOf(id); err != nil {
-			return nil, false, err
+			return nil, nil, false, err
 		}
 	}
-	if people, err = r.people(ctx, workspace, ids); err != nil {
-		return nil, false, err
+	holders, err := r.holders(ctx, workspace, ids)
+	if err != nil {
+		return nil, nil, false, err
 	}
-	people = slices.DeleteFunc(people, func(p *Person) bool { return p.ID.Compare(after) <= 0 })
+	asked = make(map[schema.ProfileID][]gql.ID, len(in))
+	for i, p := range holders {
+		if p == nil {
+			continue
+		}
+		if asked[p.ID] == nil && p.ID.Compare(after) > 0 {
+			people = append(people, p)
+		}
+		if !slices.Contains(asked[p.ID], in[i]) {
+			asked[p.ID] = append(asked[p.ID], in[i])
+		}
+	}
 	slices.SortFunc(people, func(a, b *Person) int { return a.ID.Compare(b.ID) })
-	people = slices.CompactFunc(people, func(a, b *Person) bool { return a.ID == b.ID })
-	return people[:min(first, len(people))], len(people) > first, nil
+	return people[:min(first, len(people))], asked, len(people) > first, nil
 }
 
 // Why resolves Query.why.
@@ -285,10 +344,13 @@ func (r *resolver) Why(ctx context.Context, args struct{ A, B identifierInput })
 	if err != nil {
 		return nil, err
 	}
-	if err := spend(ctx, rootRead); err != nil {
-		return nil, err
-	}
-	e, err := r.backends.Profiles.Why(ctx, c.Workspace, args.A.identifier(), args.B.identifier())
+	a, b := args.A.identifier(), args.B.identifier()
+	e, err := once(&operationOf(ctx).reads, fmt.Sprintf("why %q %q", a, b), func() (*Explanation, error) {
+		if err := spend(ctx, lookupCost); err != nil {
+			return nil, err
+		}
+		return r.backends.Profiles.Why(ctx, c.Workspace, a, b)
+	})
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
@@ -305,10 +367,12 @@ func (r *resolver) How(ctx context.Context, args struct{ ID gql.ID }) (*explanat
 	if err != nil {
 		return nil, err
 	}
-	if err := spend(ctx, rootRead); err != nil {
-		return nil, err
-	}
-	e, err := r.backends.Profiles.How(ctx, c.Workspace, id)
+	e, err := once(&operationOf(ctx).reads, "how "+id.String(), func() (*Explanation, error) {
+		if err := spend(ctx, lookupCost); err != nil {
+			return nil, err
+		}
+		return r.backends.Profiles.How(ctx, c.Workspace, id)
+	})
 	if err != nil || e == nil {
 		return nil, r.answer(ctx, err)
 	}
@@ -350,12 +414,12 @@ func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, e
 			return nil, nil // not an id of ours: there is no such object
 		}
 	}
-	people, err := r.people(ctx, c.Workspace, []schema.ProfileID{id})
+	subjects, err := r.subjectsOf(ctx, c, id)
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
-	if len(people) == 1 {
-		d := &dossier{r.subjects(c, people)[0]}
+	if len(subjects) == 1 {
+		d := &dossier{subjects[0]}
 		switch {
 		case isCase:
 			return d.caseOf(ctx, member)
@@ -367,22 +431,26 @@ func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, e
 	if isCase {
 		return nil, nil
 	}
-	if err := spend(ctx, rootRead); err != nil {
-		return nil, err
-	}
-	found, err := r.backends.Timeline.Interactions(ctx, c.Workspace, []schema.EventID{schema.EventID(id)})
+	found, err := r.interactions(ctx, c.Workspace, schema.EventID(id))
 	if err != nil || len(found) == 0 {
 		return nil, r.answer(ctx, err)
 	}
 	return &node{&interaction{found[0], veilOf(c)}}, nil
 }
 
+// interactions reads an event by its id; none if there is no such event.
+func (r *resolver) interactions(ctx context.Context, workspace string, id schema.EventID) ([]Interaction, error) {
+	return once(&operationOf(ctx).reads, "event "+id.String(), func() ([]Interaction, error) {
+		if err := query(ctx, 1); err != nil {
+			return nil, err
+		}
+		return r.backends.Timeline.Interactions(ctx, workspace, []schema.EventID{id})
+	})
+}
+
 // caseOf finds the person's case that an event belongs to; nil if there is none.
 func (d *dossier) caseOf(ctx context.Context, member schema.EventID) (*node, error) {
-	if err := spend(ctx, rootRead); err != nil {
-		return nil, err
-	}
-	found, err := d.root.backends.Timeline.Interactions(ctx, d.workspace, []schema.EventID{member})
+	found, err := d.root.interactions(ctx, d.workspace, member)
 	if err != nil || len(found) == 0 || found[0].Case == "" {
 		return nil, d.root.answer(ctx, err)
 	}

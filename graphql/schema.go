@@ -25,12 +25,12 @@ const (
 	MaxQueryLength = 64_000  // bytes of the document
 	MaxSelections  = 5_000   // fields after fragment expansion, aliases included
 	MaxFirst       = 500     // of a connection, and of the owners of one identifier
-	MaxIDs         = 500     // of profiles(ids:)
+	MaxIDs         = 1_000   // of profiles(ids:), which answers all of them at once
 	MaxRows        = 50_000  // interactions and profiles that one operation asks for
 	MaxFields      = 500_000 // fields of one answer
 	maxOverlaps    = 50_000  // comparisons of fields of the same name while a document is validated
 	maxErrors      = 20      // of one answer
-	rootRead       = 100     // rows that a read at the root counts for
+	defaultFirst   = 50      // of a connection
 	parallelism    = 64      // resolvers of one query at the same time
 )
 
@@ -38,6 +38,7 @@ const (
 type Schema struct {
 	schema *gql.Schema
 	panics panics
+	types  map[string]string // of the fields of the SDL
 }
 
 // New builds the executable schema over backends. report gets what callers may not see: errors of backends without a code, and
@@ -52,7 +53,7 @@ func New(b Backends, report func(error)) (*Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the GraphQL schema: %w", err)
 	}
-	return &Schema{schema, panics{report}}, nil
+	return &Schema{schema, panics{report}, typesOf(schema.AST())}, nil
 }
 
 // Validate says what is wrong with a document, whatever its variables, without running it; nil if nothing is.

@@ -23,6 +23,7 @@ type profileConnection struct {
 type profileEdge struct {
 	Node   *profile
 	Cursor string
+	Asked  []gql.ID
 }
 
 type timelineConnection struct {
@@ -62,7 +63,7 @@ func (t *timelineConnection) TotalCount(ctx context.Context) (*int32, error) {
 	if !t.previous && !t.page.More {
 		return count(int64(len(t.page.Interactions)), nil)
 	}
-	n, err := ask(d.cohort, d.at, "total "+fmt.Sprint(t.filter), func(people [][]schema.PersonaID) ([]int64, error) {
+	n, err := ask(ctx, d.cohort, d.at, "total "+fmt.Sprint(t.filter), 1, func(people [][]schema.PersonaID) ([]int64, error) {
 		return d.root.backends.Timeline.Totals(ctx, d.workspace, people, t.filter)
 	})
 	return count(n, d.root.answer(ctx, err))
@@ -150,20 +151,36 @@ type metrics struct {
 
 // Events resolves Metrics.events.
 func (m *metrics) Events(ctx context.Context) (*int32, error) {
-	n, err := m.root.backends.Timeline.Count(ctx, m.workspace)
+	n, err := once(&operationOf(ctx).reads, "events", func() (int64, error) {
+		if err := query(ctx, 0); err != nil {
+			return 0, err
+		}
+		return m.root.backends.Timeline.Count(ctx, m.workspace)
+	})
 	return count(n, m.root.answer(ctx, err))
 }
 
 // Profiles resolves Metrics.profiles.
 func (m *metrics) Profiles(ctx context.Context) (*int32, error) {
-	n, _, err := m.root.backends.Profiles.Count(ctx, m.workspace)
-	return count(n, m.root.answer(ctx, err))
+	n, err := m.people(ctx)
+	return count(n.profiles, m.root.answer(ctx, err))
 }
 
 // Personas resolves Metrics.personas.
 func (m *metrics) Personas(ctx context.Context) (*int32, error) {
-	_, n, err := m.root.backends.Profiles.Count(ctx, m.workspace)
-	return count(n, m.root.answer(ctx, err))
+	n, err := m.people(ctx)
+	return count(n.personas, m.root.answer(ctx, err))
+}
+
+type peopleCount struct{ profiles, personas int64 }
+
+func (m *metrics) people(ctx context.Context) (peopleCount, error) {
+	return once(&operationOf(ctx).reads, "count", func() (n peopleCount, err error) {
+		if err = spend(ctx, lookupCost); err == nil {
+			n.profiles, n.personas, err = m.root.backends.Profiles.Count(ctx, m.workspace)
+		}
+		return n, err
+	})
 }
 
 // Freshness resolves Metrics.freshness.

@@ -1,0 +1,243 @@
+package graphql
+
+import (
+	"fmt"
+	"strings"
+
+	gqlast "github.com/graph-gophers/graphql-go/ast"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/parser"
+)
+
+// The cost model. A query costs at most:
+//
+//	1      for each field of the answer, where a list has as many members as first or ids ask for, else as assumed below
+//	1      for each row that the timeline or identity is asked for
+//	queryCost   for each query of the timeline's engine
+//	lookupCost  for each read of identity
+//
+// Lists of one level are read together (cohort), so a query of the engine counts once for a list, whatever its length. deploy/graphql.md
+// explains the figures to those who write queries.
+const (
+	queryCost  = 1000
+	lookupCost = 100
+
+	// DefaultMaxCost is what an operation may cost where neither the token nor the installation says otherwise.
+	DefaultMaxCost = 500_000
+)
+
+// weight is what a field costs beside the 1 that each field costs, and how long the list is that it gives.
+type weight struct {
+	queries, lookups int
+	perRow           int  // rows asked for, for each object that the field is of
+	size             int  // members of the list; 0: no list
+	sized            bool // the arguments first and ids say how long the list is, and how many rows are asked for
+}
+
+// weights names every field of the SDL that is read for itself, or that is a list of objects. All others cost 1.
+var weights = map[string]weight{
+	"Query.dossiers": {lookups: 2, perRow: 2, size: 2},
+	"Query.dossier":  {lookups: 2, perRow: 1},
+	"Query.profile":  {lookups: 1, perRow: 1},
+	"Query.profiles": {lookups: 2, sized: true},
+	"Query.why":      {lookups: 1},
+	"Query.how":      {lookups: 1},
+	"Query.node":     {lookups: 1, queries: 1, perRow: 1},
+	"Query.inbox":    {sized: true},
+
+	"Dossier.goldenRecord":    {size: 10},
+	"Dossier.identifiers":     {size: 10},
+	"Dossier.personas":        {size: 5},
+	"Dossier.consents":        {size: 5},
+	"Dossier.possibleMatches": {size: 2},
+	"Dossier.timeline":        {queries: 1, sized: true},
+	"Dossier.cases":           {queries: 1, perRow: 1, size: 3},
+	"Dossier.satisfaction":    {queries: 1, perRow: 1},
+	"Dossier.value":           {queries: 1, perRow: 1},
+	"Profile.personas":        {size: 5},
+	"Household.members":       {size: 3},
+	"GoldenTrait.runnersUp":   {size: 3},
+	"Value.spent":             {size: 1},
+	"Explanation.steps":       {size: 10},
+
+	"TimelineConnection.totalCount": {queries: 1},
+	"Metrics.events":                {queries: 1},
+}
+
+// costing adds up what one operation costs at most.
+type costing struct {
+	document  *ast.QueryDocument
+	variables map[string]any
+	types     map[string]string // "Type.field" → the type of its value, of fields with a selection
+	cost      int
+	visited   int
+}
+
+// estimate is what an operation of a valid document costs at most. It ends early, with what it has, once the cost is past the limit.
+func estimate(document, operation string, variables map[string]any, types map[string]string, limit int) (int, error) {
+	doc, err := parser.ParseQuery(&ast.Source{Input: document})
+	if err != nil {
+		return 0, fmt.Errorf("read a document that is valid: %w", err)
+	}
+	op := doc.Operations.ForName(operation)
+	if op == nil {
+		return 0, fmt.Errorf("find operation %q of a document that is valid", operation)
+	}
+	root := "Query"
+	if op.Operation == ast.Mutation {
+		root = "Mutation"
+	}
+	c := &costing{document: doc, variables: variables, types: types}
+	c.add(op.SelectionSet, root, 1, 0, limit)
+	return c.cost, nil
+}
+
+// add counts a selection of n objects of a type. page is what first said of the connection that the selection is of.
+func (c *costing) add(set ast.SelectionSet, of string, n, page, limit int) {
+	for _, s := range set {
+		if c.visited++; c.cost > limit || c.visited > MaxSelections {
+			return // the limit on selections refuses what is past it
+		}
+		switch s := s.(type) {
+		case *ast.Field:
+			if c.left(s.Directives) {
+				continue
+			}
+			c.field(s, of, n, page, limit)
+		case *ast.InlineFragment:
+			if !c.left(s.Directives) {
+				c.add(s.SelectionSet, named(s.TypeCondition, of), n, page, limit)
+			}
+		case *ast.FragmentSpread:
+			if f := c.document.Fragments.ForName(s.Name); f != nil && !c.left(s.Directives) {
+				c.add(f.SelectionSet, named(f.TypeCondition, of), n, page, limit)
+			}
+		}
+	}
+}
+
+// named is the type that a fragment is on. On an interface the type stays, as far as it is known.
+func named(condition, of string) string {
+	if condition == "" || condition == "Node" {
+		return of
+	}
+	return condition
+}
+
+func (c *costing) field(f *ast.Field, of string, n, page, limit int) {
+	w := weights[of+"."+f.Name]
+	members := n
+	switch {
+	case w.sized:
+		page = c.pageOf(f)
+		w.perRow = page
+	case f.Name == "edges":
+		members = n * page
+	case w.size > 0:
+		members = n * w.size
+	}
+	c.cost += n + n*w.perRow + w.queries*queryCost + w.lookups*lookupCost
+	if len(f.SelectionSet) > 0 {
+		c.add(f.SelectionSet, c.types[of+"."+f.Name], members, page, limit)
+	}
+}
+
+// pageOf is how many members a connection has at most.
+func (c *costing) pageOf(f *ast.Field) int {
+	first, ids := -1, -1
+	for _, a := range f.Arguments {
+		switch value := a.Value; a.Name {
+		case "first":
+			switch v := c.value(value).(type) {
+			case int64:
+				first = int(v)
+			case int32:
+				first = int(v)
+			case float64:
+				first = int(v)
+			}
+		case "ids":
+			switch v := c.value(value).(type) {
+			case []any:
+				ids = len(v)
+			case string:
+				ids = 1
+			}
+		}
+	}
+	switch {
+	case ids >= 0 && (first < 0 || first > ids):
+		first = ids
+	case first < 0:
+		first = defaultFirst
+	}
+	return min(first, MaxIDs)
+}
+
+// left says whether a directive leaves a selection out.
+func (c *costing) left(directives ast.DirectiveList) bool {
+	for _, d := range directives {
+		if a := d.Arguments.ForName("if"); a != nil {
+			if on, ok := c.value(a.Value).(bool); ok && on == (d.Name == "skip") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *costing) value(v *ast.Value) any {
+	out, err := v.Value(c.variables)
+	if err != nil {
+		return nil // a number that no argument of ours takes: the resolver refuses it
+	}
+	return out
+}
+
+// price finds what the operation may cost, before any of it runs. An error refuses it.
+func (o *operation) price(document, name string, variables map[string]any) error {
+	limit := o.caller.MaxCost
+	if limit <= 0 {
+		limit = DefaultMaxCost
+	}
+	cost, err := estimate(document, name, variables, o.types, limit)
+	if err != nil {
+		return &Error{Code: CodeParse, Message: "this document cannot be priced: " + err.Error(), Hint: "write it without unusual constructs"}
+	}
+	o.cost = &Cost{Estimate: cost, Limit: limit}
+	if cost > limit {
+		return &Error{
+			Code: CodeTooCostly, Message: fmt.Sprintf("this query may cost %d or more, and %d is the limit", cost, limit),
+			Hint: "ask for a smaller first, for fewer people at once, or for fewer fields of each",
+		}
+	}
+	return nil
+}
+
+// spent is the cost with what was asked for and answered.
+func (o *operation) spent() *Cost {
+	if o.cost != nil {
+		o.cost.Actual = int(o.fields.Load() + o.rows.Load() + o.queries.Load()*queryCost)
+	}
+	return o.cost
+}
+
+// Cost is what an operation costs by the cost model.
+type Cost struct {
+	Estimate int `json:"estimate"` // at most, found before anything ran
+	Actual   int `json:"actual"`   // fields that were answered and rows and reads that were asked for
+	Limit    int `json:"limit"`
+}
+
+// typesOf maps each field of the SDL that has fields itself ("Type.field") to the name of the type of its value.
+func typesOf(sdl *gqlast.Schema) map[string]string {
+	out := map[string]string{}
+	for _, t := range sdl.Types {
+		if object, ok := t.(*gqlast.ObjectTypeDefinition); ok {
+			for _, f := range object.Fields {
+				out[object.Name+"."+f.Name] = strings.Trim(f.Type.String(), "[]!")
+			}
+		}
+	}
+	return out
+}
