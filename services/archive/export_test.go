@@ -5,7 +5,7 @@ import "context"
 // CatchUp archives one partition up to the log's end as of now, as follow does, without waiting for more. It returns the first
 // error, transient or not; the next call starts over.
 func (r *Role) CatchUp(ctx context.Context, part Part, cut int64) error {
-	w := newWriter(r, part, cut)
+	w := newWriter(r, Sequence{Topic: part.Topic, Generation: part.Generation, Live: part.Topic}, part.Partition, cut)
 	if err := w.recover(ctx); err != nil {
 		return err
 	}

@@ -25,16 +25,34 @@ type RecordDropper interface {
 	DeleteRecords(ctx context.Context, topic string, partition int32, before int64) error
 }
 
+// Sequence is one generation of a topic.
+type Sequence struct {
+	Topic      string
+	Generation uint32
+	Live       string  // the topic's name in the log
+	Ends       []int64 // of a closed generation: how many records each partition has. It is archived to the last one; nil: it still grows
+}
+
+// Sequences are the topics to be archived, each in one generation under its own name.
+func Sequences(topics []schema.Topic, generation uint32) []Sequence {
+	var all []Sequence
+	for _, t := range topics {
+		if t.Archived {
+			all = append(all, Sequence{Topic: t.Name, Generation: generation, Live: t.Name})
+		}
+	}
+	return all
+}
+
 // Config says what to archive.
 type Config struct {
-	Source     Source
-	Store      Store
-	Topics     []schema.Topic // those with Archived set are archived
-	Generation uint32
-	CutBytes   func(partitions int32) int64 // raw bytes of a segment of a topic with so many partitions; nil is CutBytes
-	MaxAge     time.Duration                // a segment is cut early when its first record waits this long; 0 is an hour
-	Now        func() time.Time             // nil is time.Now
-	Logger     *slog.Logger                 // nil discards
+	Source    Source
+	Store     Store
+	Sequences []Sequence
+	CutBytes  func(partitions int32) int64 // raw bytes of a segment of a topic with so many partitions; nil is CutBytes
+	MaxAge    time.Duration                // a segment is cut early when its first record waits this long; 0 is an hour
+	Now       func() time.Time             // nil is time.Now
+	Logger    *slog.Logger                 // nil discards
 }
 
 // CutBytes is how much of a partition becomes one segment: a quarter of the log's own segment files, so that what is not archived
@@ -94,21 +112,17 @@ func (r *Role) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var group sync.WaitGroup
-	for _, t := range r.cfg.Topics {
-		if !t.Archived {
-			continue
-		}
-		ranges, err := r.offsets(ctx, t.Name)
+	for _, s := range r.cfg.Sequences {
+		ranges, err := r.offsets(ctx, s.Live)
 		if err != nil {
 			cancel(err)
 			break
 		}
 		for p := range ranges {
-			part := Part{t.Name, r.cfg.Generation, int32(p)}
 			cut := r.cfg.CutBytes(int32(len(ranges)))
 			group.Go(func() {
-				if err := r.follow(ctx, part, cut); err != nil {
-					cancel(fmt.Errorf("archive %s: %w", part, err))
+				if err := r.follow(ctx, s, int32(p), cut); err != nil {
+					cancel(fmt.Errorf("archive %s/%d: %w", s.Live, p, err))
 				}
 			})
 		}
@@ -144,13 +158,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// follow archives one partition. After any transient failure it starts over from what the store has, whether the failed write
-// happened or not.
-func (r *Role) follow(ctx context.Context, part Part, cut int64) error {
-	w := newWriter(r, part, cut)
+// follow archives one partition, to its end if it has one. After any transient failure it starts over from what the store has,
+// whether the failed write happened or not.
+func (r *Role) follow(ctx context.Context, s Sequence, partition int32, cut int64) error {
+	w := newWriter(r, s, partition, cut)
 	for pause := 100 * time.Millisecond; ctx.Err() == nil; {
 		err := w.recover(ctx)
-		for err == nil && ctx.Err() == nil {
+		for err == nil && ctx.Err() == nil && !w.done() {
 			err = w.step(ctx)
 			pause = 100 * time.Millisecond
 		}
@@ -161,7 +175,7 @@ func (r *Role) follow(ctx context.Context, part Part, cut int64) error {
 			return err
 		}
 		r.metrics.Failures.Add(1)
-		r.cfg.Logger.Warn("archiving failed and starts over", "part", part.String(), "pause", pause, "error", err)
+		r.cfg.Logger.Warn("archiving failed and starts over", "part", w.part.String(), "pause", pause, "error", err)
 		if !sleep(ctx, pause) {
 			return nil
 		}
@@ -174,6 +188,8 @@ func (r *Role) follow(ctx context.Context, part Part, cut int64) error {
 type writer struct {
 	role    *Role
 	part    Part
+	live    string // the topic's name in the log
+	end     int64  // where a closed partition ends; −1 if it grows
 	cut     int64
 	builder *builder
 	archive *Partition
@@ -184,8 +200,18 @@ type writer struct {
 	waiting int64
 }
 
-func newWriter(r *Role, part Part, cut int64) *writer {
-	return &writer{role: r, part: part, cut: cut, builder: newBuilder()}
+func newWriter(r *Role, s Sequence, partition int32, cut int64) *writer {
+	w := &writer{role: r, part: Part{s.Topic, s.Generation, partition}, live: s.Live, end: -1, cut: cut, builder: newBuilder()}
+	if s.Ends != nil && int(partition) < len(s.Ends) {
+		w.end = s.Ends[partition]
+	}
+	return w
+}
+
+// done says whether a closed partition is archived whole.
+func (w *writer) done() bool {
+	_, next := w.archive.Range()
+	return w.end >= 0 && next >= w.end
 }
 
 // recover reads the manifest, makes sure that the log continues it, and lets the log drop what is archived already: a crash of the
@@ -196,7 +222,7 @@ func (w *writer) recover(ctx context.Context) error {
 		return err
 	}
 	w.archive = archive
-	ranges, err := w.role.cfg.Source.Offsets(ctx, w.part.Topic)
+	ranges, err := w.role.cfg.Source.Offsets(ctx, w.live)
 	if err != nil {
 		return err
 	}
@@ -208,7 +234,7 @@ func (w *writer) recover(ctx context.Context) error {
 	last, any := archive.Last()
 	switch {
 	case log.First > next:
-		return schema.Classify(schema.Fatal, &GapError{w.part.Topic, w.part.Partition, next, log.First})
+		return schema.Classify(schema.Fatal, &GapError{w.live, w.part.Partition, next, log.First})
 	case log.Next < next:
 		return schema.Classify(schema.Fatal, fmt.Errorf("the log ends at offset %d, the archive at %d: the log lost its end, or it is another log", log.Next, next))
 	}
@@ -231,7 +257,7 @@ func (w *writer) begin(next int64) {
 
 // sameLog compares the last archived record with the log's copy of it.
 func (w *writer) sameLog(ctx context.Context, last Entry) error {
-	f, err := w.role.cfg.Source.Fetch(ctx, w.part.Topic, w.part.Partition, last.Next-1, 1, 0)
+	f, err := w.role.cfg.Source.Fetch(ctx, w.live, w.part.Partition, last.Next-1, 1, 0)
 	if err != nil {
 		return err
 	}
@@ -250,14 +276,14 @@ func (w *writer) drop(ctx context.Context, log kafka.Range, next int64) error {
 	for offset := log.First; offset < before; {
 		e, ok := w.archive.Find(offset)
 		if !ok {
-			return schema.Classify(schema.Fatal, &GapError{w.part.Topic, w.part.Partition, offset, before})
+			return schema.Classify(schema.Fatal, &GapError{w.live, w.part.Partition, offset, before})
 		}
 		if err := w.verify(ctx, e); err != nil {
 			return err
 		}
 		offset = e.Next
 	}
-	if err := w.role.cfg.Source.DeleteRecords(ctx, w.part.Topic, w.part.Partition, before); err != nil {
+	if err := w.role.cfg.Source.DeleteRecords(ctx, w.live, w.part.Partition, before); err != nil {
 		return err
 	}
 	w.role.metrics.Dropped.Add(1)
@@ -283,7 +309,7 @@ const (
 
 // step fetches once, and cuts the segment if it is large or old enough.
 func (w *writer) step(ctx context.Context) error {
-	f, err := w.role.cfg.Source.Fetch(ctx, w.part.Topic, w.part.Partition, w.next, stepBytes, stepWait)
+	f, err := w.role.cfg.Source.Fetch(ctx, w.live, w.part.Partition, w.next, stepBytes, stepWait)
 	if err != nil {
 		return err
 	}
@@ -306,11 +332,11 @@ func (w *writer) step(ctx context.Context) error {
 		w.last = RecordDigest(w.part.Partition, &f.Records[n-1])
 	}
 	if f.Next != s.Next {
-		return schema.Classify(schema.Fatal, &GapError{w.part.Topic, w.part.Partition, s.Next, f.Next})
+		return schema.Classify(schema.Fatal, &GapError{w.live, w.part.Partition, s.Next, f.Next})
 	}
 	w.next = f.Next
 	w.look(f.HighWater)
-	if s.Next > s.From && w.role.cfg.Now().Sub(w.opened) >= w.role.cfg.MaxAge {
+	if s.Next > s.From && (s.Next == w.end || w.role.cfg.Now().Sub(w.opened) >= w.role.cfg.MaxAge) {
 		return w.write(ctx, f)
 	}
 	return nil
@@ -353,7 +379,7 @@ func (w *writer) write(ctx context.Context, f kafka.Fetched) error {
 	m.Bytes.Add(s.SegmentBytes)
 	w.builder.start(w.part.Topic, w.part.Generation, w.part.Partition, s.Next)
 	if before := min(s.Next, f.HighWater-1); before > f.First {
-		if err := w.role.cfg.Source.DeleteRecords(ctx, w.part.Topic, w.part.Partition, before); err != nil {
+		if err := w.role.cfg.Source.DeleteRecords(ctx, w.live, w.part.Partition, before); err != nil {
 			return err
 		}
 		m.Dropped.Add(1)

@@ -212,7 +212,7 @@ func TestS3AwayAndBack(t *testing.T) {
 	w := newWorld(t, t.TempDir(), onGateway(g))
 	defer w.close()
 	role := archive.New(archive.Config{
-		Source: w.client, Store: w.store, Topics: []schema.Topic{topic}, Generation: 1, CutBytes: func(int32) int64 { return 2000 },
+		Source: w.client, Store: w.store, Sequences: archive.Sequences([]schema.Topic{topic}, 1), CutBytes: func(int32) int64 { return 2000 },
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -131,7 +131,7 @@ func (w *world) produce(partition int32, n int) {
 }
 
 func (w *world) role(store archive.Store) *archive.Role {
-	return archive.New(archive.Config{Source: w.client, Store: store, Topics: []schema.Topic{topic}, Generation: 1})
+	return archive.New(archive.Config{Source: w.client, Store: store, Sequences: archive.Sequences([]schema.Topic{topic}, 1)})
 }
 
 func part(partition int32) archive.Part {
@@ -315,7 +315,7 @@ func testFaultTable(t *testing.T, at places) {
 				}
 				role := archive.New(archive.Config{
 					Source: source, Store: &faultyStore{w.store, c.op, nth, c.applied},
-					Topics: []schema.Topic{topic}, Generation: 1,
+					Sequences: archive.Sequences([]schema.Topic{topic}, 1),
 				})
 				err := role.CatchUp(t.Context(), part(0), 2000)
 				if err == nil {
@@ -352,7 +352,7 @@ func testRunRecovers(t *testing.T, at places) {
 	w.produce(1, 200)
 	role := archive.New(archive.Config{
 		Source: &faultySource{w.client, 2, false}, Store: &faultyStore{w.store, "append", 3, true},
-		Topics: []schema.Topic{topic}, Generation: 1, CutBytes: func(int32) int64 { return 2000 },
+		Sequences: archive.Sequences([]schema.Topic{topic}, 1), CutBytes: func(int32) int64 { return 2000 },
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)

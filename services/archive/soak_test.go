@@ -46,7 +46,7 @@ func TestLogStaysSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	role := archive.New(archive.Config{Source: c, Store: store, Topics: schema.Topics(), Generation: 1})
+	role := archive.New(archive.Config{Source: c, Store: store, Sequences: archive.Sequences(schema.Topics(), 1)})
 	running, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- role.Run(running) }()

@@ -254,7 +254,7 @@ func (i *installation) startRoles(ctx context.Context) (err error) {
 	i.letters = batcher(schema.TopicDeadLetters, 1)
 	i.feed = eventlog.NewFeed(i.eventLog, func(value []byte, e *schema.Event) error { return envelope.Open(i.ring, value, e) }, feedBytes)
 
-	i.archiver = archive.New(archive.Config{Source: i.dropper(), Store: i.store, Topics: schema.Topics(), Generation: generation, Logger: i.logger})
+	i.archiver = archive.New(archive.Config{Source: i.dropper(), Store: i.store, Sequences: archive.Sequences(schema.Topics(), generation), Logger: i.logger})
 	if !i.onlyCollector {
 		i.group.Go(func() error { return i.archiver.Run(i.run) })
 		if err := i.startIdentity(ctx); err != nil {

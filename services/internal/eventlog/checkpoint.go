@@ -9,7 +9,7 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-// Checkpoint is how far a role has read one partition. Its store keeps it in the same batch as the state that it speaks of.
+// Checkpoint is how far a role has read one partition: the generation is the one that was written then. Its store keeps it in the same batch as the state that it speaks of.
 type Checkpoint struct {
 	Cluster  string          // the log's own id
 	Position schema.Position // where to go on
@@ -18,7 +18,7 @@ type Checkpoint struct {
 
 // Start is the checkpoint of a role that has read nothing.
 func (l *Log) Start(partition int32) Checkpoint {
-	return Checkpoint{Cluster: l.cluster, Position: schema.Position{Generation: l.generation, Partition: partition}}
+	return Checkpoint{Cluster: l.cluster, Position: schema.Position{Generation: l.current.Number, Partition: partition}}
 }
 
 // After is the checkpoint of a role that has read up to next, the offset after the record whose digest is last.
@@ -32,8 +32,8 @@ func (l *Log) After(partition int32, next int64, last [16]byte) Checkpoint {
 // and rebuilt, or the right log restored.
 var ErrOtherLog = errors.New("this is not the log that the state was built from")
 
-// Check makes sure that the log still is the one that the checkpoint was made by: the same id and generation, an end that is not
-// before it, and the same last record. Anything else is ErrOtherLog, which is fatal.
+// Check makes sure that the log still is the one that the checkpoint was made by: the same id, the same generation or a later one,
+// an end that is not before it, and the same last record. Anything else is ErrOtherLog, which is fatal.
 func (l *Log) Check(ctx context.Context, c Checkpoint) error {
 	other := func(format string, args ...any) error {
 		return schema.Classify(schema.Fatal, fmt.Errorf("%s/%d: %w: %s", l.topic, c.Position.Partition, ErrOtherLog, fmt.Sprintf(format, args...)))
@@ -41,18 +41,18 @@ func (l *Log) Check(ctx context.Context, c Checkpoint) error {
 	switch {
 	case c.Position.Partition < 0 || c.Position.Partition >= l.Partitions():
 		return other("it has %d partitions", l.Partitions())
-	case c.Position.Generation != l.generation:
-		return other("it is generation %d, the state is of %d", l.generation, c.Position.Generation)
+	case c.Position.Generation > l.current.Number:
+		return other("it is generation %d, the state is of %d", l.current.Number, c.Position.Generation)
 	case c.Cluster != l.cluster:
 		return other("its id is %s, the state is of %s", l.cluster, c.Cluster)
 	case c.Position.Offset == 0:
 		return nil
 	}
-	ranges, err := l.offsets(ctx)
+	ends, err := l.Ends(ctx)
 	if err != nil {
 		return err
 	}
-	if end := ranges[c.Position.Partition].Next; c.Position.Offset > end {
+	if end := ends[c.Position.Partition]; c.Position.Offset > end {
 		return other("it ends at offset %d, the state has read up to %d", end, c.Position.Offset)
 	}
 	b, err := l.readOne(ctx, c.Position.Partition, c.Position.Offset-1)
