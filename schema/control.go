@@ -45,6 +45,8 @@ type ControlAccess struct {
 	Trust  string   `json:"trust,omitempty"`  // write keys: client or server
 	Actor  string   `json:"actor,omitempty"`  // tokens: on whose behalf
 	Scopes []string `json:"scopes,omitempty"` // tokens
+
+	MaxCost int `json:"maxCost,omitempty"` // tokens: of one GraphQL operation; 0: the installation's limit
 }
 
 // ControlConfiguration is a whole configuration document and the hash of the one that it was based on. A stale base is refused

@@ -25,6 +25,7 @@ type Config struct {
 	Ready    func() (bool, string) // whether all answers are right, else what is waited for; nil: always
 	Logger   *slog.Logger          // nil: slog.Default()
 	Timeout  time.Duration         // of one operation; 0: 10 seconds
+	MaxCost  int                   // of an operation of a token without a limit of its own; 0: graphql.DefaultMaxCost
 }
 
 // How many operations run at the same time; others wait their turn. An operation may hold a large answer, so this bounds memory.
@@ -42,6 +43,7 @@ type API struct {
 	Config
 	schema     *graphql.Schema
 	operations *prometheus.HistogramVec
+	persisted  *persisted
 
 	reads, decisions chan struct{} // operations in flight
 	bodyTimeout      time.Duration // for a body to arrive
@@ -65,7 +67,7 @@ func New(c Config) *API {
 	if err != nil {
 		panic(fmt.Errorf("services/api: %w", err))
 	}
-	a := &API{Config: c, schema: schema, reads: make(chan struct{}, readsAtOnce), decisions: make(chan struct{}, decisionsAtOnce), bodyTimeout: 10 * time.Second, operations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	a := &API{Config: c, schema: schema, persisted: &persisted{}, reads: make(chan struct{}, readsAtOnce), decisions: make(chan struct{}, decisionsAtOnce), bodyTimeout: 10 * time.Second, operations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "dossier_graphql_operation_seconds", Help: "Time to answer a GraphQL operation, by the outcome: ok, or the code of the first error.",
 		Buckets: []float64{.001, .002, .005, .01, .015, .025, .05, .08, .15, .3, .6, 1.5, 5, 10},
 	}, []string{"outcome"})}

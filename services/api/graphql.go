@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -138,7 +139,7 @@ func (a *API) caller(r *http.Request) (graphql.Caller, error) {
 		return graphql.Caller{}, &refusal{http.StatusUnauthorized, "UNAUTHENTICATED", "the Authorization header is not of the form 'Bearer TOKEN'", "send the header 'Authorization: Bearer TOKEN'; write keys do not work here"}
 	}
 	if token, ok := a.Access.Token(secret); ok {
-		return graphql.Caller{Workspace: token.Workspace, Actor: token.Actor, Scopes: token.Scopes}, nil
+		return graphql.Caller{Workspace: token.Workspace, Actor: token.Actor, Scopes: token.Scopes, MaxCost: cmp.Or(token.MaxCost, a.MaxCost)}, nil
 	}
 	if _, ok := a.Access.WriteKey(secret); ok {
 		return graphql.Caller{}, &refusal{http.StatusForbidden, "FORBIDDEN", "a write key sends events and reads nothing", "use a token; 'dossier tokens create' makes one"}

@@ -78,7 +78,7 @@ func negotiate(accept []string) (string, error) {
 func (a *API) read(w http.ResponseWriter, r *http.Request) (graphql.Request, error) {
 	switch r.Method {
 	case http.MethodGet:
-		return readURL(r.URL.RawQuery)
+		return a.readURL(r.URL.RawQuery)
 	case http.MethodPost:
 		return a.readBody(w, r)
 	}
@@ -89,19 +89,17 @@ func bad(format string, args ...any) error {
 	return &refusal{http.StatusBadRequest, "BAD_REQUEST", fmt.Sprintf(format, args...), `send {"query": "…", "variables": {…}, "operationName": "…"}`}
 }
 
-func readURL(raw string) (graphql.Request, error) {
+func (a *API) readURL(raw string) (graphql.Request, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return graphql.Request{}, bad("the address is not URL-encoded")
 	}
 	out := graphql.Request{Query: values.Get("query"), OperationName: values.Get("operationName"), ReadOnly: true}
-	if out.Query == "" {
-		return out, bad("the parameter query is missing")
-	}
 	if !utf8.ValidString(out.Query) {
 		return out, bad("the parameter query is not UTF-8")
 	}
-	for name, into := range map[string]*map[string]any{"variables": &out.Variables, "extensions": nil} {
+	var extensions map[string]any
+	for name, into := range map[string]*map[string]any{"variables": &out.Variables, "extensions": &extensions} {
 		text := values.Get(name)
 		if text == "" {
 			continue
@@ -110,9 +108,13 @@ func readURL(raw string) (graphql.Request, error) {
 		if err := json.Unmarshal([]byte(text), &members); err != nil {
 			return out, bad("the parameter %s is not a JSON object", name)
 		}
-		if into != nil {
-			*into = members
-		}
+		*into = members
+	}
+	if out.Query, err = a.persisted.resolve(out.Query, extensions); err != nil {
+		return out, err
+	}
+	if out.Query == "" {
+		return out, bad("the parameter query is missing")
 	}
 	return out, nil
 }
@@ -154,10 +156,16 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request) (out graphql.Requ
 		}
 		return out, bad("the body is not a JSON object")
 	}
-	if in.Query == nil || *in.Query == "" {
+	if in.Query != nil {
+		out.Query = *in.Query
+	}
+	if out.Query, err = a.persisted.resolve(out.Query, in.Extensions); err != nil {
+		return out, err
+	}
+	if out.Query == "" {
 		return out, bad("query is missing")
 	}
-	out.Query, out.Variables = *in.Query, in.Variables
+	out.Variables = in.Variables
 	if in.OperationName != nil {
 		out.OperationName = *in.OperationName
 	}

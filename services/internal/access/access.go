@@ -41,6 +41,7 @@ type Token struct {
 	Actor     string // who is held responsible for what is done with it
 	Workspace string
 	Scopes    []string
+	MaxCost   int // of one GraphQL operation; 0: the installation's limit
 }
 
 // Has says whether the token carries a scope.

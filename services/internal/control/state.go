@@ -113,7 +113,7 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 	case schema.ControlKeyRevoked:
 		delete(s.keys, s.hashOf[c.Key.ID])
 	case schema.ControlTokenCreated:
-		s.tokens[c.Token.Hash] = access.Token{ID: c.Token.ID, Name: c.Token.Name, Actor: c.Token.Actor, Workspace: c.Workspace, Scopes: c.Token.Scopes}
+		s.tokens[c.Token.Hash] = access.Token{ID: c.Token.ID, Name: c.Token.Name, Actor: c.Token.Actor, Workspace: c.Workspace, Scopes: c.Token.Scopes, MaxCost: c.Token.MaxCost}
 		s.hashOf[c.Token.ID] = c.Token.Hash
 	case schema.ControlTokenRevoked:
 		delete(s.tokens, s.hashOf[c.Token.ID])
