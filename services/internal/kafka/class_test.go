@@ -20,7 +20,9 @@ import (
 
 // TestClass has a row for each thing that brokers, the network and the client library were seen to say.
 func TestClass(t *testing.T) {
-	over := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(op, err)} }
+	over := func(op string, err error) error {
+		return &net.OpError{Op: op, Net: "tcp", Err: os.NewSyscallError(op, err)}
+	}
 	for _, c := range []struct {
 		name string
 		err  error

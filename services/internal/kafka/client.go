@@ -85,7 +85,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	c.calls = &kafkago.Client{Addr: c.addr, Timeout: cfg.Timeout, Transport: c.transport}
 	if _, err := c.ClusterID(ctx); err != nil {
 		c.Close()
-		return nil, schema.Classify(Class(err), fmt.Errorf("open the log: %w", unreached(ctx, cfg, settings, err)))
+		return nil, failed(unreached(ctx, cfg, settings, err), "open the log")
 	}
 	return c, nil
 }

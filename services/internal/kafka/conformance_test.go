@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,27 +13,20 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/embedded/broker"
 )
 
-// TestConformance holds every broker that we run on to what this package promises: the embedded one always, and the cluster whose
-// addresses are in DOSSIER_TEST_KAFKA if it is set.
+// TestConformance holds the embedded broker to what this package promises. TestCluster holds Apache Kafka to the same.
 func TestConformance(t *testing.T) {
-	addresses := map[string]string{"cluster": os.Getenv("DOSSIER_TEST_KAFKA")}
 	b, err := broker.Start(t.Context(), broker.Config{Dir: t.TempDir(), SyncWrites: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	addresses["embedded"] = b.Addr()
-	for name, address := range addresses {
-		if address == "" {
-			continue
-		}
-		t.Run(name, func(t *testing.T) { conform(t, strings.Split(address, ",")) })
-	}
+	Conform(t, Config{Brokers: []string{b.Addr()}})
 }
 
-func conform(t *testing.T, brokers []string) {
+// Conform is what every broker that we run on must do.
+func Conform(t *testing.T, cfg Config) {
 	ctx := t.Context()
-	c, err := Open(ctx, Config{Brokers: brokers})
+	c, err := Open(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
