@@ -10,27 +10,35 @@ fail() { say "$*"; exit 1; }
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 ||
 	fail "node or npm is missing: install Node.js 20 or newer with npm"
 
-if ! command -v chromium >/dev/null 2>&1; then
+# system_packages installs packages of the system: what is missing, then their names.
+system_packages() {
+	missing=$1
+	shift
 	command -v apt-get >/dev/null 2>&1 ||
-		fail "chromium is missing: install it from your system's packages, so that 'chromium' is on PATH"
+		fail "$missing is missing: install it from your system's packages, so that '$missing' is on PATH"
 	if [ "$(id -u)" = 0 ]; then
 		sudo=
 	elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
 		sudo='sudo -n'
 	else
-		fail "chromium is missing: run 'sudo apt-get install chromium'"
+		fail "$missing is missing: run 'sudo apt-get install $*'"
 	fi
-	say "installing chromium"
+	say "installing $*"
 	log=$(mktemp)
-	trap 'rm -f -- "$log"' EXIT
 	# shellcheck disable=SC2086 # $sudo is empty or two words
-	if ! { $sudo apt-get update && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y --no-install-recommends chromium; } >"$log" 2>&1; then
+	if ! { $sudo apt-get update && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y --no-install-recommends "$@"; } >"$log" 2>&1; then
 		tail -n 5 "$log" >&2
-		fail "chromium could not be installed: install it from your system's packages, so that 'chromium' is on PATH"
+		rm -f -- "$log"
+		fail "$* could not be installed: install it from your system's packages, so that '$missing' is on PATH"
 	fi
-fi
+	rm -f -- "$log"
+}
 
-"$root/deploy/testing/s3/gateway.sh" >/dev/null
+command -v chromium >/dev/null 2>&1 || system_packages chromium chromium
+command -v java >/dev/null 2>&1 || system_packages java openjdk-17-jre-headless
+command -v mvn >/dev/null 2>&1 || system_packages mvn maven
+command -v openssl >/dev/null 2>&1 || system_packages openssl openssl
+"$root/deploy/testing/kafka/kafka.sh" fetch >/dev/null
 
 find "$root/services" -name node_modules -prune -o -path '*/testdata/*' -name package.json -print | sort | while read -r manifest; do
 	folder=$(dirname -- "$manifest")
