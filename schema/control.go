@@ -17,6 +17,8 @@ const (
 	ControlTokenRevoked         ControlKind = "token.revoked"
 	ControlConfigurationChanged ControlKind = "configuration.changed"
 	ControlProfileErased        ControlKind = "profile.erased"
+	ControlGenerationStarted    ControlKind = "log.generation.started" // of the installation, no workspace's
+	ControlRingCopied           ControlKind = "ring.copied"            // of the installation, no workspace's
 )
 
 // Control is one record of the control topic: a decision about the installation, with who took it and why. It holds no personal
@@ -34,6 +36,8 @@ type Control struct {
 	Token         *ControlAccess        `json:"token,omitempty"`
 	Configuration *ControlConfiguration `json:"configuration,omitempty"`
 	Erasure       *ControlErasure       `json:"erasure,omitempty"`
+	Generation    *ControlGeneration    `json:"generation,omitempty"`
+	RingCopy      *ControlRingCopy      `json:"ringCopy,omitempty"`
 }
 
 // ControlAccess is a write key or a token. A revocation carries the id alone.

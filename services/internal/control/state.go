@@ -21,6 +21,7 @@ type State struct {
 	hashOf     map[string]string          // key or token id → hash
 	seen       map[string]bool            // ids of folded decisions
 	refused    map[string]string          // id → why a decision had no effect
+	house      house
 }
 
 type workspace struct {
@@ -80,6 +81,7 @@ func (s *State) clone() *State {
 	for k, v := range s.refused {
 		c.refused[k] = v
 	}
+	c.house = s.house.clone()
 	return c
 }
 
@@ -93,6 +95,12 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 	if c.Kind == schema.ControlWorkspaceCreated {
 		if s.workspaces[c.Workspace] == nil {
 			s.workspaces[c.Workspace] = &workspace{name: c.Workspace}
+		}
+		return
+	}
+	if whole, why := s.house.apply(c, at); whole {
+		if why != "" {
+			s.refused[c.ID] = why
 		}
 		return
 	}
@@ -151,6 +159,10 @@ func valid(c *schema.Control) bool {
 		return c.Configuration != nil
 	case schema.ControlProfileErased:
 		return c.Erasure != nil
+	case schema.ControlGenerationStarted:
+		return c.Generation != nil
+	case schema.ControlRingCopied:
+		return c.RingCopy != nil && c.RingCopy.Name != ""
 	}
 	return false
 }
