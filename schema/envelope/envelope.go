@@ -19,9 +19,9 @@ const LargestPlain = 16 << 20
 // on with the next event.
 var ErrVoid = errors.New("the key of the event is gone")
 
-// EventKeys finds the key of an event; *seal.Ring does.
+// EventKeys finds the cipher of an event; *seal.Ring does.
 type EventKeys interface {
-	EventKey(persona schema.PersonaID, id schema.KeyID) (seal.Key, error)
+	EventCipher(persona schema.PersonaID, id schema.KeyID) (*seal.Cipher, error)
 }
 
 // Sealer writes events. It is safe for use by many goroutines if Keys and Nonces are.
@@ -36,7 +36,7 @@ type Sealer struct {
 // exist: an error of Keys is returned wrapped (seal.ErrExpired: nothing of that class and year is accepted any more). An event with a
 // string that is not UTF-8, or larger than LargestPlain, is refused.
 func (s *Sealer) Seal(dst []byte, e *schema.Event) ([]byte, error) {
-	key, err := s.Keys.EventKey(e.Persona, e.Key)
+	cipher, err := s.Keys.EventCipher(e.Persona, e.Key)
 	if err != nil {
 		return dst, fmt.Errorf("find the key of event %s: %w", e.ID, err)
 	}
@@ -74,7 +74,7 @@ func (s *Sealer) Seal(dst []byte, e *schema.Event) ([]byte, error) {
 	clearEnd := len(w.b)
 	w.tag(envelopeSealed, protowire.BytesType)
 	w.length(len(payload) + seal.Overhead)
-	out, err := seal.Seal(w.b, payload, w.b[clearEnd-clearLength:clearEnd], key, s.Nonces)
+	out, err := cipher.Seal(w.b, payload, w.b[clearEnd-clearLength:clearEnd], s.Nonces)
 	if err != nil {
 		return dst[:before], fmt.Errorf("seal event %s: %w", e.ID, err)
 	}
@@ -93,14 +93,14 @@ func Open(keys EventKeys, value []byte, e *schema.Event) error {
 	if err := decodeClear(clearBytes, &e.Clear); err != nil {
 		return err
 	}
-	key, err := keys.EventKey(e.Persona, e.Key)
+	cipher, err := keys.EventCipher(e.Persona, e.Key)
 	switch {
 	case errors.Is(err, seal.ErrPunched), errors.Is(err, seal.ErrExpired):
 		return fmt.Errorf("open event %s: %w", e.ID, ErrVoid)
 	case err != nil:
 		return fmt.Errorf("open event %s: %w", e.ID, err)
 	}
-	plain, err := unseal(e.Dictionary, sealed, clearBytes, key)
+	plain, err := unseal(e.Dictionary, sealed, clearBytes, cipher)
 	if err != nil {
 		return fmt.Errorf("open event %s: %w", e.ID, err)
 	}
@@ -135,13 +135,13 @@ func split(value []byte) (clearBytes, sealed []byte, err error) {
 }
 
 // unseal returns the plaintext in memory of its own.
-func unseal(dictionary uint32, sealed, clearBytes []byte, key seal.Key) ([]byte, error) {
+func unseal(dictionary uint32, sealed, clearBytes []byte, cipher *seal.Cipher) ([]byte, error) {
 	if dictionary == 0 {
-		return seal.Open(make([]byte, 0, max(len(sealed)-seal.Overhead, 0)), sealed, clearBytes, key)
+		return cipher.Open(make([]byte, 0, max(len(sealed)-seal.Overhead, 0)), sealed, clearBytes)
 	}
 	work := works.Get().(*work)
 	defer work.release()
-	squeezed, err := seal.Open(work.squeezed[:0], sealed, clearBytes, key)
+	squeezed, err := cipher.Open(work.squeezed[:0], sealed, clearBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,12 @@ type oneKey struct {
 	err error
 }
 
-func (k oneKey) EventKey(schema.PersonaID, schema.KeyID) (seal.Key, error) { return k.key, k.err }
+func (k oneKey) EventCipher(schema.PersonaID, schema.KeyID) (*seal.Cipher, error) {
+	if k.err != nil {
+		return nil, k.err
+	}
+	return seal.NewCipher(k.key)
+}
 
 var testKeys = oneKey{key: seal.Key{1, 2, 3}}
 

@@ -108,7 +108,11 @@ func TestGoldenSamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain, err := unseal(e.Dictionary, sealed, clearBytes, keys.key)
+		cipher, err := keys.EventCipher(e.Persona, e.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := unseal(e.Dictionary, sealed, clearBytes, cipher)
 		if err != nil {
 			t.Fatal(err)
 		}

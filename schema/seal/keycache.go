@@ -9,7 +9,7 @@ import (
 
 const (
 	cacheWays   = 8    // places that one persona and epoch may fall into
-	cacheSets   = 2048 // so 16,384 keys, 1.2 MiB when in use
+	cacheSets   = 2048 // so 16,384 keys, 1.3 MiB when in use, and at most as many ciphers of 1.3 kB
 	cacheShards = 64
 	setsInShard = cacheSets / cacheShards
 	leafSlot    = 0 // the slot of a leaf; the secrets of (class, year) have the slots from 1
@@ -33,6 +33,7 @@ type cacheSet struct {
 	hand uint8
 	name [cacheWays]cacheName
 	key  [cacheWays]Key
+	made [cacheWays]*Cipher // of an event key that was asked for as one
 }
 
 type cacheName struct {
@@ -49,15 +50,16 @@ func place(of *schema.PersonaEpoch) (shard, set int) {
 	return h % cacheShards, h / cacheShards
 }
 
-func (set *cacheSet) find(name cacheName) (key *Key) {
+// find gives the place of a key, −1 if it is not there.
+func (set *cacheSet) find(name cacheName) int {
 	tag := name.tag()
 	for i := range set.tag {
 		if set.tag[i] == tag && set.name[i] == name {
 			set.used[i] = true
-			return &set.key[i]
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
 // get finds the event key for a slot, else the leaf that it can be derived from.
@@ -70,13 +72,44 @@ func (k *keyCache) get(of schema.PersonaEpoch, slot uint32) (key Key, isEvent, i
 		return Key{}, false, false
 	}
 	set := &shard.sets[n]
-	if found := set.find(cacheName{of, slot}); found != nil {
-		return *found, true, false
+	if at := set.find(cacheName{of, slot}); at >= 0 {
+		return set.key[at], true, false
 	}
-	if found := set.find(cacheName{of, leafSlot}); found != nil {
-		return *found, false, true
+	if at := set.find(cacheName{of, leafSlot}); at >= 0 {
+		return set.key[at], false, true
 	}
 	return Key{}, false, false
+}
+
+// cipher finds the cipher of an event key, nil if none is kept.
+func (k *keyCache) cipher(of schema.PersonaEpoch, slot uint32) *Cipher {
+	s, n := place(&of)
+	shard := &k.shards[s]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if shard.sets == nil {
+		return nil
+	}
+	set := &shard.sets[n]
+	if at := set.find(cacheName{of, slot}); at >= 0 {
+		return set.made[at]
+	}
+	return nil
+}
+
+// keep keeps the cipher of an event key as long as the key.
+func (k *keyCache) keep(of schema.PersonaEpoch, slot uint32, c *Cipher) {
+	s, n := place(&of)
+	shard := &k.shards[s]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if shard.sets == nil {
+		return
+	}
+	set := &shard.sets[n]
+	if at := set.find(cacheName{of, slot}); at >= 0 {
+		set.made[at] = c
+	}
 }
 
 // put keeps a leaf and an event key made from it.
@@ -93,14 +126,14 @@ func (k *keyCache) put(of schema.PersonaEpoch, leaf *Key, slot uint32, key *Key)
 }
 
 func (set *cacheSet) put(name cacheName, key *Key) {
-	if set.find(name) != nil {
+	if set.find(name) >= 0 {
 		return // another goroutine was first
 	}
 	for set.used[set.hand] {
 		set.used[set.hand] = false
 		set.hand = (set.hand + 1) % cacheWays
 	}
-	set.tag[set.hand], set.name[set.hand], set.key[set.hand] = name.tag(), name, *key
+	set.tag[set.hand], set.name[set.hand], set.key[set.hand], set.made[set.hand] = name.tag(), name, *key, nil
 	set.hand = (set.hand + 1) % cacheWays
 }
 
@@ -138,7 +171,7 @@ func (k *keyCache) drop(which func(*cacheName) bool) {
 func (set *cacheSet) drop(which func(*cacheName) bool) {
 	for i := range set.name {
 		if set.tag[i] != 0 && which(&set.name[i]) {
-			set.tag[i], set.used[i], set.name[i], set.key[i] = 0, false, cacheName{}, Key{}
+			set.tag[i], set.used[i], set.name[i], set.key[i], set.made[i] = 0, false, cacheName{}, Key{}, nil
 		}
 	}
 }

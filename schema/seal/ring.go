@@ -1,7 +1,9 @@
 package seal
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -41,11 +43,6 @@ type Ring struct {
 	slots     uint32                      // given out so far
 	destroyed bool
 	cache     keyCache
-}
-
-// EventKeys gives the keys of events: a Ring, or what stands before one.
-type EventKeys interface {
-	EventKey(persona schema.PersonaID, id schema.KeyID) (Key, error)
 }
 
 type secretName struct {
@@ -162,18 +159,54 @@ func (r *Ring) IdentifierHash(kind, value string) [16]byte { return r.prf.Identi
 func (r *Ring) EventKey(persona schema.PersonaID, id schema.KeyID) (Key, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.destroyed {
-		return Key{}, errDestroyed
+	mixed, err := r.secret(id)
+	if err != nil {
+		return Key{}, err
 	}
-	name := secretName{id.Class, id.Year}
-	mixed := r.secrets[name]
-	if mixed == nil {
-		if _, ok := r.expired[name]; ok {
-			return Key{}, ErrExpired
-		}
-		return Key{}, ErrNoSecret
+	return r.eventKey(schema.PersonaEpoch{Persona: persona, Epoch: id.Epoch}, mixed)
+}
+
+// EventCipher is the cipher of EventKey, with its errors. Those of the keys last used are kept: who sent an event often sends
+// another one soon, and what was sealed in this process is opened in it moments later.
+func (r *Ring) EventCipher(persona schema.PersonaID, id schema.KeyID) (*Cipher, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	mixed, err := r.secret(id)
+	if err != nil {
+		return nil, err
 	}
 	of := schema.PersonaEpoch{Persona: persona, Epoch: id.Epoch}
+	if c := r.cache.cipher(of, mixed.slot); c != nil {
+		return c, nil
+	}
+	key, err := r.eventKey(of, mixed)
+	if err != nil {
+		return nil, err
+	}
+	c, err := NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	r.cache.keep(of, mixed.slot, c)
+	return c, nil
+}
+
+// secret finds the secret of a class and year.
+func (r *Ring) secret(id schema.KeyID) (*secret, error) {
+	if r.destroyed {
+		return nil, errDestroyed
+	}
+	name := secretName{id.Class, id.Year}
+	if mixed := r.secrets[name]; mixed != nil {
+		return mixed, nil
+	}
+	if _, ok := r.expired[name]; ok {
+		return nil, ErrExpired
+	}
+	return nil, ErrNoSecret
+}
+
+func (r *Ring) eventKey(of schema.PersonaEpoch, mixed *secret) (Key, error) {
 	leaf, isEvent, isLeaf := r.cache.get(of, mixed.slot)
 	if isEvent {
 		return leaf, nil
@@ -229,6 +262,20 @@ func (r *Ring) LetterKey(letter [16]byte) (Key, error) {
 	}
 	c.derive(unsalted, &leaf, letterInfo)
 	return c.sum, nil
+}
+
+// fingerprintOf is a letter's id that no letter has.
+var fingerprintOf = [16]byte{'t', 'h', 'e', ' ', 'r', 'i', 'n', 'g', ' ', 'i', 't', 's', 'e', 'l', 'f', 0}
+
+// Fingerprint names the ring, now and after every punch, and tells nothing of its keys. Two rings that one master key wraps have
+// different ones.
+func (r *Ring) Fingerprint() (string, error) {
+	key, err := r.LetterKey(fingerprintOf)
+	if err != nil {
+		return "", fmt.Errorf("name the key ring: %w", err)
+	}
+	digest := sha256.Sum256(append([]byte("dossier ring fingerprint v1"), key[:]...))
+	return hex.EncodeToString(digest[:16]), nil
 }
 
 // Punch closes an epoch of a persona and gives up its leaf. It says whether that changed anything.

@@ -275,7 +275,7 @@ func TestExpire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ring.EventKey(ann, short); err != nil {
+	if _, err := ring.EventCipher(ann, short); err != nil {
 		t.Fatal(err)
 	}
 	if got := ring.Classes(); !slices.Equal(got, []string{"short", "standard"}) {
@@ -289,7 +289,7 @@ func TestExpire(t *testing.T) {
 		if sets := ring.cache.shards[s].sets; sets != nil {
 			for n := range sets {
 				for i, name := range sets[n].name {
-					if name.slot == held.slot || sets[n].tag[i] == 0 && sets[n].key[i] != (Key{}) {
+					if name.slot == held.slot || sets[n].tag[i] == 0 && (sets[n].key[i] != (Key{}) || sets[n].made[i] != nil) {
 						t.Error("a key under the expired secret is still in the cache")
 					}
 				}
@@ -540,6 +540,52 @@ func TestRingTogether(t *testing.T) {
 	readers.Wait()
 }
 
+// A kept cipher is that of the key, and is given up with it.
+func TestEventCipher(t *testing.T) {
+	ring := testRing(t, seed(t), "standard")
+	id := standard(0, 2026)
+	for n := range uint64(3 * cacheSets) {
+		persona := personaOf(n % cacheSets)
+		c, err := ring.EventCipher(persona, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := ring.EventKey(persona, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := c.Seal(nil, []byte("bonjour"), []byte("clear"), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plain, err := Open(nil, sealed, []byte("clear"), key); err != nil || string(plain) != "bonjour" {
+			t.Fatalf("the cipher of persona %d is not that of its key: %q, %v", n, plain, err)
+		}
+		if again, err := ring.EventCipher(persona, id); err != nil || again != c {
+			t.Fatalf("the cipher of persona %d is made again: %v", n, err)
+		}
+	}
+	ring.Punch(personaOf(1), 0)
+	if _, err := ring.EventCipher(personaOf(1), id); !errors.Is(err, ErrPunched) {
+		t.Errorf("after a punch: %v", err)
+	}
+	ring.Expire("standard", 2026)
+	if _, err := ring.EventCipher(personaOf(2), id); !errors.Is(err, ErrExpired) {
+		t.Errorf("after the class and year have expired: %v", err)
+	}
+	ring.Destroy()
+	for s := range ring.cache.shards {
+		for n := range ring.cache.shards[s].sets {
+			if ring.cache.shards[s].sets[n].made != ([cacheWays]*Cipher{}) {
+				t.Fatal("a cipher is still in the cache")
+			}
+		}
+	}
+	if _, err := ring.EventCipher(personaOf(2), id); !errors.Is(err, errDestroyed) {
+		t.Errorf("after Destroy: %v", err)
+	}
+}
+
 func TestRingDestroy(t *testing.T) {
 	ring := testRing(t, seed(t))
 	if _, err := ring.EventKey(personaOf(1), standard(0, 2026)); err != nil {
@@ -583,4 +629,38 @@ func FuzzParseRing(f *testing.F) {
 			t.Errorf("%x is read as %x", src, out)
 		}
 	})
+}
+
+// TestFingerprint: a ring has one fingerprint, whatever is punched and however often it is stored, and two rings of one master key
+// have two.
+func TestFingerprint(t *testing.T) {
+	fingerprint := func(r *Ring) string {
+		t.Helper()
+		f, err := r.Fingerprint()
+		if err != nil || len(f) != 32 {
+			t.Fatalf("%q %v", f, err)
+		}
+		return f
+	}
+	make := func() *Ring {
+		t.Helper()
+		r, err := NewRing("main", Key{1}, []string{"standard"}, 2025, 2026, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	one, two := make(), make()
+	if fingerprint(one) == fingerprint(two) {
+		t.Error("two rings, one fingerprint")
+	}
+	before := fingerprint(one)
+	for n := range 100 {
+		one.Punch(schema.PersonaID{byte(n)}, 0)
+		one.PunchLetter([16]byte{byte(n)})
+	}
+	one.Expire("standard", 2025)
+	if fingerprint(one) != before {
+		t.Error("a punch changed it")
+	}
 }
