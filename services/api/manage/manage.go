@@ -30,9 +30,14 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/control"
 )
 
-// Export writes one projection as canonical NDJSON, sorted: the same bytes for the same set of events. With clocks it adds
-// receipt and record times and provenance, which differ between installations.
-type Export func(ctx context.Context, workspace string, w io.Writer, clocks bool) error
+// Export writes one projection as canonical NDJSON, sorted: the same bytes for the same set of events and options.
+type Export func(ctx context.Context, workspace string, w io.Writer, o ExportOptions) error
+
+// ExportOptions add to an export what the set of events alone does not decide.
+type ExportOptions struct {
+	Clocks bool           // receipt and record times and provenance, which differ between installations
+	At     schema.Instant // what depends on the time of asking, as it is then: what profiles consent to. 0 leaves it out
+}
 
 // DeadLetter is one refused input.
 type DeadLetter struct {
@@ -167,10 +172,18 @@ func (s *server) export(w http.ResponseWriter, r *http.Request, t access.Token) 
 	if !ok {
 		return &refusal{404, "export_unknown", "there is no such export", "ask for one of " + strings.Join(s.exportNames(), ", ")}
 	}
+	o := ExportOptions{Clocks: r.URL.Query().Get("clocks") != ""}
+	if text := r.URL.Query().Get("at"); text != "" {
+		at, err := schema.ParseInstant(text)
+		if err != nil || at == 0 {
+			return &refusal{400, "at_invalid", "at is no time", "write it as 2026-02-28T09:30:00Z"}
+		}
+		o.At = at
+	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Trailer", "Dossier-Error")
 	out := bufio.NewWriterSize(w, 1<<16)
-	err := export(r.Context(), t.Workspace, out, r.URL.Query().Get("clocks") != "")
+	err := export(r.Context(), t.Workspace, out, o)
 	if err == nil {
 		err = out.Flush()
 	}
@@ -213,7 +226,7 @@ func (s *server) digest(w http.ResponseWriter, r *http.Request, t access.Token) 
 	for _, name := range s.exportNames() {
 		hash, count := sha256.New(), &lineCounter{}
 		buffered := bufio.NewWriterSize(io.MultiWriter(hash, count), 1<<16)
-		if err := s.Exports[name](r.Context(), t.Workspace, buffered, false); err != nil {
+		if err := s.Exports[name](r.Context(), t.Workspace, buffered, ExportOptions{}); err != nil {
 			return fmt.Errorf("export %s: %w", name, err)
 		}
 		if err := buffered.Flush(); err != nil {
@@ -287,6 +300,8 @@ type TokenLine struct {
 	Actor  string   `json:"actor"`
 	Scopes []string `json:"scopes"`
 	Secret string   `json:"secret,omitempty"` // once, when it is created
+
+	MaxCost int `json:"maxCost,omitempty"` // of one GraphQL operation; 0: the installation's limit
 }
 
 func (s *server) listKeys(w http.ResponseWriter, r *http.Request, t access.Token) error {
@@ -300,7 +315,7 @@ func (s *server) listKeys(w http.ResponseWriter, r *http.Request, t access.Token
 func (s *server) listTokens(w http.ResponseWriter, r *http.Request, t access.Token) error {
 	lines := []TokenLine{}
 	for _, k := range s.Control.State().Tokens(t.Workspace) {
-		lines = append(lines, TokenLine{ID: k.ID, Name: k.Name, Actor: k.Actor, Scopes: k.Scopes})
+		lines = append(lines, TokenLine{ID: k.ID, Name: k.Name, Actor: k.Actor, Scopes: k.Scopes, MaxCost: k.MaxCost})
 	}
 	return writeJSON(w, lines)
 }
@@ -379,10 +394,13 @@ func (s *server) createToken(w http.ResponseWriter, r *http.Request, t access.To
 			return &refusal{400, "scope_unknown", "there is no scope " + strconv.Quote(scope), "choose of " + strings.Join(access.Scopes(), ", ")}
 		}
 	}
+	if in.MaxCost < 0 {
+		return &refusal{400, "cost_invalid", "what a query may cost is a positive number", "leave maxCost out for the installation's limit"}
+	}
 	in.ID, in.Secret = uuid.NewString(), NewSecret("dt_")
 	err := s.Control.Append(r.Context(), &schema.Control{
 		ID: uuid.NewString(), Kind: schema.ControlTokenCreated, Workspace: t.Workspace, Actor: t.Actor,
-		Token: &schema.ControlAccess{ID: in.ID, Name: in.Name, Hash: control.HashSecret(in.Secret), Actor: in.Actor, Scopes: in.Scopes},
+		Token: &schema.ControlAccess{ID: in.ID, Name: in.Name, Hash: control.HashSecret(in.Secret), Actor: in.Actor, Scopes: in.Scopes, MaxCost: in.MaxCost},
 	})
 	if err != nil {
 		return err
@@ -448,17 +466,19 @@ func (s *server) applyConfiguration(w http.ResponseWriter, r *http.Request, t ac
 	return writeJSON(w, ConfigurationLine{hash, document})
 }
 
+// ConfigurationChange is one line of the configuration's history.
+type ConfigurationChange struct {
+	Hash   string `json:"hash"`
+	Base   string `json:"base"`
+	Actor  string `json:"actor"`
+	Reason string `json:"reason"`
+	At     string `json:"at"`
+}
+
 func (s *server) configurationLog(w http.ResponseWriter, r *http.Request, t access.Token) error {
-	type line struct {
-		Hash   string `json:"hash"`
-		Base   string `json:"base"`
-		Actor  string `json:"actor"`
-		Reason string `json:"reason"`
-		At     string `json:"at"`
-	}
-	lines := []line{}
+	lines := []ConfigurationChange{}
 	for _, c := range s.Control.State().Changes(t.Workspace) {
-		lines = append(lines, line{c.Hash, c.Base, c.Actor, c.Reason, c.At.String()})
+		lines = append(lines, ConfigurationChange{c.Hash, c.Base, c.Actor, c.Reason, c.At.String()})
 	}
 	return writeJSON(w, lines)
 }

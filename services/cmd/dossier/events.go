@@ -12,13 +12,14 @@ import (
 
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/ids"
+	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
 
 // exportEvents writes every event of the log once, sorted by OccurredAt and id, as canonical JSON. It reads archive and log, not
 // ClickHouse, and sorts on disk, so its memory does not grow with the history. Of several copies the first of the log counts.
-func (i *installation) exportEvents(ctx context.Context, workspace string, w io.Writer, clocks bool) (err error) {
+func (i *installation) exportEvents(ctx context.Context, workspace string, w io.Writer, o manage.ExportOptions) (err error) {
 	dir, err := os.MkdirTemp(i.folder.path("state"), "export-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the export: %w", err)
@@ -34,7 +35,7 @@ func (i *installation) exportEvents(ctx context.Context, workspace string, w io.
 		return err
 	}
 	for partition, end := range ends {
-		if err := i.sortEvents(ctx, sorted, workspace, int32(partition), end, clocks); err != nil {
+		if err := i.sortEvents(ctx, sorted, workspace, int32(partition), end, o.Clocks); err != nil {
 			return err
 		}
 	}

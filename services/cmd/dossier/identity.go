@@ -77,7 +77,7 @@ func (i *installation) visible(ctx context.Context) error {
 // exports are the projections as canonical NDJSON. Each waits until it has what the log holds at the call.
 func (i *installation) exports() map[string]manage.Export {
 	fromIdentity := func(write func(v *identity.View, w io.Writer, o identity.ExportOptions) (int, error)) manage.Export {
-		return func(ctx context.Context, _ string, w io.Writer, clocks bool) error {
+		return func(ctx context.Context, _ string, w io.Writer, o manage.ExportOptions) error {
 			if err := i.visible(ctx); err != nil {
 				return err
 			}
@@ -85,7 +85,7 @@ func (i *installation) exports() map[string]manage.Export {
 			if err != nil {
 				return err
 			}
-			_, err = write(view, w, identity.ExportOptions{Clocks: clocks})
+			_, err = write(view, w, identity.ExportOptions{Clocks: o.Clocks, At: o.At})
 			if closed := view.Close(); err == nil {
 				err = closed
 			}
@@ -101,7 +101,7 @@ func (i *installation) exports() map[string]manage.Export {
 }
 
 // exportTimeline writes every contact with the profile that holds it.
-func (i *installation) exportTimeline(ctx context.Context, workspace string, w io.Writer, clocks bool) error {
+func (i *installation) exportTimeline(ctx context.Context, workspace string, w io.Writer, o manage.ExportOptions) error {
 	ends, err := i.eventLog.Ends(ctx)
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (i *installation) exportTimeline(ctx context.Context, workspace string, w i
 		return err
 	}
 	_, err = query.Reader{Conn: i.house}.Export(ctx, query.Export{
-		Workspace: workspace, Clocks: clocks, Before: ends, Generation: generation,
+		Workspace: workspace, Clocks: o.Clocks, Before: ends, Generation: generation,
 		Profile: func(persona schema.PersonaID) (schema.ProfileID, error) {
 			owners, err := view.Owners("persona", persona.String(), "")
 			if err != nil || len(owners.Profiles) == 0 {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/google/uuid"
 )
 
 // identifierArgument is KIND:VALUE on the command line.
@@ -275,7 +277,7 @@ func (a *assertion) decide(ctx context.Context, mutation string, variables map[s
 		return err
 	}
 	if a.IdempotencyKey == "" {
-		a.IdempotencyKey = newIdempotencyKey()
+		a.IdempotencyKey = uuid.NewString()
 	}
 	variables["reason"], variables["key"] = a.Reason, a.IdempotencyKey
 	var answer map[string]struct{ Event string }
