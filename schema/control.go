@@ -17,6 +17,7 @@ const (
 	ControlTokenRevoked         ControlKind = "token.revoked"
 	ControlConfigurationChanged ControlKind = "configuration.changed"
 	ControlProfileErased        ControlKind = "profile.erased"
+	ControlInstallationStarted  ControlKind = "installation.started"
 	ControlGenerationStarted    ControlKind = "log.generation.started" // of the installation, no workspace's
 	ControlRingCopied           ControlKind = "ring.copied"            // of the installation, no workspace's
 )
@@ -36,6 +37,7 @@ type Control struct {
 	Token         *ControlAccess        `json:"token,omitempty"`
 	Configuration *ControlConfiguration `json:"configuration,omitempty"`
 	Erasure       *ControlErasure       `json:"erasure,omitempty"`
+	Installation  *ControlInstallation  `json:"installation,omitempty"`
 	Generation    *ControlGeneration    `json:"generation,omitempty"`
 	RingCopy      *ControlRingCopy      `json:"ringCopy,omitempty"`
 }
@@ -59,6 +61,12 @@ type ControlConfiguration struct {
 	Document json.RawMessage `json:"document"`
 	Hash     string          `json:"hash"`
 	Base     string          `json:"base"`
+}
+
+// ControlInstallation says whose the log is: the first one in the topic counts. So an installation finds out at its start that it was
+// given the topics of another one, whose events it could not open.
+type ControlInstallation struct {
+	Ring string `json:"ring"` // seal.Ring.Fingerprint, hex
 }
 
 // ControlErasure closes epochs of personas. Events of those epochs, and events that occurred at or before the cut-off, are void.

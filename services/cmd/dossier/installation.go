@@ -189,6 +189,9 @@ func (i *installation) startControl(ctx context.Context) (err error) {
 		return err
 	}
 	i.group.Go(func() error { return i.control.Run(i.run) })
+	if err := belongs(ctx, i.control, i.ring, i.connections.TopicPrefix); err != nil {
+		return err
+	}
 
 	url := reachable(i.listener.Addr())
 	known := false

@@ -14,7 +14,8 @@ import (
 
 // State is the control topic folded up to a point. A State is immutable once published: Fold returns a new one.
 type State struct {
-	Next       int64 // offset after the last folded record
+	Next       int64  // offset after the last folded record
+	ring       string // fingerprint of the key ring of the installation that the log belongs to
 	workspaces map[string]*workspace
 	keys       map[string]access.WriteKey // by hash of the secret
 	tokens     map[string]access.Token    // by hash of the secret
@@ -59,7 +60,7 @@ func newState() *State {
 
 func (s *State) clone() *State {
 	c := newState()
-	c.Next = s.Next
+	c.Next, c.ring = s.Next, s.ring
 	for name, w := range s.workspaces {
 		copied := *w
 		copied.configurations = slices.Clone(w.configurations)
@@ -102,6 +103,14 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 		if why != "" {
 			s.refused[c.ID] = why
 		}
+		return
+	}
+	if c.Kind == schema.ControlInstallationStarted {
+		if s.ring != "" && s.ring != c.Installation.Ring {
+			s.refused[c.ID] = "the log belongs to another installation"
+			return
+		}
+		s.ring = c.Installation.Ring
 		return
 	}
 	w := s.workspaces[c.Workspace]
@@ -186,6 +195,9 @@ func (s *State) Token(secret string) (access.Token, bool) {
 	t, ok := s.tokens[hash]
 	return t, ok && subtle.ConstantTimeCompare([]byte(hash), []byte(s.hashOf[t.ID])) == 1
 }
+
+// Ring is the fingerprint of the key ring of the installation that the log belongs to; "" before its first start.
+func (s *State) Ring() string { return s.ring }
 
 // Workspaces lists the names, sorted.
 func (s *State) Workspaces() []string {
