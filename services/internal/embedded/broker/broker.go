@@ -35,6 +35,8 @@ type Config struct {
 // Broker is a running broker.
 type Broker struct {
 	cluster   *kfake.Cluster
+	cfg       Config
+	identity  *identity
 	addr      string
 	id        string
 	lock      *os.File
@@ -57,8 +59,8 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	b := &Broker{journal: &journal{log: cfg.Logger}}
 	identity := &identity{Version: identityVersion, Cluster: newClusterID(), Topics: map[string]topicIdentity{}}
+	b := &Broker{journal: &journal{log: cfg.Logger}, cfg: cfg, identity: identity}
 	var folder string
 	if cfg.Dir != "" {
 		if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
@@ -169,6 +171,18 @@ func (b *Broker) ensure(known *identity, t schema.Topic, cfg Config) error {
 	}
 	known.Topics[t.Name] = topicIdentity{ID: id, Partitions: partitions}
 	return nil
+}
+
+// Ensure creates a topic, or checks the one that is there, as Start does with those of its Config: for topics that are known only
+// from what the log holds. It is not safe for concurrent use.
+func (b *Broker) Ensure(t schema.Topic) error {
+	if err := b.ensure(b.identity, t, b.cfg); err != nil {
+		return err
+	}
+	if b.cfg.Dir == "" {
+		return nil
+	}
+	return b.identity.save(b.cfg.Dir)
 }
 
 // SegmentBytes is the size of a log segment file of a topic. Records are dropped by whole segments, so the smallest log that
