@@ -39,6 +39,7 @@ command -v java >/dev/null 2>&1 || system_packages java openjdk-17-jre-headless
 command -v mvn >/dev/null 2>&1 || system_packages mvn maven
 command -v openssl >/dev/null 2>&1 || system_packages openssl openssl
 "$root/deploy/testing/kafka/kafka.sh" fetch >/dev/null
+"$root/deploy/testing/s3/gateway.sh" >/dev/null
 "$root/deploy/testing/tools.sh" >/dev/null
 
 find "$root/services" -name node_modules -prune -o -path '*/testdata/*' -name package.json -print | sort | while read -r manifest; do
