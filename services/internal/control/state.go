@@ -168,6 +168,8 @@ func valid(c *schema.Control) bool {
 		return c.Configuration != nil
 	case schema.ControlProfileErased:
 		return c.Erasure != nil
+	case schema.ControlInstallationStarted:
+		return c.Installation != nil && c.Installation.Ring != ""
 	case schema.ControlGenerationStarted:
 		return c.Generation != nil
 	case schema.ControlRingCopied:
