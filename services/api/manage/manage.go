@@ -386,6 +386,9 @@ func (s *server) createToken(w http.ResponseWriter, r *http.Request, t access.To
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
+	if in.Name == "" || in.Actor == "" {
+		return &refusal{400, "actor_missing", "a token has a name and an actor, who is held responsible for what it does", "say name: crm and actor: crm@example.com"}
+	}
 	if len(in.Scopes) == 0 {
 		return &refusal{400, "scopes_missing", "a token needs at least one scope", "choose of " + strings.Join(access.Scopes(), ", ")}
 	}
