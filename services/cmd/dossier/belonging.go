@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/google/uuid"
 
@@ -31,6 +33,43 @@ func belongs(ctx context.Context, c *control.Control, ring *seal.Ring, prefix st
 	}
 	if c.State().Ring() != own {
 		return fmt.Errorf("the topic %s belongs to another installation, with another key ring: give this one topics of its own by --topic-prefix, or start it with that installation's data folder or a backup of its keys", prefix+schema.TopicControl)
+	}
+	return nil
+}
+
+// logIdentity is log.json of the data folder: which log the states and the archive in it were built from.
+type logIdentity struct {
+	Cluster     string `json:"cluster"`
+	TopicPrefix string `json:"topicPrefix"`
+}
+
+// sameLog makes sure that the data folder goes with the log that was opened, and notes which one it is at the first start. It must be
+// called before topics are made: with a wrong address a whole new log would begin.
+func (f *folder) sameLog(opened logIdentity) error {
+	path := f.path("log.json")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		if b, err = json.Marshal(opened); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path+".new", append(b, '\n'), 0o600); err != nil {
+			return fmt.Errorf("write log.json: %w", err)
+		}
+		return os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return fmt.Errorf("read log.json: %w", err)
+	}
+	var known logIdentity
+	if err := json.Unmarshal(b, &known); err != nil {
+		return fmt.Errorf("%s is not the JSON that dossier wrote: put it back, or remove it if the log is the right one: %w", path, err)
+	}
+	hint := "give the addresses of that log, or another --data; if all its topics were moved, remove " + path
+	switch {
+	case known.Cluster != opened.Cluster:
+		return fmt.Errorf("the data folder %s was built from the log of cluster %s, and this is cluster %s: %s", f.dir, known.Cluster, opened.Cluster, hint)
+	case known.TopicPrefix != opened.TopicPrefix:
+		return fmt.Errorf("the data folder %s was built from topics whose prefix is %q, and now it is %q: %s", f.dir, known.TopicPrefix, opened.TopicPrefix, hint)
 	}
 	return nil
 }

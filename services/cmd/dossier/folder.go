@@ -14,6 +14,7 @@ import (
 //
 //	credentials.json   how the other commands reach it (0600)
 //	keys/              master key and key ring: irreplaceable, not in any backup of the rest
+//	log.json           which log the rest was built from
 //	log/               the embedded log
 //	archive/           closed ranges of the log: with the log and the ring, all that is irreplaceable
 //	clickhouse/        the embedded engine; rebuilt from the log

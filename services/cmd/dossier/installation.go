@@ -167,6 +167,13 @@ func (i *installation) startLog(ctx context.Context) (err error) {
 	if i.client, err = kafka.Open(ctx, config); err != nil {
 		return err
 	}
+	cluster, err := i.client.ClusterID(ctx)
+	if err != nil {
+		return err
+	}
+	if err := i.folder.sameLog(logIdentity{cluster, i.connections.TopicPrefix}); err != nil {
+		return err
+	}
 	if err := i.client.EnsureTopics(ctx, schema.Topics(), i.partitions, replication); err != nil {
 		return err
 	}
