@@ -4,8 +4,7 @@ package channeltest
 import (
 	"encoding/hex"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -33,29 +32,29 @@ func Sender(trust schema.Trust, limits channel.Limits) *channel.Sender {
 	}
 }
 
-// Golden runs every testdata/*.txt: lines of JSON, each followed by what it becomes. A line that begins with # is a comment, with
-// "context " the batch's context of the lines below it. update rewrites the files.
-func Golden(t *testing.T, update bool, run func(item, context canonical.Node, m *channel.Mapped) *schema.Refusal) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
+// Golden runs every *.txt of files: lines of JSON, each followed by what it becomes. A line that begins with # is a comment, with
+// "context " the batch's context of the lines below it. A rewrite that is not nil is given each file as it should be, instead of the comparison.
+func Golden(t *testing.T, files fs.FS, rewrite func(file, text string) error, run func(item, context canonical.Node, m *channel.Mapped) *schema.Refusal) {
+	names, err := fs.Glob(files, "*.txt")
+	if err != nil || len(names) == 0 {
 		t.Fatal("there are no golden files", err)
 	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file)
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			text, err := fs.ReadFile(files, name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := results(t, string(text), run)
-			if update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			want, got := string(text), results(t, string(text), run)
+			if rewrite != nil {
+				if err := rewrite(name, got); err != nil {
 					t.Fatal(err)
 				}
 				return
 			}
-			want := string(text)
+			wantLines := strings.Split(want, "\n")
 			for i, line := range strings.Split(got, "\n") {
-				if wantLines := strings.Split(want, "\n"); i >= len(wantLines) || wantLines[i] != line {
+				if i >= len(wantLines) || wantLines[i] != line {
 					t.Fatalf("line %d is now\n%s", i+1, line)
 				}
 			}

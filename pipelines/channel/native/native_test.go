@@ -2,6 +2,8 @@ package native
 
 import (
 	"flag"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,11 +15,21 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
+// rewriting gives what rewrites a golden file, nil unless that was asked for.
+func rewriting() func(file, text string) error {
+	if !*update {
+		return nil
+	}
+	return func(file, text string) error {
+		return os.WriteFile(filepath.Join("testdata", file), []byte(text), 0o644)
+	}
+}
+
 func TestGolden(t *testing.T) {
 	server := channeltest.Sender(schema.TrustServer, channel.NativeLimits())
 	token := channeltest.Sender(schema.TrustServer, channel.NativeLimits())
 	token.Token, token.May = true, func(scope string) bool { return scope == scopeDecide }
-	channeltest.Golden(t, *update, func(item, _ canonical.Node, m *channel.Mapped) *schema.Refusal {
+	channeltest.Golden(t, os.DirFS("testdata"), rewriting(), func(item, _ canonical.Node, m *channel.Mapped) *schema.Refusal {
 		s := server
 		if kind, _ := item.Get("type").Str(); strings.HasPrefix(kind, "identity.") && kind != "identity.aliased" {
 			s = token

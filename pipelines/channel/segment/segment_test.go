@@ -2,6 +2,8 @@ package segment
 
 import (
 	"flag"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
@@ -12,9 +14,19 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
+// rewriting gives what rewrites a golden file, nil unless that was asked for.
+func rewriting() func(file, text string) error {
+	if !*update {
+		return nil
+	}
+	return func(file, text string) error {
+		return os.WriteFile(filepath.Join("testdata", file), []byte(text), 0o644)
+	}
+}
+
 func TestGolden(t *testing.T) {
 	s := channeltest.Sender(schema.TrustServer, channel.SegmentLimits())
-	channeltest.Golden(t, *update, func(item, context canonical.Node, m *channel.Mapped) *schema.Refusal {
+	channeltest.Golden(t, os.DirFS("testdata"), rewriting(), func(item, context canonical.Node, m *channel.Mapped) *schema.Refusal {
 		return Map(item, context, "", s, m)
 	})
 }
