@@ -20,6 +20,7 @@ const (
 	ControlInstallationStarted  ControlKind = "installation.started"
 	ControlGenerationStarted    ControlKind = "log.generation.started" // of the installation, no workspace's
 	ControlRingCopied           ControlKind = "ring.copied"            // of the installation, no workspace's
+	ControlRingChanged          ControlKind = "ring.changed"
 )
 
 // Control is one record of the control topic: a decision about the installation, with who took it and why. It holds no personal
@@ -40,6 +41,7 @@ type Control struct {
 	Installation  *ControlInstallation  `json:"installation,omitempty"`
 	Generation    *ControlGeneration    `json:"generation,omitempty"`
 	RingCopy      *ControlRingCopy      `json:"ringCopy,omitempty"`
+	Ring          *ControlRing          `json:"ring,omitempty"`
 }
 
 // ControlAccess is a write key or a token. A revocation carries the id alone.
@@ -73,6 +75,11 @@ type ControlInstallation struct {
 type ControlErasure struct {
 	Personas []ErasedPersona `json:"personas"`
 	CutOff   Instant         `json:"cutOff"` // microseconds since 1970
+}
+
+// ControlRing says under which version of a workspace's key ring the log is written from here on. A process that holds an older one does not start.
+type ControlRing struct {
+	Version uint64 `json:"version"`
 }
 
 // ErasedPersona names the epoch that an erasure closes.

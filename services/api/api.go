@@ -80,10 +80,17 @@ func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/graphql", a.graphql)
 	mux.HandleFunc("GET /{$}", explorer)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}))
+	mux.Handle("/", Operations(a.Registry, a.Ready))
+	return mux
+}
+
+// Operations answers /healthz, /readyz and /metrics, and 404 elsewhere: what every process answers, whatever its roles.
+func Operations(registry *prometheus.Registry, ready func() (bool, string)) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { line(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if ok, reason := a.Ready(); !ok {
+		if ok, reason := ready(); !ok {
 			w.Header().Set("Retry-After", "1")
 			line(w, http.StatusServiceUnavailable, "not ready: "+reason)
 			return

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/pipelines/configuration"
+	"github.com/dossier-cdp/dossier/services/identity"
 	"github.com/dossier-cdp/dossier/services/internal/control"
 )
 
@@ -30,4 +32,40 @@ func (c *configurations) refresh() error {
 	return nil
 }
 
+// run takes over changes as they come and tells of each, until ctx ends.
+func (c *configurations) run(ctx context.Context, changedTo func(identity.Settings) error) error {
+	told := c.settings().Hash
+	for {
+		changed := c.control.Changed()
+		if err := c.refresh(); err != nil {
+			return err
+		}
+		if settings := c.settings(); settings.Hash != told {
+			if err := changedTo(settings); err != nil {
+				return ended(ctx, err)
+			}
+			told = settings.Hash
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
 func (c *configurations) source(name string) *channel.Source { return c.current.Load().Source(name) }
+
+// settings are what the configuration in force says of identity.
+func (c *configurations) settings() identity.Settings {
+	inForce := c.current.Load()
+	countries := map[string]bool{}
+	var list []string
+	for _, name := range inForce.SourceNames() {
+		if country := inForce.Sources[name].Country; country != "" && !countries[country] {
+			countries[country] = true
+			list = append(list, country)
+		}
+	}
+	return identity.Settings{Hash: inForce.Hash, Rules: inForce.Identity, Survivorship: *inForce.Survivorship, Countries: list}
+}

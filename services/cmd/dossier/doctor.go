@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
 	"time"
 
-	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/archive"
 )
@@ -36,25 +36,24 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 	if i.engine != nil && i.engine.Restarts() > 3 {
 		check("engine", "", fmt.Errorf("the engine was restarted %d times", i.engine.Restarts()), "look for its last words in the log of 'dossier up'; memory may be short")
 	}
-	ready, reason, _ := i.identity.Ready()
-	if err = nil; !ready {
-		err = fmt.Errorf("%s", reason)
+	who, err := i.identityPeer.Status(ctx)
+	if err == nil && !who.Ready {
+		err = errors.New(who.Reason)
 	}
-	positions := i.identity.Positions()
 	lag := behind(ends, func(p int) int64 {
-		if p < len(positions) {
-			return positions[p].Offset
+		if p < len(who.Positions) {
+			return who.Positions[p].Offset
 		}
 		return 0
 	})
 	check("identity", fmt.Sprintf("%d events behind", lag), err, "wait until it has read the log")
-	visible, opened := i.timeline.Visible()
-	if err = nil; !opened {
-		err = fmt.Errorf("the index is being rebuilt")
+	written, err := i.timelinePeer.Status(ctx)
+	if err == nil && !written.Ready {
+		err = errors.New(written.Reason)
 	}
 	check("timeline", fmt.Sprintf("%d events behind", behind(ends, func(p int) int64 {
-		if p < len(visible) {
-			return visible[p]
+		if p < len(written.Visible) {
+			return written.Visible[p]
 		}
 		return 0
 	})), err, "wait until it is rebuilt")
@@ -66,11 +65,13 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 		err = fmt.Errorf("the clock says %s", now.UTC().Format(time.RFC3339))
 	}
 	check("clock", now.UTC().Format(time.RFC3339), err, "set the system's clock")
-	info, err := os.Stat(i.folder.path("keys", "ring"))
-	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		err = fmt.Errorf("others may read the key ring (mode %04o)", info.Mode().Perm())
+	if err = nil; i.keeper != nil {
+		info, missing := os.Stat(i.folder.path("keys", "ring"))
+		if err = missing; err == nil && info.Mode().Perm()&0o077 != 0 {
+			err = fmt.Errorf("others may read the key ring (mode %04o)", info.Mode().Perm())
+		}
 	}
-	check("keys", fmt.Sprintf("ring version %d", i.keeper.Version(mainWorkspace)), err, "chmod 600 on the files in keys/")
+	check("keys", fmt.Sprintf("ring version %d", i.ring.Version()), err, "chmod 600 on the files in keys/")
 	out = append(out, i.disk())
 	return out
 }
@@ -114,20 +115,10 @@ func size(n int64) string {
 	}
 }
 
-// figures are what the installation measures of itself.
-type figures struct{ i *installation }
-
-// Freshness is the time from accepted to visible, over the last minutes.
-func (f figures) Freshness() graphql.Freshness {
-	r := f.i.timeline.Freshness()
-	return graphql.Freshness{N: int64(r.N), P50: r.P50, P90: r.P90, P99: r.P99}
-}
-
-// MapBehind is how many commits of identity the persona map in ClickHouse has yet to see.
-func (f figures) MapBehind() int64 {
-	version, err := f.i.identity.Version()
-	if err != nil {
-		return 0
+// behind is how many records of the log a role has yet to see.
+func behind(ends []int64, next func(partition int) int64) (n int64) {
+	for p, end := range ends {
+		n += max(0, end-next(p))
 	}
-	return max(0, int64(version)-int64(f.i.people.Version()))
+	return n
 }

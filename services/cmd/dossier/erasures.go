@@ -9,21 +9,23 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/identity"
 	"github.com/dossier-cdp/dossier/services/internal/control"
-	"github.com/dossier-cdp/dossier/services/keeper"
-	"github.com/dossier-cdp/dossier/services/timeline"
 )
 
-// erasures follows the erasures of the control topic and has each honoured: the collector seals in the next epoch, the keeper gives
-// up the key, identity and timeline delete what they hold.
+// erasures are those of the control topic as this process knows them. An erasure goes its way through all processes:
+//
+//  1. It is appended to the control topic.
+//  2. Every collector notices it: from then on it seals in the next epoch, and refuses what occurred until the cut-off.
+//  3. The keeper, once every collector has, gives up the keys and makes that durable (keeper.go).
+//  4. Every other role sees the keys closed in its ring, forgets what it has opened, deletes what it holds, and counts it as done.
 type erasures struct {
 	control   *control.Control
-	keeper    *keeper.Keeper
 	workspace string
 	closed    atomic.Pointer[map[schema.PersonaID]closing]
-	done      atomic.Int64 // how many of the control topic's erasures every role has honoured
+	noticed   atomic.Int64 // how many of the control topic's erasures closed has
 }
 
 // closing is the highest epoch that any erasure of a persona closes, and the latest cut-off.
@@ -32,71 +34,91 @@ type closing struct {
 	cutOff schema.Instant
 }
 
-func newErasures(c *control.Control, k *keeper.Keeper, workspace string) *erasures {
-	e := &erasures{control: c, keeper: k, workspace: workspace}
-	e.closed.Store(&map[schema.PersonaID]closing{})
+func newErasures(c *control.Control, workspace string) *erasures {
+	e := &erasures{control: c, workspace: workspace}
+	e.notice()
 	return e
 }
 
-// apply makes collector and keeper honour every erasure that the control topic has. It is repeated at every start, which changes
-// nothing that was done.
-func (e *erasures) apply() error {
+// notice takes over the erasures that the control topic has now.
+func (e *erasures) notice() {
 	all := e.control.State().Erasures(e.workspace)
+	if e.closed.Load() != nil && int64(len(all)) == e.noticed.Load() {
+		return
+	}
 	closed := make(map[schema.PersonaID]closing, len(all))
-	epochs := make([]schema.PersonaEpoch, len(all))
-	for n, erasure := range all {
+	for _, erasure := range all {
 		c, known := closed[erasure.Persona]
 		if !known {
 			c.cutOff = collector.NoCutOff
 		}
 		closed[erasure.Persona] = closing{max(c.epoch, erasure.Epoch), max(c.cutOff, erasure.CutOff)}
-		epochs[n] = erasure.PersonaEpoch
 	}
 	e.closed.Store(&closed)
-	if len(epochs) == 0 {
-		return nil
-	}
-	if err := e.keeper.Punch(e.workspace, epochs); err != nil {
-		return fmt.Errorf("give up the keys of erased people: %w", err)
-	}
-	return nil
+	e.noticed.Store(int64(len(all)))
 }
 
-// run honours erasures and changes of the configuration as they come, until ctx ends.
-func (e *erasures) run(ctx context.Context, i *installation) error {
-	configured := i.configuration.settings().Hash
+// run notices erasures as they come, until ctx ends.
+func (e *erasures) run(ctx context.Context) error {
 	for {
 		changed := e.control.Changed()
-		all := e.control.State().Erasures(e.workspace)
-		if done := int(e.done.Load()); len(all) > done {
-			if err := e.apply(); err != nil {
-				return err
-			}
-			i.feed.Forget()
-			for _, erasure := range all[done:] {
-				err := persist(ctx, i.logger, 50*time.Millisecond, func() error {
-					return i.identity.Erase(ctx, identity.Erasure{Of: erasure.PersonaEpoch, CutOff: erasure.CutOff})
-				})
-				if err != nil {
-					return ended(ctx, fmt.Errorf("erase from identity: %w", err))
-				}
-				err = persist(ctx, i.logger, 50*time.Millisecond, func() error {
-					return i.timeline.Erase(ctx, e.workspace, timeline.Erasure{PersonaEpoch: erasure.PersonaEpoch, CutOff: erasure.CutOff})
-				})
-				if err != nil {
-					return ended(ctx, fmt.Errorf("erase from the timeline: %w", err))
-				}
-				e.done.Add(1)
-			}
+		e.notice()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
 		}
-		if err := i.configuration.refresh(); err != nil {
-			return err
-		}
-		if settings := i.configuration.settings(); settings.Hash != configured {
-			if err := i.identity.Reconfigure(ctx, settings); err != nil {
-				return ended(ctx, err)
+	}
+}
+
+// known is how many erasures the control topic has.
+func (e *erasures) known() int { return len(e.control.State().Erasures(e.workspace)) }
+
+// epoch is the epoch that new events of a persona are sealed in, and the cut-off below which they are refused.
+func (e *erasures) epoch(persona schema.PersonaID) (uint32, schema.Instant) {
+	c, erased := (*e.closed.Load())[persona]
+	if !erased {
+		return 0, collector.NoCutOff
+	}
+	return c.epoch + 1, c.cutOff
+}
+
+// void says whether an event that is in the log is no event any more.
+func (e *erasures) void(c *schema.Clear) bool {
+	closing, erased := (*e.closed.Load())[c.Persona]
+	return erased && (c.Key.Epoch <= closing.epoch || c.OccurredAt <= closing.cutOff)
+}
+
+// eraser has one role delete what it holds of the erased, one erasure after the other. It repeats them all at every start, which
+// changes nothing that was done.
+type eraser struct {
+	erasures *erasures
+	ring     *seal.Ring
+	forget   func() // drops what was opened before the keys went
+	erase    func(ctx context.Context, e control.Erasure) error
+	logger   *slog.Logger
+	done     atomic.Int64 // how many of the control topic's erasures are honoured
+}
+
+// run erases as erasures come, until ctx ends.
+func (r *eraser) run(ctx context.Context) error {
+	r.done.Store(0)
+	for {
+		changed := r.erasures.control.Changed()
+		all := r.erasures.control.State().Erasures(r.erasures.workspace)
+		if done := int(r.done.Load()); len(all) > done {
+			for _, e := range all[done:] {
+				if err := r.closed(ctx, e.PersonaEpoch); err != nil {
+					return ended(ctx, err)
+				}
 			}
-			configured = settings.Hash
+			r.forget()
+			for _, e := range all[done:] {
+				if err := persist(ctx, r.logger, 50*time.Millisecond, func() error { return r.erase(ctx, e) }); err != nil {
+					return ended(ctx, err)
+				}
+				r.done.Add(1)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -106,22 +128,31 @@ func (e *erasures) run(ctx context.Context, i *installation) error {
 	}
 }
 
-// honoured says whether every role has honoured the erasures that the control topic has now.
-func (e *erasures) honoured() bool { return e.pending() == 0 }
-
-// pending is how many of them not every role has honoured yet.
-func (e *erasures) pending() int64 {
-	return max(0, int64(len(e.control.State().Erasures(e.workspace)))-e.done.Load())
+// closed waits until the keys of an epoch are gone from the ring.
+func (r *eraser) closed(ctx context.Context, of schema.PersonaEpoch) error {
+	r.erasures.notice() // before anything of it can be read again
+	return until(ctx, 5*time.Millisecond, func() bool { return r.ring.Closed(of.Persona, of.Epoch) })
 }
 
-// wait returns when they are honoured.
-func (e *erasures) wait(ctx context.Context) error {
-	tick := time.NewTicker(5 * time.Millisecond)
+// pending is how many of the control topic's erasures the role has not honoured yet.
+func (r *eraser) pending() int64 { return max(0, int64(r.erasures.known())-r.done.Load()) }
+
+// wait returns when the role has honoured so many of them.
+func (r *eraser) wait(ctx context.Context, erasures int) error {
+	if err := until(ctx, 5*time.Millisecond, func() bool { return r.done.Load() >= int64(erasures) }); err != nil {
+		return fmt.Errorf("wait until the erased are gone: %w", err)
+	}
+	return nil
+}
+
+// until asks again and again until the answer is yes.
+func until(ctx context.Context, every time.Duration, yes func() bool) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for !e.honoured() {
+	for !yes() {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait until the erased are gone: %w", ctx.Err())
+			return ctx.Err()
 		case <-tick.C:
 		}
 	}
@@ -151,19 +182,4 @@ func ended(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// epoch is the epoch that new events of a persona are sealed in, and the cut-off below which they are refused.
-func (e *erasures) epoch(persona schema.PersonaID) (uint32, schema.Instant) {
-	c, erased := (*e.closed.Load())[persona]
-	if !erased {
-		return 0, collector.NoCutOff
-	}
-	return c.epoch + 1, c.cutOff
-}
-
-// void says whether an event that is in the log is no event any more.
-func (e *erasures) void(c *schema.Clear) bool {
-	closing, erased := (*e.closed.Load())[c.Persona]
-	return erased && (c.Key.Epoch <= closing.epoch || c.OccurredAt <= closing.cutOff)
 }

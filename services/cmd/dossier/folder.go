@@ -52,20 +52,20 @@ func (f *folder) path(parts ...string) string {
 
 func (f *folder) close() error { return f.lock.Close() }
 
-// readCredentials gives the stored credentials; false if there are none.
-func (f *folder) readCredentials() (credentials, bool, error) {
+// readCredentials gives the stored credentials, empty if there are none.
+func (f *folder) readCredentials() (credentials, error) {
 	var c credentials
 	b, err := os.ReadFile(f.path("credentials.json"))
 	if errors.Is(err, os.ErrNotExist) {
-		return c, false, nil
+		return c, nil
 	}
 	if err != nil {
-		return c, false, fmt.Errorf("read credentials.json: %w", err)
+		return c, fmt.Errorf("read credentials.json: %w", err)
 	}
 	if err := json.Unmarshal(b, &c); err != nil {
-		return c, false, fmt.Errorf("%s is not the JSON that 'dossier up' wrote: put it back, or move it away and create keys anew: %w", f.path("credentials.json"), err)
+		return c, fmt.Errorf("%s is not the JSON that 'dossier up' wrote: put it back, or move it away and create keys anew: %w", f.path("credentials.json"), err)
 	}
-	return c, true, nil
+	return c, nil
 }
 
 // writeCredentials replaces the file whole, durably.

@@ -2,31 +2,20 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
-	"github.com/dossier-cdp/dossier/services/api/manage"
+	"github.com/dossier-cdp/dossier/services/api/backend"
 	"github.com/dossier-cdp/dossier/services/identity"
+	"github.com/dossier-cdp/dossier/services/internal/control"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 	"github.com/dossier-cdp/dossier/services/timeline/personamap"
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
 
-// settings are what the configuration in force says of identity.
-func (c *configurations) settings() identity.Settings {
-	inForce := c.current.Load()
-	countries := map[string]bool{}
-	var list []string
-	for _, name := range inForce.SourceNames() {
-		if country := inForce.Sources[name].Country; country != "" && !countries[country] {
-			countries[country] = true
-			list = append(list, country)
-		}
-	}
-	return identity.Settings{Hash: inForce.Hash, Rules: inForce.Identity, Survivorship: *inForce.Survivorship, Countries: list}
-}
-
+// startIdentity folds the log into who is who.
 func (i *installation) startIdentity(ctx context.Context) (err error) {
 	if i.people, err = personamap.Open(ctx, i.house, mainWorkspace, func(p schema.PersonaEpoch) bool { return i.ring.Closed(p.Persona, p.Epoch) }); err != nil {
 		return err
@@ -49,72 +38,77 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 	}
 	i.onStop(func(context.Context) error { return i.identity.Close() })
 	i.group.Go(func() error { return i.identity.Run(i.run) })
+
+	i.identityErased = &eraser{
+		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
+		erase: func(ctx context.Context, e control.Erasure) error {
+			return i.identity.Erase(ctx, identity.Erasure{Of: e.PersonaEpoch, CutOff: e.CutOff})
+		},
+	}
+	i.group.Go(func() error { return i.identityErased.run(i.run) })
+	i.group.Go(func() error {
+		return i.configuration.run(i.run, func(s identity.Settings) error { return i.identity.Reconfigure(i.run, s) })
+	})
 	return nil
 }
 
-// visible returns when everything that the log holds now is in identity and in the timeline, and nothing is left there of those whom
-// the control topic has as erased: a start repeats erasures while it serves already.
-func (i *installation) visible(ctx context.Context) error {
-	ends, err := i.eventLog.Ends(ctx)
+// ownIdentity is the identity role of this process.
+type ownIdentity struct {
+	*backend.Profiles
+	i *installation
+}
+
+func (o ownIdentity) WaitFor(ctx context.Context, r reached) error {
+	var last []schema.Position
+	for p, end := range r.Ends {
+		if end > 0 {
+			last = append(last, schema.Position{Generation: r.Generation, Partition: int32(p), Offset: end - 1})
+		}
+	}
+	if err := o.i.identity.WaitFor(ctx, last...); err != nil {
+		return waiting("identity", err)
+	}
+	return o.i.identityErased.wait(ctx, r.Erasures)
+}
+
+func (o ownIdentity) Status(context.Context) (s identityStatus, err error) {
+	s.Ready, s.Reason, _ = o.i.identity.Ready()
+	s.Positions, s.Pending = o.i.identity.Positions(), o.i.identityErased.pending()
+	if version, err := o.i.identity.Version(); err == nil { // else it is still reading the log
+		s.MapBehind = max(0, int64(version)-int64(o.i.people.Version()))
+	}
+	return s, nil
+}
+
+// Export writes a projection from one commit.
+func (o ownIdentity) Export(ctx context.Context, e identityExport, w io.Writer) (err error) {
+	view, err := o.i.identity.View()
 	if err != nil {
 		return err
 	}
-	var last []schema.Position
-	for p, end := range ends {
-		if end > 0 {
-			last = append(last, schema.Position{Generation: generation, Partition: int32(p), Offset: end - 1})
+	defer func() {
+		if closed := view.Close(); err == nil {
+			err = closed
 		}
+	}()
+	options := identity.ExportOptions{Clocks: e.Options.Clocks, At: e.Options.At}
+	switch e.Name {
+	case "personas":
+		_, err = view.ExportPersonas(w, options)
+	case "profiles":
+		_, err = view.ExportProfiles(w, options)
+	case "timeline":
+		err = o.i.exportTimeline(ctx, view, e, w)
+	default:
+		err = fmt.Errorf("identity writes no export %q", e.Name)
 	}
-	if err := i.identity.WaitFor(ctx, last...); err != nil {
-		return err
-	}
-	if err := i.timeline.WaitFor(ctx, ends); err != nil {
-		return err
-	}
-	return i.erasures.wait(ctx)
-}
-
-// exports are the projections as canonical NDJSON. Each waits until it has what the log holds at the call.
-func (i *installation) exports() map[string]manage.Export {
-	fromIdentity := func(write func(v *identity.View, w io.Writer, o identity.ExportOptions) (int, error)) manage.Export {
-		return func(ctx context.Context, _ string, w io.Writer, o manage.ExportOptions) error {
-			if err := i.visible(ctx); err != nil {
-				return err
-			}
-			view, err := i.identity.View()
-			if err != nil {
-				return err
-			}
-			_, err = write(view, w, identity.ExportOptions{Clocks: o.Clocks, At: o.At})
-			if closed := view.Close(); err == nil {
-				err = closed
-			}
-			return err
-		}
-	}
-	return map[string]manage.Export{
-		"events":   i.exportEvents,
-		"personas": fromIdentity((*identity.View).ExportPersonas),
-		"profiles": fromIdentity((*identity.View).ExportProfiles),
-		"timeline": i.exportTimeline,
-	}
+	return err
 }
 
 // exportTimeline writes every contact with the profile that holds it.
-func (i *installation) exportTimeline(ctx context.Context, workspace string, w io.Writer, o manage.ExportOptions) error {
-	ends, err := i.eventLog.Ends(ctx)
-	if err != nil {
-		return err
-	}
-	if err := i.visible(ctx); err != nil {
-		return err
-	}
-	view, err := i.identity.View()
-	if err != nil {
-		return err
-	}
-	_, err = query.Reader{Conn: i.house}.Export(ctx, query.Export{
-		Workspace: workspace, Clocks: o.Clocks, Before: ends, Generation: generation,
+func (i *installation) exportTimeline(ctx context.Context, view *identity.View, e identityExport, w io.Writer) error {
+	_, err := query.Reader{Conn: i.house}.Export(ctx, query.Export{
+		Workspace: e.Workspace, Clocks: e.Options.Clocks, Before: e.Before.Ends, Generation: e.Before.Generation,
 		Profile: func(persona schema.PersonaID) (schema.ProfileID, error) {
 			owners, err := view.Owners("persona", persona.String(), "")
 			if err != nil || len(owners.Profiles) == 0 {
@@ -132,16 +126,5 @@ func (i *installation) exportTimeline(ctx context.Context, workspace string, w i
 		}
 		return nil
 	})
-	if closed := view.Close(); err == nil {
-		err = closed
-	}
 	return err
-}
-
-// behind is how many records of the log a role has yet to see.
-func behind(ends []int64, next func(partition int) int64) (n int64) {
-	for p, end := range ends {
-		n += max(0, end-next(p))
-	}
-	return n
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/dossier-cdp/dossier/schema"
 )
 
 // gauges shows what belongs to the process as a whole. What a role registers itself is not here.
@@ -44,9 +46,10 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 	if i.embedded != nil {
 		out <- prometheus.MustNewConstMetric(truncations, prometheus.CounterValue, float64(i.embedded.Truncations()))
 	}
-	gauge(ringVersion, float64(i.keeper.Version(mainWorkspace)), "keeper")
-	for _, role := range i.sealing() {
-		gauge(ringVersion, float64(i.ring.Version()), role)
+	for _, r := range i.roles {
+		if r != archiveRole { // which needs no keys
+			gauge(ringVersion, float64(i.ring.Version()), string(r))
+		}
 	}
 	state := 0.0
 	if ok, _ := i.whyNotReady(); ok {
@@ -57,20 +60,13 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 		gauge(diskFree, float64(free))
 		gauge(diskSize, float64(size))
 	}
-	if i.onlyCollector {
-		return
+	if i.roles.has(identityRole, timelineRole) {
+		gauge(erasing, float64(i.pendingErasures()))
+		g.lag(gauge)
 	}
-	gauge(erasing, float64(i.erasures.pending()))
-	gauge(mapBehind, float64(figures{i}.MapBehind()))
-	g.lag(gauge)
-}
-
-// sealing names the roles of this process that seal or open events.
-func (i *installation) sealing() []string {
-	if i.onlyCollector {
-		return []string{"collector"}
+	if i.roles.has(identityRole) {
+		gauge(mapBehind, float64(figures{i}.MapBehind()))
 	}
-	return []string{"collector", "identity", "timeline", "api"}
 }
 
 // lag is left out while the log does not answer.
@@ -81,8 +77,14 @@ func (g gauges) lag(gauge func(d *prometheus.Desc, v float64, labels ...string))
 	if err != nil {
 		return
 	}
-	folded := g.i.identity.Positions()
-	visible, _ := g.i.timeline.Visible()
+	var folded []schema.Position
+	if g.i.identity != nil {
+		folded = g.i.identity.Positions()
+	}
+	var visible []int64
+	if t := g.i.timeline.Load(); t != nil {
+		visible, _ = t.Visible()
+	}
 	for p, end := range ends {
 		if p < len(folded) {
 			gauge(lag, float64(max(0, end-folded[p].Offset)), "identity", strconv.Itoa(p))
@@ -116,9 +118,36 @@ func buildInfo() prometheus.Collector {
 func (i *installation) registerMetrics() {
 	i.registry.MustRegister(
 		gauges{i}, buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		i.collector.Metrics(), i.events, i.letters, i.feed, i.writtenLetters, i.archiver.Metrics(),
+		i.feed, i.writtenLetters,
 	)
+	if i.collector != nil {
+		i.registry.MustRegister(i.collector.Metrics(), i.events)
+	}
+	if i.letters != nil {
+		i.registry.MustRegister(i.letters)
+	}
+	if i.archiver != nil {
+		i.registry.MustRegister(i.archiver.Metrics())
+	}
 	if i.identity != nil {
 		i.registry.MustRegister(i.identity.Metrics())
+	}
+}
+
+// scopedRegistry registers what goes when a role of this process ends before the process does.
+type scopedRegistry struct {
+	prometheus.Registerer
+	registered []prometheus.Collector
+}
+
+// MustRegister registers collectors until unregister.
+func (s *scopedRegistry) MustRegister(all ...prometheus.Collector) {
+	s.Registerer.MustRegister(all...)
+	s.registered = append(s.registered, all...)
+}
+
+func (s *scopedRegistry) unregister() {
+	for _, c := range s.registered {
+		s.Unregister(c)
 	}
 }

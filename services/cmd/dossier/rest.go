@@ -34,9 +34,12 @@ func (i *installation) rest(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		accepted := i.events.Stats().Records
-		if accepted != before {
-			before, quiet = accepted, 0
+		moved := i.feed.Stats().Opened
+		if i.events != nil {
+			moved += i.events.Stats().Records
+		}
+		if moved != before {
+			before, quiet = moved, 0
 			continue
 		}
 		// Once when the load has ended, and once more when what it left to compact and to merge is done.

@@ -75,7 +75,10 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 
 	installation := &installation{
 		folder: folder, listener: listener, connections: c.connections, partitions: c.Partitions, logger: logger,
-		onlyCollector: c.OnlyCollector,
+		roles: allRoles(), leases: alone{},
+	}
+	if c.OnlyCollector {
+		installation.roles = roles{keeperRole, collectorRole}
 	}
 	defer func() {
 		stopping, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -30,6 +30,7 @@ type workspace struct {
 	configuration  Configuration
 	configurations []Change
 	erasures       []Erasure
+	ringVersion    uint64
 }
 
 // Configuration is the document in force.
@@ -143,6 +144,8 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 		w.configurations = append(w.configurations, Change{
 			ID: c.ID, Hash: c.Configuration.Hash, Base: c.Configuration.Base, Actor: c.Actor, Reason: c.Reason, At: at, Position: offset,
 		})
+	case schema.ControlRingChanged:
+		w.ringVersion = max(w.ringVersion, c.Ring.Version)
 	case schema.ControlProfileErased:
 		for _, p := range c.Erasure.Personas {
 			id, err := schema.ParsePersonaID(p.Persona)
@@ -174,6 +177,8 @@ func valid(c *schema.Control) bool {
 		return c.Generation != nil
 	case schema.ControlRingCopied:
 		return c.RingCopy != nil && c.RingCopy.Name != ""
+	case schema.ControlRingChanged:
+		return c.Ring != nil
 	}
 	return false
 }
@@ -257,6 +262,14 @@ func (s *State) Erasures(workspace string) []Erasure {
 		return slices.Clone(w.erasures)
 	}
 	return nil
+}
+
+// RingVersion tells which version of a workspace's key ring the log is written under; 0 before the first was told.
+func (s *State) RingVersion(workspace string) uint64 {
+	if w := s.workspaces[workspace]; w != nil {
+		return w.ringVersion
+	}
+	return 0
 }
 
 // Refused says why a decision had no effect; "" if it took effect or is unknown.

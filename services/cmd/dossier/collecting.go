@@ -1,0 +1,26 @@
+package main
+
+import (
+	"crypto/rand"
+	"time"
+
+	"github.com/dossier-cdp/dossier/schema/envelope"
+	"github.com/dossier-cdp/dossier/schema/ids"
+	"github.com/dossier-cdp/dossier/services/collector"
+)
+
+// startCollector makes what takes events: over HTTP where this process has the collector's role, and from decisions where it has the api's.
+func (i *installation) startCollector() {
+	i.collector = collector.New(collector.Config{
+		Access: i.control, Log: i.events, Workspace: i.workspace(), Now: time.Now, Logger: i.logger,
+	})
+}
+
+// workspace gives the collector what it needs of a workspace. All of it is made once.
+func (i *installation) workspace() func(name string) (*collector.Workspace, bool) {
+	w := &collector.Workspace{
+		Name: mainWorkspace, Ids: ids.New(i.ring.PRF()), Sealer: &envelope.Sealer{Keys: i.ring, Nonces: rand.Reader},
+		Letters: i.letterBox("collector"), Epoch: i.erasures.epoch, Source: i.configuration.source,
+	}
+	return func(name string) (*collector.Workspace, bool) { return w, name == mainWorkspace }
+}

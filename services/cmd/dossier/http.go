@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/configuration"
+	"github.com/dossier-cdp/dossier/services/api"
+	"github.com/dossier-cdp/dossier/services/api/backend"
+	"github.com/dossier-cdp/dossier/services/api/manage"
+	"github.com/dossier-cdp/dossier/services/collector"
+	"github.com/dossier-cdp/dossier/services/timeline/query"
+)
+
+// serve answers HTTP: health and figures, and what the roles of this process answer.
+func (i *installation) serve() {
+	mux := http.NewServeMux()
+	if i.roles.has(apiRole) {
+		i.serveAPI(mux)
+	} else {
+		mux.Handle("/", api.Operations(i.registry, i.whyNotReady))
+	}
+	if i.roles.has(collectorRole) {
+		for _, path := range collector.Paths() {
+			mux.Handle(path, i.collector.Handler())
+		}
+	}
+	i.server = &http.Server{
+		Handler: unreadBodies(mux, 15*time.Second), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(i.logger.Handler(), slog.LevelError),
+	}
+	i.group.Go(func() error {
+		if err := i.server.Serve(i.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		return nil
+	})
+}
+
+// serveAPI answers GraphQL, the explorer and the management paths.
+func (i *installation) serveAPI(mux *http.ServeMux) {
+	front := api.New(api.Config{
+		Backends: graphql.Backends{
+			Profiles: i.identityPeer,
+			Timeline: query.Reader{Conn: i.house},
+			Figures:  figures{i},
+			Decisions: &backend.Decisions{
+				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
+			},
+		},
+		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger,
+	})
+	mux.Handle("/", front.Handler())
+	management := manage.Handler(manage.Config{
+		Control: i.control, Exports: i.exports(), DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,
+		CheckConfiguration:   checkConfiguration,
+		DefaultConfiguration: configuration.Default(),
+	})
+	for _, path := range manage.Paths() {
+		mux.Handle(path, management)
+	}
+}
+
+// unreadBodies bounds the time in which a body arrives that its handler does not read, such as one with a wrong key: before it
+// answers, the server reads what is left of a small one. Handlers that read set a time of their own.
+func unreadBodies(next http.Handler, limit time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit)); err != nil {
+				http.Error(w, "the connection takes no deadline", http.StatusInternalServerError)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// checkConfiguration refuses a document that no role could run under.
+func checkConfiguration(document []byte) (hash string, canonical []byte, err error) {
+	c, err := configuration.Parse(document)
+	if err != nil {
+		return "", nil, err
+	}
+	return c.Hash, c.Document, nil
+}

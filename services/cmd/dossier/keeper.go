@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/seal"
+	"github.com/dossier-cdp/dossier/services/api/manage"
+	"github.com/dossier-cdp/dossier/services/internal/access"
+	"github.com/dossier-cdp/dossier/services/internal/control"
+	"github.com/dossier-cdp/dossier/services/keeper"
+)
+
+// keeperLease is held by the one writer of the key ring.
+const keeperLease = "keeper"
+
+// openKeeper opens the key ring of the data folder. Nothing is touched when the master key is wrong.
+func (i *installation) openKeeper() error {
+	master, _, err := keeper.LoadMasterKey(i.folder.dir, os.Getenv)
+	if err != nil {
+		return err
+	}
+	if i.keeper, err = keeper.Open(i.folder.dir, master, time.Now(), rand.Reader); err != nil {
+		return err
+	}
+	i.onStop(func(context.Context) error { return i.keeper.Close() })
+	i.ring, err = i.keeper.Ring(mainWorkspace)
+	return err
+}
+
+// startKeeper makes the first workspace if there is none, gives up the keys of everybody who was erased, says in the control topic which
+// version the ring has, and goes on with the erasures that come. It returns when that is done for the first time.
+func (i *installation) startKeeper(ctx context.Context) error {
+	kept := make(chan struct{})
+	var first sync.Once
+	i.hold(keeperLease, func(ctx context.Context, l lease) error {
+		if err := belongs(ctx, i.control, i.ring, i.connections.TopicPrefix); err != nil {
+			return err
+		}
+		if err := i.firstStart(ctx); err != nil {
+			return err
+		}
+		return i.keep(ctx, func() { first.Do(func() { close(kept) }) })
+	})
+	select {
+	case <-kept:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-i.run.Done():
+		return i.group.Wait()
+	}
+}
+
+// keep gives up the keys of the erased, as erasures come, until ctx ends. done is called after the first round.
+func (i *installation) keep(ctx context.Context, done func()) error {
+	punched := 0
+	for {
+		changed := i.control.Changed()
+		all := i.control.State().Erasures(mainWorkspace)
+		if len(all) > punched {
+			i.erasures.notice()
+			epochs := make([]schema.PersonaEpoch, len(all))
+			for n, e := range all {
+				epochs[n] = e.PersonaEpoch
+			}
+			if err := i.keeper.Punch(mainWorkspace, epochs); err != nil {
+				return fmt.Errorf("give up the keys of erased people: %w", err)
+			}
+			punched = len(all)
+		}
+		if err := i.tellRing(ctx); err != nil {
+			return ended(ctx, err)
+		}
+		done()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+// tellRing records which version of the ring the log is written under, unless the control topic has it.
+func (i *installation) tellRing(ctx context.Context) error {
+	version := i.ring.Version()
+	if i.control.State().RingVersion(mainWorkspace) >= version {
+		return nil
+	}
+	return i.control.Append(ctx, &schema.Control{
+		ID: uuid.NewString(), Kind: schema.ControlRingChanged, Workspace: mainWorkspace, Actor: "dossier keeper",
+		Ring: &schema.ControlRing{Version: version},
+	})
+}
+
+// oldRing refuses a ring that lacks changes which the control topic tells of.
+func oldRing(state *control.State, ring *seal.Ring) error {
+	if told := state.RingVersion(mainWorkspace); ring.Version() < told {
+		return fmt.Errorf("the key ring has version %d, the log was written under version %d: put the latest copy of keys/ and keeper/ back", ring.Version(), told)
+	}
+	return nil
+}
+
+// firstStart makes the workspace main with its keys, if the control topic has none or their secrets are lost. The credentials are written
+// first: a crash in between makes new ones at the next start, and never keys that nobody has.
+func (i *installation) firstStart(ctx context.Context) error {
+	if len(i.control.State().Workspaces()) > 0 && i.credentials.APIToken != "" {
+		return nil
+	}
+	c := credentials{
+		Workspace: mainWorkspace, URL: i.url(),
+		WriteKey: manage.NewSecret("dk_server_"), ClientKey: manage.NewSecret("dk_client_"), APIToken: manage.NewSecret("dt_"),
+	}
+	if err := i.folder.writeCredentials(c); err != nil {
+		return err
+	}
+	i.credentials = c
+	decide := func(kind schema.ControlKind) *schema.Control {
+		return &schema.Control{ID: uuid.NewString(), Kind: kind, Workspace: mainWorkspace, Actor: "dossier keeper", Reason: "first start"}
+	}
+	workspace, server, client, token := decide(schema.ControlWorkspaceCreated), decide(schema.ControlKeyCreated), decide(schema.ControlKeyCreated), decide(schema.ControlTokenCreated)
+	server.Key = &schema.ControlAccess{ID: uuid.NewString(), Name: "first server key", Hash: control.HashSecret(c.WriteKey), Source: "server", Trust: schema.TrustServer.String()}
+	client.Key = &schema.ControlAccess{ID: uuid.NewString(), Name: "first browser key", Hash: control.HashSecret(c.ClientKey), Source: "web", Trust: schema.TrustClient.String()}
+	token.Token = &schema.ControlAccess{ID: uuid.NewString(), Name: "first token", Hash: control.HashSecret(c.APIToken), Actor: "owner", Scopes: access.Scopes()}
+	return i.control.Append(ctx, workspace, server, client, token)
+}
