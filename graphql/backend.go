@@ -187,9 +187,13 @@ type Value struct {
 	LastOrderAt schema.Instant
 }
 
+// Fields names the fields of interactions that somebody asks for, as the SDL does, sorted. ID, Persona and OccurredAt are always read,
+// the others may be left empty. nil is all.
+type Fields []string
+
 // Timeline reads interactions. Each method takes the personas of several people and answers for each: one call is one query.
 type Timeline interface {
-	Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f Filter, after *Cursor, first int) ([]Page, error)
+	Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f Filter, after *Cursor, first int, fields Fields) ([]Page, error)
 	Totals(ctx context.Context, workspace string, people [][]schema.PersonaID, f Filter) ([]int64, error)
 	Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]Case, error)
 	Satisfaction(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]Satisfaction, error)

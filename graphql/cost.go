@@ -2,6 +2,8 @@ package graphql
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	gqlast "github.com/graph-gophers/graphql-go/ast"
@@ -71,25 +73,27 @@ type costing struct {
 	types     map[string]string // "Type.field" → the type of its value, of fields with a selection
 	cost      int
 	visited   int
+	asked     map[string]bool // fields of interactions
 }
 
-// estimate is what an operation of a valid document costs at most. It ends early, with what it has, once the cost is past the limit.
-func estimate(document, operation string, variables map[string]any, types map[string]string, limit int) (int, error) {
+// estimate is what an operation of a valid document costs at most, and which fields of interactions it asks for. It ends early, with
+// what it has, once the cost is past the limit.
+func estimate(document, operation string, variables map[string]any, types map[string]string, limit int) (int, Fields, error) {
 	doc, err := parser.ParseQuery(&ast.Source{Input: document})
 	if err != nil {
-		return 0, fmt.Errorf("read a document that is valid: %w", err)
+		return 0, nil, fmt.Errorf("read a document that is valid: %w", err)
 	}
 	op := doc.Operations.ForName(operation)
 	if op == nil {
-		return 0, fmt.Errorf("find operation %q of a document that is valid", operation)
+		return 0, nil, fmt.Errorf("find operation %q of a document that is valid", operation)
 	}
 	root := "Query"
 	if op.Operation == ast.Mutation {
 		root = "Mutation"
 	}
-	c := &costing{document: doc, variables: variables, types: types}
+	c := &costing{document: doc, variables: variables, types: types, asked: map[string]bool{}}
 	c.add(op.SelectionSet, root, 1, 0, limit)
-	return c.cost, nil
+	return c.cost, append(Fields{}, slices.Sorted(maps.Keys(c.asked))...), nil
 }
 
 // add counts a selection of n objects of a type. page is what first said of the connection that the selection is of.
@@ -125,6 +129,9 @@ func named(condition, of string) string {
 }
 
 func (c *costing) field(f *ast.Field, of string, n, page, limit int) {
+	if of == "Interaction" {
+		c.asked[f.Name] = true
+	}
 	w := weights[of+"."+f.Name]
 	members := n
 	switch {
@@ -200,11 +207,11 @@ func (o *operation) price(document, name string, variables map[string]any) error
 	if limit <= 0 {
 		limit = DefaultMaxCost
 	}
-	cost, err := estimate(document, name, variables, o.types, limit)
+	cost, asked, err := estimate(document, name, variables, o.types, limit)
 	if err != nil {
 		return &Error{Code: CodeParse, Message: "this document cannot be priced: " + err.Error(), Hint: "write it without unusual constructs"}
 	}
-	o.cost = &Cost{Estimate: cost, Limit: limit}
+	o.cost, o.interaction = &Cost{Estimate: cost, Limit: limit}, asked
 	if cost > limit {
 		return &Error{
 			Code: CodeTooCostly, Message: fmt.Sprintf("this query may cost %d or more, and %d is the limit", cost, limit),

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/schema"
@@ -37,7 +39,7 @@ func each[T any](ctx context.Context, t timeline, workspace, read string, people
 	return out, nil
 }
 
-func (t timeline) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int) ([]graphql.Page, error) {
+func (t timeline) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int, fields graphql.Fields) ([]graphql.Page, error) {
 	return each(ctx, t, workspace, "Pages", people, func(personas []schema.PersonaID) (p graphql.Page) {
 		for _, i := range t.of(personas, f) {
 			if after != nil && !newer(&graphql.Interaction{OccurredAt: after.OccurredAt, ID: after.ID}, i.OccurredAt, i.ID) {
@@ -46,10 +48,28 @@ func (t timeline) Pages(ctx context.Context, workspace string, people [][]schema
 			if p.More = len(p.Interactions) == first; p.More {
 				break
 			}
-			p.Interactions = append(p.Interactions, i)
+			p.Interactions = append(p.Interactions, only(i, fields))
 		}
 		return p
 	})
+}
+
+// only leaves out what was not asked for, as a store does that does not read it.
+func only(i graphql.Interaction, fields graphql.Fields) graphql.Interaction {
+	if fields == nil {
+		return i
+	}
+	out := graphql.Interaction{ID: i.ID, Persona: i.Persona, OccurredAt: i.OccurredAt}
+	from, to := reflect.ValueOf(i), reflect.ValueOf(&out).Elem()
+	for _, name := range fields {
+		if name == "actorId" {
+			name = "actorID"
+		}
+		if member := to.FieldByName(strings.ToUpper(name[:1]) + name[1:]); member.IsValid() {
+			member.Set(from.FieldByName(strings.ToUpper(name[:1]) + name[1:]))
+		}
+	}
+	return out
 }
 
 func (t timeline) Totals(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter) ([]int64, error) {

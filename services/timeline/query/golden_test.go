@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -29,6 +30,7 @@ func TestGoldenStatements(t *testing.T) {
 		"page":             Page{Workspace: "main", People: one, First: 50}.Statement(),
 		"page_filtered":    Page{Workspace: "main", People: one, Filter: filter, After: &Cursor{1_750_000_000_000_001, event(9)}, First: 20}.Statement(),
 		"page_people":      Page{Workspace: "main", People: two, First: 50}.Statement(),
+		"page_fields":      Page{Workspace: "main", People: one, First: 50, Fields: graphql.Fields{"case", "text", "type"}}.Statement(),
 		"total":            Total{"main", one, filter}.Statement(),
 		"total_people":     Total{"main", two, Filter{}}.Statement(),
 		"events":           Events{"main", []schema.EventID{event(1), event(2)}}.Statement(),

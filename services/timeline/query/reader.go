@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/schema"
@@ -41,14 +42,15 @@ func (r Reader) each(ctx context.Context, s Statement, scan func(rows *clickhous
 }
 
 // Pages gives a part of the timeline of each of several people.
-func (r Reader) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int) ([]graphql.Page, error) {
-	q := Page{Workspace: workspace, People: people, Filter: Filter(f), First: first}
+func (r Reader) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int, fields graphql.Fields) ([]graphql.Page, error) {
+	q := Page{Workspace: workspace, People: people, Filter: Filter(f), First: first, Fields: fields}
 	if after != nil {
 		q.After = &Cursor{after.OccurredAt, after.ID}
 	}
 	pages := make([]graphql.Page, len(people))
+	scan := interactionScanner(fields)
 	err := r.each(ctx, q.Statement(), func(rows *clickhouse.Rows) error {
-		person, i, err := scanInteraction(rows)
+		person, i, err := scan(rows)
 		if err != nil {
 			return err
 		}
@@ -156,8 +158,9 @@ func (r Reader) Value(ctx context.Context, workspace string, people [][]schema.P
 // Interactions gives events by id, in the order of time; what is not there is left out.
 func (r Reader) Interactions(ctx context.Context, workspace string, ids []schema.EventID) ([]graphql.Interaction, error) {
 	var out []graphql.Interaction
+	scan := interactionScanner(nil)
 	err := r.each(ctx, Events{workspace, ids}.Statement(), func(rows *clickhouse.Rows) error {
-		_, i, err := scanInteraction(rows)
+		_, i, err := scan(rows)
 		out = append(out, i)
 		return err
 	})
@@ -217,23 +220,37 @@ func (r Reader) Positions(ctx context.Context, generation uint32) ([]Newest, err
 	return out, err
 }
 
-func scanInteraction(rows *clickhouse.Rows) (person int, i graphql.Interaction, err error) {
-	var owner uint32
-	var kind, channel, actor, properties string
-	err = rows.Scan(&owner, &i.ID, &i.Persona, &i.OccurredAt, &kind, &channel, &actor, &i.Source, &i.ActorID, &i.Name, &i.Conversation, &i.Case, &i.Parent,
-		&i.Mention, &i.Entity, &i.Text, &i.Language, &i.Rating, &i.RatingScale, &i.Amount, &i.Currency, &properties)
-	if err != nil {
-		return 0, i, err
+// interactionScanner reads rows of columnsOf(fields), one after the other.
+func interactionScanner(fields graphql.Fields) func(rows *clickhouse.Rows) (person int, i graphql.Interaction, err error) {
+	asked := func(field string) bool { return fields == nil || slices.Contains(fields, field) }
+	var r interactionRow
+	into := []any{&r.person, &r.ID, &r.Persona, &r.OccurredAt}
+	for _, c := range interactionColumns {
+		if asked(c.field) {
+			into = append(into, c.into(&r))
+		}
 	}
-	var known [3]bool
-	i.Type, known[0] = schema.ParseType(kind)
-	i.Channel, known[1] = schema.ParseChannel(channel)
-	i.Actor, known[2] = schema.ParseActor(actor)
-	if known != [3]bool{true, true, true} {
-		return 0, i, schema.Classify(schema.Fatal, fmt.Errorf("the row of event %s has a type, channel or actor that this program does not know", i.ID))
+	return func(rows *clickhouse.Rows) (int, graphql.Interaction, error) {
+		r = interactionRow{}
+		if err := rows.Scan(into...); err != nil {
+			return 0, r.Interaction, err
+		}
+		known := true
+		if asked("type") {
+			r.Type, known = schema.ParseType(r.kind)
+		}
+		if asked("channel") && known {
+			r.Channel, known = schema.ParseChannel(r.channel)
+		}
+		if asked("actor") && known {
+			r.Actor, known = schema.ParseActor(r.actor)
+		}
+		if !known {
+			return 0, r.Interaction, schema.Classify(schema.Fatal, fmt.Errorf("the row of event %s has a type, channel or actor that this program does not know", r.ID))
+		}
+		if r.properties != "" {
+			r.Properties = json.RawMessage(r.properties)
+		}
+		return int(r.person), r.Interaction, nil
 	}
-	if properties != "" {
-		i.Properties = json.RawMessage(properties)
-	}
-	return int(owner), i, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -81,9 +82,21 @@ func TestPagesOfSeveralPeople(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	together, err := reader.Pages(t.Context(), "main", people, filter, nil, 7)
+	together, err := reader.Pages(t.Context(), "main", people, filter, nil, 7, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	some, err := reader.Pages(t.Context(), "main", people, filter, nil, 7, graphql.Fields{"source", "text"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range together {
+		for n, x := range together[i].Interactions {
+			want := graphql.Interaction{ID: x.ID, Persona: x.Persona, OccurredAt: x.OccurredAt, Source: x.Source, Text: x.Text}
+			if got := some[i].Interactions[n]; !reflect.DeepEqual(got, want) {
+				t.Errorf("person %d: of source and text alone %+v, want %+v", i, got, want)
+			}
+		}
 	}
 	for i, p := range people {
 		if totals[i] != int64(len(want[i])) {
@@ -93,7 +106,7 @@ func TestPagesOfSeveralPeople(t *testing.T) {
 		got := map[schema.EventID]bool{}
 		last := schema.Instant(1 << 62)
 		for n := 0; ; n++ {
-			pages, err := reader.Pages(t.Context(), "main", [][]schema.PersonaID{p}, filter, after, 7)
+			pages, err := reader.Pages(t.Context(), "main", [][]schema.PersonaID{p}, filter, after, 7, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

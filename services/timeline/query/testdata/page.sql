@@ -1,5 +1,4 @@
-SELECT toUInt32(0) AS person, id, persona, occurred_at, type, channel, actor, source, actor_id, name,
-  conversation, case_id, parent, mention, entity, text, language, rating, rating_scale, amount, currency, properties
+SELECT toUInt32(0) AS person, id, persona, occurred_at, type, channel, actor, source, actor_id, name, conversation, case_id, parent, mention, entity, text, language, rating, rating_scale, amount, currency, properties
 FROM events
 WHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}
 ORDER BY occurred_at DESC, id DESC
