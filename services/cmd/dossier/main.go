@@ -54,6 +54,7 @@ type commands struct {
 	Tokens      tokensCommand      `cmd:"" help:"List, create and revoke tokens."`
 	Deadletters deadlettersCommand `cmd:"" help:"List and show what was refused."`
 	Doctor      doctorCommand      `cmd:"" help:"Check engines, lag, keys and disk; a line each with what to do."`
+	Ready       readyCommand       `cmd:"" help:"Ask a process whether it is ready; for health checks."`
 	Bench       benchCommand       `cmd:"" help:"Run one benchmark on this machine beside its own measured limit."`
 }
 
