@@ -214,20 +214,21 @@ func personasOf(p *Person, v veil) []*persona {
 }
 
 type persona struct {
-	Persona
-	veil veil
+	account Persona
+	veil    veil
 }
 
-func (p *persona) ID() gql.ID          { return gqlID(p.Persona.ID) }
-func (p *persona) Source() string      { return p.Persona.Source }
-func (p *persona) Trust() string       { return p.Persona.Trust.String() }
-func (p *persona) AccountKind() string { return p.Persona.Account.Kind }
+func (p *persona) ID() gql.ID          { return gql.ID(personaPrefix + p.account.ID.String()) }
+func (p *persona) Persona() gql.ID     { return gqlID(p.account.ID) }
+func (p *persona) Source() string      { return p.account.Source }
+func (p *persona) Trust() string       { return p.account.Trust.String() }
+func (p *persona) AccountKind() string { return p.account.Account.Kind }
 func (p *persona) Account() string {
-	return p.veil.identifier(p.Persona.Account.Kind, p.Persona.Account.Value)
+	return p.veil.identifier(p.account.Account.Kind, p.account.Account.Value)
 }
-func (p *persona) Epoch() int32             { return int32(p.Persona.Epoch) }
-func (p *persona) FirstContact() *timeValue { return optionalTime(p.Persona.FirstContact) }
-func (p *persona) LastContact() *timeValue  { return optionalTime(p.Persona.LastContact) }
+func (p *persona) Epoch() int32             { return int32(p.account.Epoch) }
+func (p *persona) FirstContact() *timeValue { return optionalTime(p.account.FirstContact) }
+func (p *persona) LastContact() *timeValue  { return optionalTime(p.account.LastContact) }
 
 type goldenTrait struct {
 	trait Trait

@@ -402,7 +402,7 @@ func (r *resolver) Inbox(ctx context.Context, args struct {
 	return &caseConnection{}, nil
 }
 
-// Node resolves Query.node: a dossier, a profile, a case or an interaction. (A persona's id names the profile that holds it.)
+// Node resolves Query.node: a dossier, a profile, a persona, a case or an interaction.
 func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, error) {
 	c, err := need(ctx, scopeRead)
 	if err != nil {
@@ -425,6 +425,13 @@ func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, e
 			return d.caseOf(ctx, member)
 		case strings.HasPrefix(string(args.ID), dossierPrefix):
 			return &node{d}, nil
+		case strings.HasPrefix(string(args.ID), personaPrefix):
+			for _, p := range d.Personas() {
+				if p.account.ID == id {
+					return &node{p}, nil
+				}
+			}
+			return nil, nil // of an epoch that an erasure has closed
 		}
 		return &node{d.Profile()}, nil
 	}

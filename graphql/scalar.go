@@ -86,13 +86,16 @@ func optional(s string) *string {
 	return &s
 }
 
-// The ids of dossiers are told from those of profiles, so that a client that stores objects by id keeps both apart. Every argument
-// takes either form.
-const dossierPrefix = "dossier:"
+// The ids of dossiers and personas are told from those of profiles, so that a client that stores objects by id (Relay does) keeps them
+// apart. Every argument takes either form.
+const (
+	dossierPrefix = "dossier:"
+	personaPrefix = "persona:"
+)
 
 func profileIDOf(id gql.ID) (schema.ProfileID, error) {
 	s := string(id)
-	if len(s) > len(dossierPrefix) && s[:len(dossierPrefix)] == dossierPrefix {
+	if len(s) > len(dossierPrefix) && (s[:len(dossierPrefix)] == dossierPrefix || s[:len(personaPrefix)] == personaPrefix) {
 		s = s[len(dossierPrefix):]
 	}
 	p, err := schema.ParsePersonaID(s)

@@ -220,6 +220,6 @@ func (n *node) ToInteraction() (*interaction, bool) {
 	o, ok := n.object.(*interaction)
 	return o, ok
 }
-func (n *node) ToPersona() (*persona, bool)     { return nil, false }
+func (n *node) ToPersona() (*persona, bool)     { o, ok := n.object.(*persona); return o, ok }
 func (n *node) ToHousehold() (*household, bool) { return nil, false }
 func (n *node) ToCase() (*caseNode, bool)       { o, ok := n.object.(*caseNode); return o, ok }

@@ -80,7 +80,7 @@ type dossierView struct {
 const dossierFields = `profile { id known quarantined firstContact lastContact }
  goldenRecord { name value source time assurance runnersUp { value source time assurance } }
  identifiers { kind value assurance sources firstSeen lastSeen }
- personas { id source trust accountKind account }
+ personas { id: persona source trust accountKind account }
  consents { kind value channel purpose state allowed reason source time }
  timeline(first: $first) { totalCount edges { node { id type channel actor source occurredAt name text entity conversation case rating amount currency } } }
  possibleMatches { profile reason kinds }`
