@@ -272,7 +272,8 @@ func (in *intake) mapItem(item canonical.Node) *schema.Refusal {
 		return native.Map(item, &in.sender, &in.mapped)
 	}
 	if in.caller.token != nil {
-		return channel.ScopeMissing("Segment's API takes write keys; a decision", access.ScopeDecide)
+		return schema.Refuse(channel.CodeScopeMissing, "Segment's API takes write keys, and this is a token",
+			"send the source's write key ('dossier keys create' makes one); /v1/events is where a token's events go")
 	}
 	return segment.Map(item, in.context, in.call, &in.sender, &in.mapped)
 }

@@ -169,3 +169,14 @@ func TestServerKeySpeaksForOthers(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// TestATokenOnSegmentsPath: it is no write key, and the answer says what to send.
+func TestATokenOnSegmentsPath(t *testing.T) {
+	r := newRig(t, Limits{})
+	for _, token := range []string{readToken, decideToken} {
+		a := r.post(t, "/v1/track", token, goodTrack)
+		if a.status != 403 || a.code() != channel.CodeScopeMissing || !strings.Contains(a.body, "write key") || !strings.Contains(a.body, "/v1/events") || strings.Contains(a.body, "decide") {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+}
