@@ -97,7 +97,11 @@ const Future = 24 * 3600 * 1_000_000
 // Check refuses an event that is too large or has too many members. bytes is the length of its JSON.
 func (l Limits) Check(n canonical.Node, bytes int) *schema.Refusal {
 	if bytes > l.EventBytes {
-		return schema.Refuse(CodeEventTooLarge, fmt.Sprintf("an event has at most %d bytes of JSON here, this one has %d", l.EventBytes, bytes), "send less in one event, or send it to /v1/events, which takes longer ones")
+		hint := "send less in one event"
+		if l.EventBytes < NativeEventBytes {
+			hint += ", or send it to /v1/events, which takes longer ones"
+		}
+		return schema.Refuse(CodeEventTooLarge, fmt.Sprintf("an event has at most %d bytes of JSON here, this one has %d", l.EventBytes, bytes), hint)
 	}
 	// A member takes two bytes at the least, so what is short need not be counted.
 	if bytes/2 > l.Properties && Count(n, l.Properties) > l.Properties {

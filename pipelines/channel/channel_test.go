@@ -2,9 +2,11 @@ package channel
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/canonical"
 )
 
 // TestAccountDoesNotDependOnOrder: whichever way identifiers are sent, the account is the same.
@@ -63,6 +65,22 @@ func TestParseTime(t *testing.T) {
 		}
 		if r != nil && (r.Code != CodeTimeInvalid || r.Hint == "") {
 			t.Errorf("%q: %v", text, r)
+		}
+	}
+}
+
+// TestWhereALongEventGoes: the hint names the other path on the one whose events are short, and not on that path itself.
+func TestWhereALongEventGoes(t *testing.T) {
+	for _, c := range []struct {
+		limits Limits
+		other  bool
+	}{{SegmentLimits(), true}, {NativeLimits(), false}} {
+		r := c.limits.Check(canonical.Node{}, c.limits.EventBytes+1)
+		if r == nil || r.Code != CodeEventTooLarge || strings.Contains(r.Hint, "/v1/events") != c.other {
+			t.Errorf("%d bytes: %v", c.limits.EventBytes+1, r)
+		}
+		if r := c.limits.Check(canonical.Node{}, 2); r != nil {
+			t.Errorf("a short one: %v", r)
 		}
 	}
 }

@@ -38,6 +38,8 @@ const (
 	CodeErased            = "erased"            // occurred before the person was erased
 	CodeRetentionExpired  = "retention_expired" // its retention class and year are expired or not kept
 	CodeRetentionUnknown  = "retention_unknown" // no key for its retention class and year
+	CodeRecordInvalid     = "record_invalid"    // a record of a company's topic whose bytes are none of its format
+	CodeSchemaUnknown     = "schema_unknown"    // a record that names a schema which its source does not have
 )
 
 // Codes lists every code that a mapper or the collector may give for one event.
@@ -47,7 +49,7 @@ func Codes() []string {
 		CodeNotAnObject, CodeTypeUnknown, CodeTypeMissing, CodeNoIdentity, CodeNoEventName, CodeNoPreviousID, CodeNoGroupID,
 		CodeMessageIDTooLong, CodeTimeInvalid, CodeTimeInFuture, CodeFieldInvalid, CodeFieldUnknown, CodeIdentifierInvalid,
 		CodeReservedProperty, CodeNotForClientKey, CodeScopeMissing, CodeAssertionInvalid, CodeConsentInvalid, CodeErased,
-		CodeRetentionExpired, CodeRetentionUnknown,
+		CodeRetentionExpired, CodeRetentionUnknown, CodeRecordInvalid, CodeSchemaUnknown,
 	}
 }
 

@@ -12,11 +12,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
+	"github.com/dossier-cdp/dossier/pipelines/channel/record"
+	"github.com/dossier-cdp/dossier/pipelines/channel/webhook"
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
 	"github.com/dossier-cdp/dossier/schema"
@@ -29,6 +33,8 @@ type Configuration struct {
 	IdentityHash string // hex SHA-256 of what identity depends on: another one means that identity is rebuilt
 	Document     []byte // canonical JSON
 	Sources      map[string]*channel.Source
+	Hooks        map[string]*webhook.Hook // by source: those that take webhooks
+	Topics       map[string]*record.Topic // by source: those that read a company's topic
 	Identity     *identity.Rules
 	Survivorship *persona.Rules
 }
@@ -48,12 +54,30 @@ type source struct {
 	Agents      []string `json:"agents"`
 	Bots        []string `json:"bots"`
 	Class       string   `json:"class"`
+	Hook        *hook    `json:"hook"`
+	Kafka       *topic   `json:"kafka"`
+}
+
+// hook is how a source's webhooks are verified and read.
+type hook struct {
+	Mapping   json.RawMessage   `json:"mapping"`
+	Signature webhook.Signature `json:"signature"`
+	ID        string            `json:"id"` // the header with the provider's id of a webhook
+}
+
+// topic is a company's topic that a source reads.
+type topic struct {
+	record.Settings
+	Mapping json.RawMessage `json:"mapping"`
 }
 
 const maxBytes = 4 << 20
 
+// Zones finds a time zone by its IANA name; mappings name them. time.LoadLocation is one.
+type Zones func(name string) (*time.Location, error)
+
 // Parse reads a document. What is wrong with it is a *schema.Refusal that names the member.
-func Parse(text []byte) (*Configuration, error) {
+func Parse(text []byte, zones Zones) (*Configuration, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		text = []byte("{}")
 	}
@@ -73,6 +97,7 @@ func Parse(text []byte) (*Configuration, error) {
 		return nil, err
 	}
 	c.Sources = make(map[string]*channel.Source, len(d.Sources))
+	c.Hooks, c.Topics = map[string]*webhook.Hook{}, map[string]*record.Topic{}
 	names := make([]string, 0, len(d.Sources))
 	for name := range d.Sources {
 		names = append(names, name)
@@ -84,6 +109,9 @@ func Parse(text []byte) (*Configuration, error) {
 			return nil, err
 		}
 		c.Sources[name] = s
+		if err := c.inputs(name, d.Sources[name], zones); err != nil {
+			return nil, err
+		}
 	}
 	c.Identity = identity.DefaultRules()
 	if d.Identity != nil {
@@ -106,6 +134,59 @@ func Parse(text []byte) (*Configuration, error) {
 	sum = sha256.Sum256(d.Identity)
 	c.IdentityHash = hex.EncodeToString(sum[:])
 	return c, nil
+}
+
+// inputs makes ready what a source takes in beside our own API.
+func (c *Configuration) inputs(name string, s source, zones Zones) error {
+	if !channel.IsSourceName(name) {
+		if s.Hook == nil && s.Kafka == nil {
+			return nil // documents from before may have such names
+		}
+		return refuse("source "+name+": is no word of a-z, 0-9, _, - and .", "rename it")
+	}
+	wrap := func(member string, err error) error {
+		if r := (*schema.Refusal)(nil); errors.As(err, &r) {
+			return refuse("source "+name+", "+member+": "+r.Reason, r.Hint)
+		}
+		return refuse("source "+name+", "+member+": "+err.Error(), "correct it")
+	}
+	if s.Hook != nil {
+		text, err := mappingText(s.Hook.Mapping)
+		if err == nil && text == nil {
+			err = schema.Refuse("", "there is no mapping", "say what its payloads mean; see deploy/mappings/hooks")
+		}
+		if err == nil {
+			c.Hooks[name], err = webhook.New(name, text, s.Hook.Signature, s.Hook.ID, zones)
+		}
+		if err != nil {
+			return wrap("hook", err)
+		}
+	}
+	if s.Kafka != nil {
+		text, err := mappingText(s.Kafka.Mapping)
+		if err == nil {
+			c.Topics[name], err = record.New(name, text, s.Kafka.Settings, zones)
+		}
+		if err != nil {
+			return wrap("kafka", err)
+		}
+	}
+	return nil
+}
+
+// mappingText is a mapping as YAML: a text as it stands in a file, or an object, which is YAML too. Absent is nil.
+func mappingText(raw json.RawMessage) ([]byte, error) {
+	if raw == nil || string(raw) == "null" {
+		return nil, nil
+	}
+	if raw[0] != '"' {
+		return raw, nil
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return nil, err
+	}
+	return []byte(text), nil
 }
 
 // Source gives the settings of a source; one that is not declared has the defaults.

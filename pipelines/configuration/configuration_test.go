@@ -3,16 +3,17 @@ package configuration
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
 )
 
 func TestParse(t *testing.T) {
-	a, err := Parse([]byte(`{"sources":{"shop":{"channel":"web","country":"fr","assurance":"declared"}},"identity":{"genericDegree":7}}`))
+	a, err := Parse([]byte(`{"sources":{"shop":{"channel":"web","country":"fr","assurance":"declared"}},"identity":{"genericDegree":7}}`), time.LoadLocation)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := Parse([]byte("{ \"identity\": {\"genericDegree\": 7.0},\n \"sources\":{\"shop\":{\"assurance\":\"declared\",\"country\":\"fr\",\"channel\":\"web\"}}}"))
+	b, err := Parse([]byte("{ \"identity\": {\"genericDegree\": 7.0},\n \"sources\":{\"shop\":{\"assurance\":\"declared\",\"country\":\"fr\",\"channel\":\"web\"}}}"), time.LoadLocation)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,11 +30,11 @@ func TestParse(t *testing.T) {
 	if a.Source("till").Name != "till" {
 		t.Error("a source that is not declared has no default")
 	}
-	empty, err := Parse(nil)
+	empty, err := Parse(nil, time.LoadLocation)
 	if err != nil || empty.Hash == a.Hash {
 		t.Fatalf("the empty document: %v, %v", empty, err)
 	}
-	if _, err := Parse(Default()); err != nil {
+	if _, err := Parse(Default(), time.LoadLocation); err != nil {
 		t.Errorf("the default document is refused: %v", err)
 	}
 }
@@ -53,9 +54,42 @@ func TestParseRefuses(t *testing.T) {
 		`{"sources":`:                                            "",
 		`{"identity":{"kinds":[{"kind":"x","strength":"big"}]}}`: "big",
 	} {
-		_, err := Parse([]byte(text))
+		_, err := Parse([]byte(text), time.LoadLocation)
 		if err == nil || schema.ClassOf(err) != schema.Rejected || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want a refusal that names %q", text, err, want)
+		}
+	}
+}
+
+// TestInputs: a mapping is a text as it stands in a file, or an object; what is wrong with it names the source.
+func TestInputs(t *testing.T) {
+	object := `{"name":"t","events":[{"type":"case.opened","time":{"column":"at","zone":"Europe/Paris","format":"%Y-%m-%d"},"record":"id"}]}`
+	text := `"name: t\nlet: {b: a, a: at}\nevents: [{type: case.opened, time: b}]"`
+	signature := `"signature":{"scheme":"standard","secrets":["secret:DESK"]}`
+	c, err := Parse([]byte(`{"sources":{
+		"desk":{"channel":"chat","hook":{"mapping":`+object+`,`+signature+`}},
+		"forum":{"hook":{"id":"X-Id","mapping":`+text+`,`+signature+`}},
+		"crm":{"kafka":{"topic":"crm.customers","cluster":"company","from":"2026-01-01T00:00:00Z","mapping":`+object+`}},
+		"bus":{"kafka":{"topic":"events","format":"cloudevents"}}}}`), time.LoadLocation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Hooks) != 2 || len(c.Topics) != 2 || c.Hooks["desk"].Source != "desk" || c.Topics["crm"].Cluster != "company" || c.Topics["crm"].Format != "json" {
+		t.Fatalf("%+v %+v", c.Hooks, c.Topics)
+	}
+	for document, want := range map[string]string{
+		`{"sources":{"desk":{"hook":{` + signature + `}}}}`:                                                      "source desk, hook: there is no mapping",
+		`{"sources":{"desk":{"hook":{"mapping":` + object + `}}}}`:                                               "source desk, hook: a signature needs secrets",
+		`{"sources":{"desk":{"hook":{"mapping":{"name":"t","evnts":[]},` + signature + `}}}}`:                    "evnts",
+		`{"sources":{"desk":{"hook":{"mapping":7,` + signature + `}}}}`:                                          "source desk, hook",
+		`{"sources":{"Desk!":{"hook":{"mapping":` + object + `,` + signature + `}}}}`:                            "is no word",
+		`{"sources":{"crm":{"kafka":{"topic":"t","mapping":{"name":"t","events":[{"type":"no.type"}]}}}}}`:       "no.type",
+		`{"sources":{"crm":{"kafka":{"topic":"t","brokers":["a:1"]}}}}`:                                          "brokers",
+		`{"sources":{"crm":{"kafka":{"topic":"t","mapping":` + strings.Replace(object, "Paris", "X", 1) + `}}}}`: "Europe/X",
+	} {
+		_, err := Parse([]byte(document), time.LoadLocation)
+		if err == nil || schema.ClassOf(err) != schema.Rejected || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want a refusal of one line that names %q", document, err, want)
 		}
 	}
 }

@@ -73,6 +73,7 @@ type intake struct {
 	endpoint  string
 	call      string // Segment's call; empty on the batch path
 	native    bool
+	hook      bool // a webhook, which is answered with 200 also when nothing was accepted
 	cloud     bool // native events in the form of CloudEvents
 	parts     parts
 	context   canonical.Node // of a batch
@@ -85,6 +86,7 @@ type intake struct {
 	messages  []kafka.Message
 	letters   []deadletter.Letter
 	receipt   Receipt
+	delivered *delivered // what the events were made of by a mapping; nil if they came as events
 }
 
 var intakes = sync.Pool{New: func() any { return new(intake) }}
@@ -129,30 +131,11 @@ func (c *Collector) Accept(ctx context.Context, token access.Token, text []byte)
 
 // prepare does everything that needs the bytes of the body, whose items have been found. On a failure in must not be used any more.
 func (c *Collector) prepare(in *intake, who caller, text []byte) *failure {
-	in.caller = who
-	workspace, ready := c.workspace(who.workspace)
-	if !ready {
-		f := fail(http.StatusServiceUnavailable, "not_ready", "the workspace is not served here yet", "try again")
-		f.retryAfter = time.Second
-		return f
-	}
-	in.workspace = workspace
 	if len(in.parts.items) == 0 {
 		return fail(http.StatusBadRequest, "empty", "there is no event in the body", "send at least one event")
 	}
-	in.sender = channel.Sender{
-		Workspace: workspace.Name, Source: workspace.Source(who.source), Sources: workspace.Source, Trust: who.trust,
-		Limits: c.limits.Segment, ReceivedAt: c.receipt(len(in.parts.items)),
-		Persona: func(source string, trust schema.Trust, a schema.Account) schema.PersonaID {
-			return workspace.Ids.Persona(workspace.Name, source, trust, a)
-		},
-		Epoch: func(id schema.PersonaID) uint32 { epoch, _ := workspace.Epoch(id); return epoch },
-	}
-	if in.native {
-		in.sender.Limits = c.limits.Native
-	}
-	if who.token != nil {
-		in.sender.Token, in.sender.May = true, who.token.Has
+	if f := c.begin(in, who, len(in.parts.items)); f != nil {
+		return f
 	}
 	envelope, f := in.readEnvelope(text)
 	if f != nil {
@@ -167,6 +150,33 @@ func (c *Collector) prepare(in *intake, who caller, text []byte) *failure {
 		if f := in.item(i, text[at.from:at.to], text); f != nil {
 			return f
 		}
+	}
+	return nil
+}
+
+// begin finds the workspace of who sends, and receives n events.
+func (c *Collector) begin(in *intake, who caller, n int) *failure {
+	in.caller = who
+	workspace, ready := c.workspace(who.workspace)
+	if !ready {
+		f := fail(http.StatusServiceUnavailable, "not_ready", "the workspace is not served here yet", "try again")
+		f.retryAfter = time.Second
+		return f
+	}
+	in.workspace = workspace
+	in.sender = channel.Sender{
+		Workspace: workspace.Name, Source: workspace.Source(who.source), Sources: workspace.Source, Trust: who.trust,
+		Limits: c.limits.Segment, ReceivedAt: c.receipt(n),
+		Persona: func(source string, trust schema.Trust, a schema.Account) schema.PersonaID {
+			return workspace.Ids.Persona(workspace.Name, source, trust, a)
+		},
+		Epoch: func(id schema.PersonaID) uint32 { epoch, _ := workspace.Epoch(id); return epoch },
+	}
+	if in.native {
+		in.sender.Limits = c.limits.Native
+	}
+	if who.token != nil {
+		in.sender.Token, in.sender.May = true, who.token.Has
 	}
 	return nil
 }
@@ -362,20 +372,23 @@ func (in *intake) refuse(i int, raw []byte, messageID string, r *schema.Refusal)
 	if r.Code == channel.CodeNotJSON || r.Code == channel.CodeErased || channel.Forbidden(r.Code) {
 		return
 	}
-	if len(raw)+in.shared > deadletter.MaxBytes {
-		return // more than a record of the log takes: the sender has it, and hears so
-	}
-	mapping := segment.Mapping
-	if in.native {
-		mapping = native.Mapping
-	}
 	letter := deadletter.Letter{
-		Workspace: in.workspace.Name, Source: in.sender.Source.Name, Trust: in.caller.trust, Endpoint: in.endpoint, Mapping: mapping,
-		Refusal: *r, ReceivedAt: in.sender.ReceivedAt, Index: i, Raw: append([]byte(nil), raw...),
+		Workspace: in.workspace.Name, Source: in.sender.Source.Name, Trust: in.caller.trust, Endpoint: in.endpoint, Mapping: segment.Mapping,
+		Refusal: *r, ReceivedAt: in.sender.ReceivedAt, Index: i, Raw: raw,
+	}
+	switch {
+	case in.delivered != nil:
+		letter.Mapping, letter.Raw, letter.Context = in.delivered.mapping, in.delivered.raw, in.delivered.context
+	case in.native:
+		letter.Mapping = native.Mapping
 	}
 	if in.context.Exists() {
 		letter.Context = in.context.AppendCanonical(nil, nil)
 	}
+	if len(letter.Raw)+len(letter.Context) > deadletter.MaxBytes {
+		return // more than a record of the log takes: the sender has it, and hears so
+	}
+	letter.Raw = append([]byte(nil), letter.Raw...)
 	in.letters = append(in.letters, letter)
 }
 

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
+	"github.com/dossier-cdp/dossier/pipelines/channel/webhook"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/ids"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
@@ -43,6 +45,10 @@ type Workspace struct {
 	Epoch func(schema.PersonaID) (epoch uint32, cutOff schema.Instant)
 	// Source tells the settings of a source; one that is not declared has the zero settings and its name.
 	Source func(name string) *channel.Source
+	// Hook finds how a source's webhooks are verified and read; false if it takes none. nil: no source does.
+	Hook func(source string) (*webhook.Hook, bool)
+	// Secrets gives the values of secret:NAME, in the order of the names. An error names the one that is not there, or is unusable.
+	Secrets func(names []string) ([]string, error)
 }
 
 // NoCutOff is the cut-off of a person who was never erased.
@@ -83,6 +89,7 @@ type Config struct {
 	Access    access.Access
 	Log       Log
 	Workspace func(name string) (*Workspace, bool) // false: not here, or not ready
+	Hooks     string                               // the workspace whose sources take webhooks; default main
 	Limits    Limits
 	Now       func() time.Time // default time.Now
 	Logger    *slog.Logger     // default slog.Default
@@ -93,6 +100,7 @@ type Collector struct {
 	access    access.Access
 	log       Log
 	workspace func(name string) (*Workspace, bool)
+	hooks     string
 	limits    Limits
 	now       func() time.Time
 	logger    *slog.Logger
@@ -104,7 +112,7 @@ type Collector struct {
 // New makes a Collector.
 func New(cfg Config) *Collector {
 	c := &Collector{
-		access: cfg.Access, log: cfg.Log, workspace: cfg.Workspace, limits: cfg.Limits.withDefaults(), now: cfg.Now, logger: cfg.Logger,
+		access: cfg.Access, log: cfg.Log, workspace: cfg.Workspace, hooks: cmp.Or(cfg.Hooks, "main"), limits: cfg.Limits.withDefaults(), now: cfg.Now, logger: cfg.Logger,
 	}
 	if c.now == nil {
 		c.now = time.Now

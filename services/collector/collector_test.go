@@ -446,7 +446,10 @@ func TestCloudEvents(t *testing.T) {
 	for body, code := range map[string]string{
 		`{"specversion":"0.3","id":"e2","source":"/shop","type":"a"}`:                                   channel.CodeFieldInvalid,
 		`{"specversion":"1.0","source":"/shop","type":"a"}`:                                             channel.CodeFieldInvalid,
-		`{"specversion":"1.0","id":"e","source":"/shop","type":"a","data":"text"}`:                      channel.CodeFieldInvalid,
+		`{"specversion":"1.0","id":"e","source":"/shop","type":"x.message.received","data":"text"}`:     channel.CodeFieldInvalid,
+		`{"specversion":"1.0","id":"e","source":"/shop","type":"a","data_base64":"?"}`:                  channel.CodeFieldInvalid,
+		`{"specversion":"1.0","id":"e","source":"/shop","type":"a","data":1,"data_base64":"AA=="}`:      channel.CodeFieldInvalid,
+		`{"specversion":"1.0","id":"e","source":"/shop","type":"a","x":1,"data":{"$attributes":1}}`:     channel.CodeReservedProperty,
 		`{"specversion":"1.0","id":"e","source":"/shop","type":"x.message.received","data":{"mood":1}}`: channel.CodeFieldUnknown,
 		`{"specversion":"1.0","id":"e","source":"/shop","type":"x.profile.erased"}`:                     channel.CodeScopeMissing,
 		`7`: channel.CodeNotAnObject,

@@ -1,4 +1,5 @@
-// Package collector takes events in over HTTP: Segment's tracking API and our own event JSON.
+// Package collector takes events in over HTTP: Segment's tracking API, our own event JSON, and webhooks by their source's mapping. Deliver takes
+// in what another input has mapped, such as records of a topic.
 //
 // A request is authenticated, read within limits, taken apart into items, and each item mapped by a pure function of
 // pipelines/channel, given its persona and id, sealed, and written to the log, keyed by persona. A 2xx is answered only after all

@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -9,8 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
+	"github.com/dossier-cdp/dossier/pipelines/channel/native"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/canonical"
 )
@@ -22,9 +23,9 @@ var calls = map[string]string{
 }
 
 // Paths are the patterns under which Handler is to be mounted.
-func Paths() []string { return []string{"/v1/"} }
+func Paths() []string { return []string{"/v1/", hookPath} }
 
-// Handler serves every path under /v1/.
+// Handler serves every path under /v1/ and /hooks/.
 func (c *Collector) Handler() http.Handler { return http.HandlerFunc(c.serve) }
 
 func (c *Collector) serve(w http.ResponseWriter, r *http.Request) {
@@ -35,6 +36,9 @@ func (c *Collector) serve(w http.ResponseWriter, r *http.Request) {
 
 // route answers a request and returns the status.
 func (c *Collector) route(w http.ResponseWriter, r *http.Request) int {
+	if strings.HasPrefix(r.URL.Path, hookPath) {
+		return c.hook(w, r)
+	}
 	header := w.Header()
 	// No cookie and no other ambient right counts here, so every page may call: what a client key may do, everyone may.
 	header.Set("Access-Control-Allow-Origin", "*")
@@ -175,20 +179,31 @@ func (in *intake) cloudEvent(header http.Header, text []byte) []byte {
 		return text
 	}
 	in.cloud = true
-	out := []byte{'{'}
-	for _, name := range [...]string{"specversion", "id", "source", "type", "time", "subject"} {
-		if value := header.Get("Ce-" + name); value != "" {
-			if plain, err := url.PathUnescape(value); err == nil { // the binding percent-encodes what is not printable ASCII
-				value = plain
-			}
-			out = append(canonical.AppendString(out, name), ':')
-			out = append(canonical.AppendString(out, value), ',')
+	attributes := map[string]string{}
+	for name := range header {
+		attribute, is := strings.CutPrefix(name, "Ce-")
+		if !is {
+			continue
 		}
+		value := headerText(header.Get(name))
+		if plain, err := url.PathUnescape(value); err == nil { // the binding percent-encodes what is not printable ASCII
+			value = plain
+		}
+		attributes[strings.ToLower(attribute)] = value
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		text = []byte("null")
+	return native.StructuredCloudEvent(attributes, contentType, text)
+}
+
+// headerText is the text of a header. HTTP has Latin-1 there, which browsers and Node still send; what is UTF-8 was meant as such.
+func headerText(s string) string {
+	if utf8.ValidString(s) {
+		return s
 	}
-	return append(append(append(out, `"data":`...), text...), '}')
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
 }
 
 func preflight(w http.ResponseWriter, r *http.Request) int {
@@ -294,6 +309,7 @@ func (in *intake) answer(w http.ResponseWriter) int {
 	}
 	status := http.StatusOK
 	switch {
+	case in.hook:
 	case r.forbidden():
 		status = http.StatusForbidden
 	case r.Accepted == 0:

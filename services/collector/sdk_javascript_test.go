@@ -19,12 +19,18 @@ import (
 
 const sdkFolder = "testdata/sdk"
 
-// sdks finds Segment's JavaScript SDKs, which `make test` installs. Without them the test is skipped, except under CI.
+// sdks finds Segment's JavaScript SDKs.
 func sdks(t *testing.T, needs ...string) {
 	t.Helper()
+	npmPackages(t, sdkFolder, needs...)
+}
+
+// npmPackages finds the npm packages of a folder, which `make test` installs. Without them the test is skipped, except under CI.
+func npmPackages(t *testing.T, folder string, needs ...string) {
+	t.Helper()
 	missing := ""
-	if _, err := os.Stat(filepath.Join(sdkFolder, "node_modules")); err != nil {
-		missing = "the packages of services/collector/" + sdkFolder + " are not installed: run npm ci there"
+	if _, err := os.Stat(filepath.Join(folder, "node_modules")); err != nil {
+		missing = "the packages of services/collector/" + folder + " are not installed: run npm ci there"
 	}
 	for _, program := range needs {
 		if _, err := exec.LookPath(program); err != nil {

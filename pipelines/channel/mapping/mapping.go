@@ -498,6 +498,9 @@ func (m *Mapping) Untimed() (key string, found bool) {
 	return "", false
 }
 
+// Names says whether a rule names a column.
+func (m *Mapping) Names(column string) bool { return m.used[column] }
+
 // Layout tells how the file is written.
 func (m *Mapping) Layout() Layout {
 	return Layout{Format: m.Format, Delimiter: m.Delimiter, Encoding: m.Encoding, Columns: m.Columns}

@@ -131,3 +131,43 @@ func Form(values url.Values) Part {
 
 // Numbered is the message id of one of several rows of a payload.
 func Numbered(id string, row int) string { return id + "#" + strconv.Itoa(row) }
+
+// Piece is one row of a payload and its events, or why there are none.
+type Piece struct {
+	Events  []Event // none: the row says nothing under the mapping's conditions
+	Refusal *schema.Refusal
+	Raw     []byte        // the row's bytes, as they came or in canonical form
+	Context func() []byte // what the mapping reads beside them, as JSON; nil: nothing
+	Place   string        // where the row came from, such as topic, partition and offset; empty: nowhere of a name
+}
+
+// Refused is why the piece is not taken: a row is taken whole or not at all.
+func (p *Piece) Refused() *schema.Refusal {
+	if p.Refusal != nil {
+		return p.Refusal
+	}
+	for i := range p.Events {
+		if f := p.Events[i].Fault; f != nil {
+			return f.Refusal
+		}
+	}
+	return nil
+}
+
+// Context writes the columns about a payload that the mapping names, as JSON; nil if there are none.
+func (m *Mapping) Context(about map[string]string) []byte {
+	var out []byte
+	for _, name := range sorted(about) {
+		if !m.Names(name) || about[name] == "" {
+			continue
+		}
+		if out = append(out, ','); len(out) == 1 {
+			out[0] = '{'
+		}
+		out = canonical.AppendString(append(canonical.AppendString(out, name), ':'), about[name])
+	}
+	if out == nil {
+		return nil
+	}
+	return append(out, '}')
+}

@@ -22,6 +22,7 @@ type value struct {
 	Take     string            `yaml:"take" json:",omitempty"`  // the column of the table
 	Empty    []string          `yaml:"empty" json:",omitempty"` // values that mean nothing
 	Lower    bool              `yaml:"lower" json:",omitempty"`
+	Upper    bool              `yaml:"upper" json:",omitempty"`
 	Map      map[string]string `yaml:"map" json:",omitempty"`
 	Decimal  string            `yaml:"decimal" json:",omitempty"` // the value is a number: point or comma is its decimal sign
 	Shift    int               `yaml:"shift" json:",omitempty"`   // moves the decimal sign: -2 makes euros of cents
@@ -139,6 +140,9 @@ func (v *value) of(r *reading) (string, *Fault) {
 	}
 	if v.Lower {
 		s = strings.ToLower(s)
+	}
+	if v.Upper {
+		s = strings.ToUpper(s)
 	}
 	if v.Map != nil && s != "" {
 		mapped, known := v.Map[s]

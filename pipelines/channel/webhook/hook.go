@@ -44,7 +44,8 @@ func New(source string, text []byte, signature Signature, id string, zone func(s
 func Mapping(source string, text []byte, zone func(string) (*time.Location, error)) (*mapping.Mapping, *mapping.Rows, error) {
 	m, err := mapping.Compile(text, zone)
 	if err != nil {
-		return nil, nil, invalid(err.Error(), "see deploy/mappings/README.md")
+		reason, _, _ := strings.Cut(err.Error(), "\n") // YAML's errors draw the place below
+		return nil, nil, invalid(reason, "see deploy/mappings/README.md")
 	}
 	if len(m.Tables()) > 0 {
 		return nil, nil, invalid("the mapping has lookups, which only files have", "take them out of it")
@@ -53,7 +54,7 @@ func Mapping(source string, text []byte, zone func(string) (*time.Location, erro
 		return nil, nil, invalid("the mapping says rows: skip", "give it events")
 	}
 	if key, untimed := m.Untimed(); untimed {
-		return nil, nil, invalid(strings.TrimSpace("the mapping's event "+key)+" has no time, so that a payload that comes twice would be two events", "give it a time; '@received' is our receipt, if the payload has none")
+		return nil, nil, invalid(strings.TrimSpace("the mapping's event "+key)+" has no time, so that a payload that comes twice would be two events", "give it a time; where the payload has none, '@received' is our receipt of a webhook and '@timestamp' the time of a record")
 	}
 	rows, err := m.Rows(nil, source)
 	if err != nil {
@@ -90,12 +91,7 @@ func (h *Hook) Read(header http.Header, body []byte, form url.Values, received s
 			return nil, r
 		}
 	}
-	about := map[string]string{"@received": received.String()}
-	for name := range header {
-		if name != "Authorization" && name != "Cookie" {
-			about["@header."+strings.ToLower(name)] = header.Get(name)
-		}
-	}
+	about := h.about(header, received)
 	id := h.record(header, body)
 	for i := range parts {
 		row := &parts[i].Row
@@ -105,6 +101,42 @@ func (h *Hook) Read(header http.Header, body []byte, form url.Values, received s
 		}
 	}
 	return parts, nil
+}
+
+// Pieces reads a payload and maps its rows. A payload that is parsed and not mapped is a piece that says why; one that cannot be parsed
+// is refused.
+func (h *Hook) Pieces(header http.Header, body []byte, form url.Values, received schema.Instant) ([]mapping.Piece, *schema.Refusal) {
+	parts, refusal := h.Read(header, body, form, received)
+	if refusal != nil && refusal.Code == channel.CodeNotJSON {
+		return nil, refusal
+	}
+	about := h.about(header, received)
+	context := func() []byte { return h.mapping.Context(about) }
+	if refusal != nil {
+		return []mapping.Piece{{Refusal: refusal, Raw: body, Context: context}}, nil
+	}
+	pieces := make([]mapping.Piece, len(parts))
+	for i := range parts {
+		pieces[i] = mapping.Piece{Events: h.Rows.Map(&parts[i].Row), Raw: parts[i].Raw, Context: context}
+		if pieces[i].Raw == nil {
+			pieces[i].Raw = body
+		}
+	}
+	return pieces, nil
+}
+
+// MappingName names the hook's mapping.
+func (h *Hook) MappingName() string { return h.mapping.Name }
+
+// about are the columns about a payload: its receipt and its headers, but for credentials.
+func (h *Hook) about(header http.Header, received schema.Instant) map[string]string {
+	about := map[string]string{"@received": received.String()}
+	for name := range header {
+		if name != "Authorization" && name != "Cookie" {
+			about["@header."+strings.ToLower(name)] = strings.ToValidUTF8(header.Get(name), "\uFFFD")
+		}
+	}
+	return about
 }
 
 // longestID leaves room for a row's number and an event's key within a message id.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/pipelines/configuration"
@@ -24,7 +25,7 @@ func (c *configurations) refresh() error {
 	if old := c.current.Load(); old != nil && (old.Hash == inForce.Hash || inForce.Hash == "") {
 		return nil
 	}
-	parsed, err := configuration.Parse(inForce.Document)
+	parsed, err := configuration.Parse(inForce.Document, time.LoadLocation)
 	if err != nil {
 		return fmt.Errorf("the configuration in force cannot be read by this version of dossier: %w", err)
 	}

@@ -81,7 +81,7 @@ func unreadBodies(next http.Handler, limit time.Duration) http.Handler {
 
 // checkConfiguration refuses a document that no role could run under.
 func checkConfiguration(document []byte) (hash string, canonical []byte, err error) {
-	c, err := configuration.Parse(document)
+	c, err := configuration.Parse(document, time.LoadLocation)
 	if err != nil {
 		return "", nil, err
 	}
