@@ -43,6 +43,9 @@ func TestWhereAConsentIsRecorded(t *testing.T) {
 	client, first, second := stateOf(1, schema.TrustClient, "c@example.com"), stateOf(2, schema.TrustServer, "a@example.com"), stateOf(3, schema.TrustServer, "b@example.com")
 	whole := &identity.Profile{ID: schema.ProfileID{1}, Members: []identity.Member{{ID: client.ID, State: client}, {ID: first.ID, State: first}, {ID: second.ID, State: second}}}
 	alone := &identity.Profile{ID: schema.ProfileID{1}, Members: whole.Members[:1]}
+	form, login := stateOf(4, schema.TrustClient, "e@example.com"), stateOf(5, schema.TrustClient, "f@example.com")
+	form.Account, login.Account = schema.Account{Kind: "record_id", Value: "r"}, schema.Account{Kind: "user_id", Value: "u"}
+	visitor := &identity.Profile{ID: form.ID, Members: []identity.Member{{ID: form.ID, State: form}, {ID: login.ID, State: login}}}
 	for _, c := range []struct {
 		name     string
 		profile  *identity.Profile
@@ -56,6 +59,7 @@ func TestWhereAConsentIsRecorded(t *testing.T) {
 		{"of the person", whole, nil, "", 2},
 		{"of somebody else", whole, []schema.ProfileID{{9}}, "d@example.com", 0},
 		{"of whom only a public key speaks", alone, nil, "", 1},
+		{"at an account that others of the visitor's share, though another contact carries it", visitor, []schema.ProfileID{{4}}, "e@example.com", 5},
 	} {
 		said := &schema.Consent{Kind: "email", Value: c.point}
 		if c.point == "" {
