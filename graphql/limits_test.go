@@ -358,3 +358,21 @@ func TestIntrospection(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// What code generators ask, which names mutationType and so is rehearsed as a mutation may be.
+func TestFullIntrospection(t *testing.T) {
+	const query = `query IntrospectionQuery { __schema { queryType { name } mutationType { name } subscriptionType { name } types { ...FullType } directives { name description locations args { ...InputValue } } } }
+fragment FullType on __Type { kind name description fields(includeDeprecated: true) { name description args { ...InputValue } type { ...TypeRef } isDeprecated deprecationReason } inputFields { ...InputValue } interfaces { ...TypeRef } enumValues(includeDeprecated: true) { name } possibleTypes { ...TypeRef } }
+fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue }
+fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }`
+	type answer struct {
+		Schema struct {
+			MutationType struct{ Name string }
+			Types        []struct{ Name string }
+		} `json:"__schema"`
+	}
+	got := ask[answer](t, schemaOver(t, graphqltest.Small()), graphql.Request{Query: query}).Schema
+	if got.MutationType.Name != "Mutation" || len(got.Types) < 30 {
+		t.Errorf("got %+v", got)
+	}
+}
