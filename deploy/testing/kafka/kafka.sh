@@ -14,7 +14,7 @@
 # its key. The user of SASL is dossier with the password dossier-secret, by SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN. A client of the ssl listener
 # needs a certificate of that authority.
 #
-# Environment: HEAP (of a node, 512m), SESSION_MS (how long a dead node counts as alive, 3000; Kafka's default is 9000), EXTRA (a file of settings
+# Environment: HEAP (of a node, 512m), JVM_EXTRA (more of its flags), SESSION_MS (how long a dead node counts as alive, 3000; Kafka's default is 9000), EXTRA (a file of settings
 # that is appended to every node's), DOSSIER_CACHE (the cache folder).
 set -euo pipefail
 

@@ -141,6 +141,7 @@ func (c *Cluster) launch(t testing.TB, n *node) {
 	}
 	defer log.Close() //nolint:errcheck // the node has its own
 	n.cmd = exec.Command(script(t), "run", strconv.Itoa(n.number), c.dir)
+	n.cmd.Env = append(os.Environ(), "JVM_EXTRA=-XX:TieredStopAtLevel=1") // a node of a test does not live long enough for the better compiler
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	n.cmd.SysProcAttr = endedWithTheTest()
 	if err := n.cmd.Start(); err != nil {
