@@ -42,11 +42,12 @@ test: prerequisites engine test-tools ## run every test, at a size that ends wit
 	   echo "skipped under CI:" >&2; grep '"Action":"skip".*"Test"' build/test.json >&2; exit 1; fi
 
 .PHONY: check
-check: prerequisites ## formatting, vet, staticcheck, tidy and each module built alone
+check: prerequisites ## formatting, vet, staticcheck, tidy, each module built alone, and the linters of deploy/
 	@fmt=$$(gofmt -l $(MODULES)); [ -z "$$fmt" ] || { echo "not gofmt'ed:" >&2; echo "$$fmt" >&2; exit 1; }
 	@go vet work
 	@$(STATICCHECK) $(addsuffix /...,$(MODULES))
 	@for m in $(MODULES); do (cd $$m && go mod tidy -diff && GOWORK=off go build ./...) || exit 1; done
+	@deploy/testing/lint.sh
 
 .PHONY: race
 race: prerequisites engine ## run the tests under the race detector
