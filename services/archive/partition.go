@@ -112,6 +112,19 @@ func (p *Partition) Last() (Entry, bool) {
 
 // Open reads a segment whole and checks it: against its name, and against what the manifest says of it.
 func (p *Partition) Open(ctx context.Context, e Entry) (*Segment, error) {
+	file, err := p.get(ctx, &e)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openEntry(p.part, &e, file)
+	if err != nil {
+		return nil, damaged(p.store.Locate(p.part, e.Name()), err)
+	}
+	return s, nil
+}
+
+// get reads a segment's file.
+func (p *Partition) get(ctx context.Context, e *Entry) ([]byte, error) {
 	path := p.store.Locate(p.part, e.Name())
 	file, err := p.store.Get(ctx, p.part, e.Name())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -120,12 +133,17 @@ func (p *Partition) Open(ctx context.Context, e Entry) (*Segment, error) {
 	if err != nil {
 		return nil, schema.Classify(schema.Transient, fmt.Errorf("read archive file %s: %w", path, err))
 	}
+	return file, nil
+}
+
+// openEntry opens a file as the segment that an entry of a partition names.
+func openEntry(part Part, e *Entry, file []byte) (*Segment, error) {
 	s, err := OpenSegment(file, e.Digest)
 	if err != nil {
-		return nil, damaged(path, err)
+		return nil, err
 	}
-	if s.Topic != p.part.Topic || s.Generation != p.part.Generation || s.Partition != p.part.Partition || s.From != e.From || s.Next != e.Next {
-		return nil, damaged(path, fmt.Errorf("it holds %s/g%d/%d offsets %d to %d, not what the manifest says", s.Topic, s.Generation, s.Partition, s.From, s.Next))
+	if s.Topic != part.Topic || s.Generation != part.Generation || s.Partition != part.Partition || s.From != e.From || s.Next != e.Next {
+		return nil, fmt.Errorf("it holds %s/g%d/%d offsets %d to %d, not what the manifest says", s.Topic, s.Generation, s.Partition, s.From, s.Next)
 	}
 	return s, nil
 }

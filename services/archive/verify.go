@@ -99,20 +99,13 @@ func Verify(ctx context.Context, store Store) (Health, error) {
 }
 
 func verifyEntry(ctx context.Context, p *Partition, e *Entry) error {
-	s, err := p.Open(ctx, *e)
+	path := p.store.Locate(p.part, e.Name())
+	file, err := p.get(ctx, e)
 	if err != nil {
 		return err
 	}
-	path := p.store.Locate(p.part, e.Name())
-	if err := s.Verify(); err != nil {
+	if _, err := CheckEntry(p.part, e, file); err != nil {
 		return damaged(path, err)
-	}
-	records, err := s.Read(s.Next - 1)
-	if err != nil {
-		return damaged(path, err)
-	}
-	if RecordDigest(p.part.Partition, &records[0]) != e.Last || s.Earliest != e.Earliest || s.Latest != e.Latest || s.RawBytes != e.RawBytes {
-		return damaged(path, errors.New("it is not what the manifest says"))
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/backup"
 	"github.com/dossier-cdp/dossier/services/internal/access"
 	"github.com/dossier-cdp/dossier/services/internal/control"
 )
@@ -78,6 +79,8 @@ type Config struct {
 	CheckConfiguration func(document []byte) (hash string, canonical []byte, err error)
 	// Documents gives the configuration in force before the first change.
 	DefaultConfiguration []byte
+	Backup               backup.Source // nil: not answered here
+	RingCopies           RingCopies    // nil: not answered here
 }
 
 type server struct{ Config }
@@ -102,6 +105,7 @@ func Handler(c Config) http.Handler {
 	mux.Handle("GET /v1/configuration", s.needs([]string{access.ScopeRead}, s.showConfiguration))
 	mux.Handle("PUT /v1/configuration", s.needs([]string{access.ScopeAdmin}, s.applyConfiguration))
 	mux.Handle("GET /v1/configuration/log", s.needs([]string{access.ScopeRead}, s.configurationLog))
+	s.backupPaths(mux)
 	return mux
 }
 
@@ -491,5 +495,6 @@ func Paths() []string {
 	return []string{
 		"/v1/export/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
 		"/v1/tokens", "/v1/tokens/", "/v1/configuration", "/v1/configuration/",
+		"/v1/backup", "/v1/backup/", "/v1/ring/",
 	}
 }

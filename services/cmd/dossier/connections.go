@@ -24,6 +24,8 @@ type connections struct {
 	KafkaUser        string   `help:"The user to log in as." placeholder:"NAME"`
 	KafkaPassword    string   `name:"kafka-password-file" type:"path" help:"The file of the user's password; DOSSIER_KAFKA_PASSWORD may hold it instead." placeholder:"FILE"`
 
+	Archive string `help:"Where the archive is, if not in the data folder: another folder, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME." placeholder:"PLACE"`
+
 	Clickhouse         string `help:"ClickHouse to use instead of the embedded engine, http://host:8123/database or https://…" placeholder:"URL"`
 	ClickhouseUser     string `help:"The user at ClickHouse, if the address does not name one." placeholder:"NAME"`
 	ClickhousePassword string `name:"clickhouse-password-file" type:"path" help:"The file of that user's password; DOSSIER_CLICKHOUSE_PASSWORD may hold it instead." placeholder:"FILE"`

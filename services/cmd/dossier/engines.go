@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -39,7 +40,7 @@ func (i *installation) startLog(ctx context.Context) error {
 	replication := i.connections.KafkaReplication
 	if i.connections.embeddedLog() {
 		i.embedded, err = broker.Start(ctx, broker.Config{
-			Dir: i.folder.path("log"), Topics: schema.Topics(), Partitions: i.partitions, SyncWrites: true, Logger: i.logger,
+			Dir: i.folder.path("log"), Topics: schema.Topics(), Partitions: i.firstPartitions(), SyncWrites: true, Logger: i.logger,
 		})
 		if err != nil {
 			return err
@@ -56,25 +57,29 @@ func (i *installation) startLog(ctx context.Context) error {
 	if err := i.folder.sameLog(logIdentity{cluster, i.connections.TopicPrefix}); err != nil {
 		return err
 	}
-	if err := i.client.EnsureTopics(ctx, schema.Topics(), i.partitions, replication); err != nil {
+	partitions := i.partitions // of new topics; another number of those that are there starts a generation
+	if _, err := i.client.Partitions(ctx, schema.TopicEvents); err == nil {
+		partitions = 0
+	}
+	if err := i.client.EnsureTopics(ctx, schema.Topics(), partitions, replication); err != nil {
 		return err
 	}
 	if i.store, err = i.openArchive(ctx); err != nil {
 		return err
 	}
 	for topic, log := range map[string]**eventlog.Log{
-		schema.TopicControl: &i.controlLog, schema.TopicEvents: &i.eventLog, schema.TopicDeadLetters: &i.letterLog,
+		schema.TopicControl: &i.controlLog, schema.TopicDeadLetters: &i.letterLog,
 	} {
-		if *log, err = eventlog.Open(ctx, i.client, i.store, topic, generation); err != nil {
+		if *log, err = eventlog.Open(ctx, i.client, i.store, topic, 0); err != nil {
 			return err
 		}
 	}
-	return nil
+	return i.openEventLog(ctx, replication)
 }
 
 // openArchive opens the store of the archive, a folder beside the log unless another place was given.
-func (i *installation) openArchive(context.Context) (archive.Store, error) {
-	return archive.OpenFolder(i.folder.path("archive"))
+func (i *installation) openArchive(ctx context.Context) (archive.Store, error) {
+	return archive.Open(ctx, cmp.Or(i.connections.Archive, i.folder.path("archive")), i.folder.secret)
 }
 
 // dropping is the log of the archive role: the embedded broker drops ranges by itself.
@@ -94,7 +99,7 @@ func (i *installation) dropper() archive.Source { return dropping{i.client, i.em
 
 // startArchiving copies the log to the archive whenever this process holds the lease.
 func (i *installation) startArchiving() {
-	i.archiver = archive.New(archive.Config{Source: i.dropper(), Store: i.store, Sequences: archive.Sequences(schema.Topics(), generation), Logger: i.logger})
+	i.archiver = archive.New(archive.Config{Source: i.dropper(), Store: i.store, Sequences: i.archivedSequences(), Logger: i.logger})
 	i.hold("archive", func(ctx context.Context, l lease) error {
 		i.archiver.Metrics().Behind.Store(0) // counted anew
 		return i.archiver.Run(ctx)

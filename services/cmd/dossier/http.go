@@ -12,6 +12,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/api"
 	"github.com/dossier-cdp/dossier/services/api/backend"
 	"github.com/dossier-cdp/dossier/services/api/manage"
+	"github.com/dossier-cdp/dossier/services/backup"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
@@ -59,6 +60,8 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		Control: i.control, Exports: i.exports(), DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,
 		CheckConfiguration:   checkConfiguration,
 		DefaultConfiguration: configuration.Default(),
+		Backup:               &backup.Origin{Store: i.store, Logs: i.archivedLogs, Now: time.Now},
+		RingCopies:           i.ringCopies(),
 	})
 	for _, path := range manage.Paths() {
 		mux.Handle(path, management)

@@ -37,9 +37,6 @@ import (
 // mainWorkspace is the workspace that a first start makes.
 const mainWorkspace = "main"
 
-// generation of the log. A restore and a change of the partition count start the next one.
-const generation = 0
-
 // feedBytes is how much of the newest events, opened, is kept for the roles that read at about the same pace.
 const feedBytes = 48 << 20
 
@@ -61,6 +58,7 @@ type installation struct {
 	client                          *kafka.Client
 	store                           archive.Store
 	controlLog, eventLog, letterLog *eventlog.Log
+	generations                     []eventlog.Generation // of the events
 	control                         *control.Control
 	credentials                     credentials // of the first start; empty but where the keeper runs
 	leases                          leases
@@ -184,7 +182,7 @@ func (i *installation) startRoles(ctx context.Context) error {
 		return b
 	}
 	if i.roles.has(collectorRole, apiRole) {
-		i.events = batcher(schema.TopicEvents, i.eventLog.Partitions())
+		i.events = batcher(i.eventLog.Written())
 	}
 	if i.roles.has(collectorRole, apiRole, timelineRole) {
 		i.letters = batcher(schema.TopicDeadLetters, 1)

@@ -48,6 +48,9 @@ type commands struct {
 	Release     releaseCommand     `cmd:"" help:"Withdraw a link or a separation."`
 	Export      exportCommand      `cmd:"" help:"Write a projection as canonical NDJSON."`
 	Digest      digestCommand      `cmd:"" help:"Print the SHA-256 and the count of each export."`
+	Backup      backupCommand      `cmd:"" help:"Copy everything irreplaceable but the key ring, while the installation runs."`
+	Restore     restoreCommand     `cmd:"" help:"Make a new data folder of a backup and a copy of the key ring."`
+	Ring        ringCommand        `cmd:"" help:"Write, list and take off the list copies of the key ring."`
 	Config      configCommand      `cmd:"" help:"Show, compare and change the configuration."`
 	Workspaces  workspacesCommand  `cmd:"" help:"List the workspaces."`
 	Keys        keysCommand        `cmd:"" help:"List, create and revoke write keys."`

@@ -68,7 +68,7 @@ type timelineStatus struct {
 // now is what the log and the control topic hold at this moment.
 func (i *installation) now(ctx context.Context) (reached, error) {
 	ends, err := i.eventLog.Ends(ctx)
-	return reached{generation, ends, i.erasures.known()}, err
+	return reached{i.eventLog.Generation(), ends, i.erasures.known()}, err
 }
 
 // visible returns when everything that the log holds now is in identity and in the timeline, and nothing is left there of those whom

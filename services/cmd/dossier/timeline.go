@@ -45,7 +45,7 @@ func (i *installation) writeTimeline(ctx context.Context, l lease) (err error) {
 	metrics := &scopedRegistry{Registerer: i.registry}
 	defer metrics.unregister()
 	t := timeline.New(timeline.Config{
-		Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: generation,
+		Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
 		Table: timeline.ClickHouse{Conn: i.house}, Store: store, DeadLetters: timelineLetters{i.letterBox("timeline")},
 		Public: func(_ string, p schema.PersonaEpoch) schema.ProfileID { return ids.New(i.ring.PRF()).Public(p) },
 		Void:   i.erasures.void, Logger: i.logger, Registry: metrics,

@@ -20,7 +20,7 @@ type upCommand struct {
 	Listen string `default:"127.0.0.1:8080" help:"Where to serve HTTP." placeholder:"ADDR"`
 	connections
 	Demo          bool   `help:"Load the demo workspace at the first start, and print three queries to try."`
-	Partitions    int32  `help:"Partitions of the events topic; decided at the first start (default: 4)."`
+	Partitions    int32  `help:"Partitions of the events topic (default: 4 at the first start). Another number than before starts a new generation of the log; no other process may take events meanwhile."`
 	Pprof         string `help:"Serve Go's profiles on this loopback address, such as 127.0.0.1:6060." placeholder:"ADDR"`
 	OnlyCollector bool   `hidden:"" help:"Run the collector and the log alone, for benchmarks."`
 	LogLevel      string `default:"warn" enum:"debug,info,warn,error" help:"What is logged to stderr."`

@@ -152,6 +152,8 @@ func (b *Broker) ensure(known *identity, t schema.Topic, cfg Config) error {
 			"segment.bytes":     strconv.FormatInt(segment, 10),
 			"max.message.bytes": strconv.Itoa(MaxBatchBytes),
 			"cleanup.policy":    "delete",
+			"retention.ms":      "-1",
+			"retention.bytes":   "-1",
 		})
 		if err != nil {
 			return fmt.Errorf("create topic %s: %w", t.Name, err)
