@@ -453,3 +453,26 @@ func (l *Log) readOne(ctx context.Context, partition int32, offset int64) ([16]b
 	own := offset - l.parts[partition].at(offset).from
 	return archive.RecordDigest(partition, &kafka.Record{Offset: own, Time: r.RecordedAt, Key: r.Key, Value: r.Value, Headers: r.Headers}), nil
 }
+
+// Extent is what one generation holds of one partition: offsets [From, To) of the sequence, which are offsets [0, To−From) of the
+// generation's own.
+type Extent struct {
+	Part     archive.Part
+	From, To int64
+}
+
+// Extents tells what the log holds as of this call, generation by generation.
+func (l *Log) Extents(ctx context.Context) ([]Extent, error) {
+	ends, err := l.Ends(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []Extent
+	for i, p := range l.parts {
+		for _, s := range p.stretches {
+			part := archive.Part{Topic: l.topic, Generation: s.generation, Partition: s.partition}
+			all = append(all, Extent{part, s.from, min(s.to, ends[i])})
+		}
+	}
+	return all, nil
+}
