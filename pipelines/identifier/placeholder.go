@@ -22,16 +22,3 @@ func placeholder(value string) bool {
 
 // repeated says whether all characters are the same.
 func repeated(s string) bool { return s != "" && strings.Trim(s, s[:1]) == "" }
-
-var roles = map[string]bool{
-	"contact": true, "info": true, "infos": true, "team": true, "support": true, "sales": true, "admin": true, "office": true, "hello": true, "bonjour": true, "accueil": true, "service": true, "services": true,
-	"serviceclient": true, "service.client": true, "service-client": true, "sav": true, "commercial": true, "compta": true, "comptabilite": true, "facturation": true, "billing": true, "direction": true, "secretariat": true,
-	"marketing": true, "rh": true, "hr": true, "jobs": true, "recrutement": true, "reception": true, "webmaster": true, "postmaster": true, "newsletter": true, "orders": true, "commande": true, "commandes": true, "famille": true, "family": true, "mail": true,
-}
-
-// IsRole says whether an e-mail's normal form looks like a shared mailbox by its name. It is a hint to show, never a rule: what
-// stands beside a value decides whether it is shared.
-func IsRole(normal string) bool {
-	local, _, _ := strings.Cut(normal, "@")
-	return roles[local]
-}

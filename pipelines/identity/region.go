@@ -47,13 +47,6 @@ type genericKey struct {
 // Nodes is how many personas the region has.
 func (r *Region) Nodes() int { return len(r.nodes) }
 
-// Covers says whether the region answers for a touched node, so that it needs no region of its own. A node at the edge of a
-// quarantined giant may be in the region without being covered.
-func (r *Region) Covers(id NodeID) bool {
-	n, ok := r.node(id)
-	return ok && r.expanded[n]
-}
-
 func (r *Region) node(id NodeID) (int32, bool) {
 	n, ok := slices.BinarySearchFunc(r.nodes, id, func(p *Persona, id NodeID) int { return p.ID.Compare(id) })
 	return int32(n), ok

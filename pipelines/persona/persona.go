@@ -54,17 +54,8 @@ func Begin(id schema.ProfileID, e *schema.Event) *State {
 	}
 }
 
-// Describes says whether an event says anything of its persona. A person's decision about two personas does not: it is no contact,
-// so that link and release together leave no trace.
-func Describes(e *schema.Event) bool {
-	switch e.Type {
-	case schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased:
-		return false
-	}
-	return true
-}
-
-// Fold adds an event that describes the persona and says whether anything changed. It keeps no memory of e.
+// Fold adds an event that says something of its persona, and says whether anything changed. It keeps no memory of e. A person's decision
+// about two personas says nothing of either: it is no contact, and must not be folded, so that link and release together leave no trace.
 func (s *State) Fold(e *schema.Event, kinds Kinds) (changed bool) {
 	changed = s.span(e.OccurredAt, e.OccurredAt)
 	changed = s.contact(Contact{e.Channel, e.OccurredAt, e.OccurredAt}) || changed
