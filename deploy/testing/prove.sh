@@ -40,7 +40,7 @@ prove() {
 	prove "kill -9 of up and of its engine under load" '^(TestKilled|TestKilledAtOnce)$' ./services/e2e
 	prove "real input, recounted" '^(TestData|TestClientsFR)$' ./services/e2e
 	prove "unmodified clients" '^(TestAnalyticsNode|TestAnalyticsNext|TestAnalyticsGo|TestGraphQLRequest)$' ./services/e2e
-	prove "bad input" '^(TestStart|TestBad.*)$' ./services/e2e
+	prove "bad input, 1,000,000 hostile payloads" '^(TestStart|TestBad.*|TestHostilePayloads)$' ./services/e2e
 	prove "the modules, at full counts" '.' $(go work edit -json | sed -n 's/.*"DiskPath": "\(.*\)".*/\1\/.../p' | xargs -n1 go list | grep -v '/services/e2e$')
 } > >(tee -a "$report") 2>&1
 wait
