@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,11 +22,13 @@ type benchCommand struct {
 	For   time.Duration `default:"20s" help:"How long to measure."`
 	Store int64         `default:"1000000" help:"Events stored before header, full and idle are measured."`
 	Dir   string        `help:"Where to make the throw-away data folders (default: the system's temporary folder)." type:"path"`
+	Kafka []string      `help:"Brokers to measure with instead of the embedded log, HOST:PORT,…; the topics that are made there are removed again." placeholder:"ADDRS"`
 	JSON  bool          `help:"Print one JSON object a line."`
 }
 
 func (benchCommand) Help() string {
 	return `Example: dossier bench ingest --for 30s
+Example: dossier bench endtoend --kafka 127.0.0.1:9092
 
 Each benchmark starts an installation of its own in a throw-away folder and measures it beside a limit that it measures on the same
 machine in the same run: share is the part of that limit that was reached. CPU is of the installation alone, without the generator.`
@@ -98,6 +102,8 @@ type subject struct {
 	client *client
 	cmd    *exec.Cmd
 	dir    string
+	log    []string // flags that say where its log is
+	undo   func(ctx context.Context) error
 }
 
 // start starts an installation in a fresh folder.
@@ -106,7 +112,12 @@ func (c *benchCommand) start(ctx context.Context, arguments ...string) (*subject
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{dir: dir}
+	s := &subject{dir: dir, undo: func(context.Context) error { return nil }}
+	if len(c.Kafka) > 0 {
+		prefix := filepath.Base(dir) + "."
+		s.log = []string{"--kafka", strings.Join(c.Kafka, ","), "--topic-prefix", prefix}
+		s.undo = func(ctx context.Context) error { return c.removeTopics(ctx, prefix) }
+	}
 	return s, s.up(ctx, arguments...)
 }
 
@@ -116,7 +127,7 @@ func (s *subject) up(ctx context.Context, arguments ...string) error {
 	if err != nil {
 		return err
 	}
-	s.cmd = exec.CommandContext(ctx, executable, append([]string{"up", "--data", s.dir, "--listen", "127.0.0.1:0"}, arguments...)...)
+	s.cmd = exec.CommandContext(ctx, executable, slices.Concat([]string{"up", "--data", s.dir, "--listen", "127.0.0.1:0"}, s.log, arguments)...)
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	s.cmd.WaitDelay = 30 * time.Second
 	s.cmd.Stderr = os.Stderr
@@ -150,10 +161,10 @@ func (s *subject) kill() error {
 	return nil
 }
 
-// stop ends the installation and removes the folder.
+// stop ends the installation and removes the folder, and its topics in a cluster.
 func (s *subject) stop() error {
 	if s.cmd.Process == nil {
-		return os.RemoveAll(s.dir)
+		return s.remove()
 	}
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -161,7 +172,13 @@ func (s *subject) stop() error {
 	if err := s.cmd.Wait(); err != nil && s.cmd.ProcessState == nil {
 		return err
 	}
-	return os.RemoveAll(s.dir)
+	return s.remove()
+}
+
+func (s *subject) remove() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second) // also when the benchmark was interrupted
+	defer cancel()
+	return errors.Join(s.undo(ctx), os.RemoveAll(s.dir))
 }
 
 func (s *subject) cpu() time.Duration { return load.CPU(s.cmd.Process.Pid) }
@@ -182,7 +199,7 @@ func (s *subject) describe(r *load.Result, cpu time.Duration) benchResult {
 	return out
 }
 
-// ingest measures acknowledged events, collector and embedded log only. The limit is the embedded log alone: batches of the same
+// ingest measures acknowledged events, collector and log only. The limit is the log alone: batches of the same
 // size written to it without HTTP, mapping or sealing.
 func (c *benchCommand) ingest(ctx context.Context) (out benchResult, err error) {
 	limit, err := c.logLimit(ctx)
@@ -201,6 +218,9 @@ func (c *benchCommand) ingest(ctx context.Context) (out benchResult, err error) 
 	r := load.Run(ctx, plan)
 	out = s.describe(r, s.cpu()-before)
 	out.LimitPerSecond, out.Limit = limit, "embedded log alone"
+	if len(c.Kafka) > 0 {
+		out.Limit = "the cluster alone"
+	}
 	return out, nil
 }
 

@@ -97,6 +97,20 @@ func (c *Client) ensureTopics(ctx context.Context, topics []schema.Topic, partit
 	return nil
 }
 
+// DeleteTopics removes topics with everything in them. One that is not there is no error. Nothing but a benchmark, which made them, does this.
+func (c *Client) DeleteTopics(ctx context.Context, topics []schema.Topic) error {
+	res, err := c.calls.DeleteTopics(ctx, &kafkago.DeleteTopicsRequest{Topics: c.names(topics)})
+	if err != nil {
+		return failed(err, "delete topics")
+	}
+	for name, err := range res.Errors {
+		if err != nil && !errors.Is(err, kafkago.UnknownTopicOrPartition) {
+			return failed(err, "delete topic %s", name)
+		}
+	}
+	return nil
+}
+
 func (c *Client) names(topics []schema.Topic) []string {
 	names := make([]string, len(topics))
 	for i, t := range topics {
