@@ -38,6 +38,8 @@ prove() {
 	prove "one set of events, one digest: order, duplicates, batches, restarts, partitions; the demo workspace five ways; erasures" \
 		'^(TestPermutations|TestDemoFiveWays|TestReleased|TestErased)$' ./services/e2e
 	prove "kill -9 of up and of its engine under load" '^(TestKilled|TestKilledAtOnce)$' ./services/e2e
+	prove "real Apache Kafka: one digest, kill -9, ranges dropped, bad starts; three nodes with leaders killed, paused and ended, too few copies, no quorum" \
+		'^(TestKafka|TestKafkaFaults)$' ./services/e2e
 	prove "real input, recounted" '^(TestData|TestClientsFR)$' ./services/e2e
 	prove "unmodified clients" '^(TestAnalyticsNode|TestAnalyticsNext|TestAnalyticsGo|TestGraphQLRequest)$' ./services/e2e
 	prove "bad input, 1,000,000 hostile payloads" '^(TestStart|TestBad.*|TestHostilePayloads)$' ./services/e2e

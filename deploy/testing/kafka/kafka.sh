@@ -26,7 +26,7 @@ password=dossier-secret
 
 say() { printf 'kafka: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
-usage() { sed -n '2,22p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2; exit 2; }
+usage() { sed -n '2,/^[^#]/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 
 # --- fetching
 
