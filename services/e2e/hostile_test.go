@@ -90,10 +90,10 @@ func TestHostilePayloads(t *testing.T) {
 	i := install(t)
 	const workers, most = 8, 20
 	var (
-		group                       sync.WaitGroup
-		mu                          sync.Mutex
-		ids                         = map[string]bool{}
-		sent, calls, refused, whole int
+		group                                  sync.WaitGroup
+		mu                                     sync.Mutex
+		ids                                    = map[string]bool{}
+		sent, calls, refused, whole, forbidden int
 	)
 	for w := range workers {
 		group.Go(func() {
@@ -147,6 +147,9 @@ func TestHostilePayloads(t *testing.T) {
 						calls += a.Accepted
 					}
 					for _, refusal := range a.Refused {
+						if refusal.Code == "scope_missing" {
+							forbidden++ // nothing of it is stored
+						}
 						if refusal.Code == "" || refusal.Reason == "" {
 							t.Errorf("a refusal without code or reason: %s", answer)
 						}
@@ -181,7 +184,10 @@ func TestHostilePayloads(t *testing.T) {
 			missing++
 		}
 	}
-	peak := i.peakMemory(t)
+	peak, letters := i.peakMemory(t), i.metric(t, "dossier_dead_letters_total")
+	if letters != refused-forbidden {
+		t.Errorf("%d items were refused, %d of them because the key may not send them, and %d are in the dead letters", refused, forbidden, letters)
+	}
 	t.Logf("%d items: %d requests refused whole, %d items refused, %d native and %d Segment events accepted; %d stored, most memory %d MB", sent, whole, refused, len(ids), calls, there, peak>>20)
 	if missing > 0 || twice > 0 {
 		t.Errorf("%d accepted events are missing, %d are there twice", missing, twice)
@@ -243,6 +249,32 @@ func (i *installation) hostile(t *testing.T, r *rand.Rand, path string, body []b
 			return response.StatusCode, answer
 		}
 	}
+}
+
+// metric adds up the samples of a metric.
+func (i *installation) metric(t *testing.T, name string) (sum int) {
+	t.Helper()
+	response, err := client.Get(i.URL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it is read to its end
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, name+"{") && !strings.HasPrefix(line, name+" ") {
+			continue
+		}
+		f := strings.Fields(line)
+		n, err := strconv.ParseFloat(f[len(f)-1], 64)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		sum += int(n)
+	}
+	return sum
 }
 
 // peakMemory is the most memory, in bytes, that the main process has had; 0 where the system does not tell.
