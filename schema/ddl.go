@@ -30,6 +30,13 @@ func Migrations() []Migration {
 		{2, "persona_profile", createPersonaProfile},
 		{3, "persona_map", createPersonaMap},
 		{4, "events in compact parts", compactEvents},
+		{5, ViewPersonas, createViewPersonas},
+		{6, ViewEvents, createViewEvents},
+		{7, ViewMessages, createViewMessages},
+		{8, ViewOrders, createViewOrders},
+		{9, ViewSurveys, createViewSurveys},
+		{10, ViewCases, createViewCases},
+		{11, ViewProfiles, createViewProfiles},
 	}
 }
 

@@ -1,6 +1,9 @@
 package schema
 
 import (
+	"flag"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +22,29 @@ func TestMigrationsAreNumberedByPlace(t *testing.T) {
 		}
 	}
 }
+
+// What a database has once run is never edited: the golden file has every step's text.
+func TestGoldenMigrations(t *testing.T) {
+	var b strings.Builder
+	for _, m := range Migrations() {
+		fmt.Fprintf(&b, "-- %d %s\n%s;\n\n", m.Number, m.Name, m.SQL)
+	}
+	const path = "testdata/migrations.sql"
+	if *update {
+		if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.String() != string(want) {
+		t.Errorf("a migration was edited, or one was added without its golden text: run go test -run TestGoldenMigrations ./schema -update and review the difference")
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite the golden file; review the difference")
 
 func TestYearBucket(t *testing.T) {
 	at := func(s string) Instant {
