@@ -192,6 +192,7 @@ type writer struct {
 	end     int64  // where a closed partition ends; −1 if it grows
 	cut     int64
 	builder *builder
+	index   *indexer // of the events in the builder
 	archive *Partition
 	next    int64     // the offset to fetch
 	opened  time.Time // when the segment under construction got its first record
@@ -252,7 +253,13 @@ func (w *writer) recover(ctx context.Context) error {
 
 func (w *writer) begin(next int64) {
 	w.next = next
-	w.builder.start(w.part.Topic, w.part.Generation, w.part.Partition, next)
+	w.open(next)
+}
+
+// open begins a segment.
+func (w *writer) open(from int64) {
+	w.builder.start(w.part.Topic, w.part.Generation, w.part.Partition, from)
+	w.index = newIndexer()
 }
 
 // sameLog compares the last archived record with the log's copy of it.
@@ -321,6 +328,9 @@ func (w *writer) step(ctx context.Context) error {
 		if err := w.builder.add(&f.Records[i]); err != nil {
 			return schema.Classify(schema.Fatal, err)
 		}
+		if w.part.Topic == indexedTopic {
+			w.index.add(&f.Records[i])
+		}
 		if s.RawBytes >= w.cut {
 			w.last = RecordDigest(w.part.Partition, &f.Records[i])
 			if err := w.write(ctx, f); err != nil {
@@ -355,8 +365,8 @@ func (w *writer) look(end int64) {
 	w.behind, w.waiting = end-archived, waiting
 }
 
-// write makes what was gathered durable, in this order: the segment file; the same file read back and decoded; the manifest line;
-// and only then the log may drop it, all but its last record. f is the fetch that brought the segment's end.
+// write makes what was gathered durable, in this order: the segment file; the same file read back and decoded; its index; the
+// manifest line; and only then the log may drop it, all but its last record. f is the fetch that brought the segment's end.
 func (w *writer) write(ctx context.Context, f kafka.Fetched) error {
 	file, s := w.builder.finish()
 	e := Entry{
@@ -369,6 +379,15 @@ func (w *writer) write(ctx context.Context, f kafka.Fetched) error {
 	if err := w.verify(ctx, e); err != nil {
 		return schema.Classify(schema.Transient, err) // nobody refers to the file yet: write it again
 	}
+	if w.part.Topic == indexedTopic {
+		_, index, err := w.index.finish(e.Digest)
+		if err != nil {
+			return err
+		}
+		if err := w.role.cfg.Store.Put(ctx, w.part, e.indexName(), index); err != nil {
+			return schema.Classify(schema.Transient, err)
+		}
+	}
 	if err := w.archive.append(ctx, e); err != nil {
 		return err
 	}
@@ -377,7 +396,7 @@ func (w *writer) write(ctx context.Context, f kafka.Fetched) error {
 	m.Records.Add(s.Records())
 	m.RawBytes.Add(s.RawBytes)
 	m.Bytes.Add(s.SegmentBytes)
-	w.builder.start(w.part.Topic, w.part.Generation, w.part.Partition, s.Next)
+	w.open(s.Next)
 	if before := min(s.Next, f.HighWater-1); before > f.First {
 		if err := w.role.cfg.Source.DeleteRecords(ctx, w.live, w.part.Partition, before); err != nil {
 			return err

@@ -228,7 +228,11 @@ func (f *faultyStore) hit(op string) bool {
 }
 
 func (f *faultyStore) Put(ctx context.Context, p archive.Part, name string, file []byte) error {
-	if f.hit("put") {
+	op := "put"
+	if strings.HasSuffix(name, ".index") {
+		op = "put index"
+	}
+	if f.hit(op) {
 		if f.applied {
 			if err := f.Store.Put(ctx, p, name, file); err != nil {
 				return err
@@ -236,7 +240,7 @@ func (f *faultyStore) Put(ctx context.Context, p archive.Part, name string, file
 		}
 		return errInjected
 	}
-	if f.hit("put torn") {
+	if f.hit(op + " torn") {
 		if err := f.Store.Put(ctx, p, name, file[:len(file)/2]); err != nil {
 			return err
 		}
@@ -297,7 +301,7 @@ func testFaultTable(t *testing.T, at places) {
 		op      string
 		applied bool
 	}{
-		{"put", false}, {"put", true}, {"put torn", true}, {"get", false},
+		{"put", false}, {"put", true}, {"put torn", true}, {"get", false}, {"put index", false}, {"put index", true},
 		{"append", false}, {"append", true}, {"append torn", true},
 		{"drop", false}, {"drop", true},
 	} {
