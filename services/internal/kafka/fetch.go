@@ -25,13 +25,25 @@ type Fetched struct {
 // waits up to maxWait and returns none. An offset outside of [First, HighWater] is ErrOutOfRange, which is fatal unless the
 // caller knows better. A batch that does not match its checksum is a *DamageError.
 func (c *Client) Fetch(ctx context.Context, topic string, partition int32, offset int64, maxBytes int, maxWait time.Duration) (Fetched, error) {
+	return c.fetch(ctx, topic, partition, offset, maxBytes, maxWait, readUncommitted)
+}
+
+// The isolation levels of a fetch.
+const (
+	readUncommitted = 0 // our own topics, where nobody uses transactions
+	readCommitted   = 1
+)
+
+func (c *Client) fetch(ctx context.Context, topic string, partition int32, offset int64, maxBytes int, maxWait time.Duration, isolation byte) (Fetched, error) {
 	frame := appendHeader(make([]byte, 0, 128), keyFetch, versionFetch)
 	frame = appendInt32(frame, -1) // not a replica
 	frame = appendInt32(frame, int32(maxWait.Milliseconds()))
-	frame = appendInt32(frame, 1)               // at least a byte
-	frame = appendInt32(frame, int32(maxBytes)) // in all
-	frame = append(frame, 0)                    // read uncommitted: nobody here uses transactions
-	frame = appendInt32(frame, 0)               // no session
+	frame = appendInt32(frame, 1) // at least a byte
+	// In all twice as many as of the partition, so that the partition's bound is what ends an answer: where the other one does, the embedded
+	// broker leaves out which transactions were aborted.
+	frame = appendInt32(frame, int32(2*maxBytes))
+	frame = append(frame, isolation)
+	frame = appendInt32(frame, 0) // no session
 	frame = appendInt32(frame, -1)
 	frame = appendInt32(frame, 1)
 	frame = appendString(frame, c.name(topic))
@@ -77,8 +89,9 @@ func decodeFetch(r *cursor, offset int64) (Fetched, error) {
 	f := Fetched{HighWater: r.int64(), Next: offset}
 	r.int64() // last stable offset
 	f.First = r.int64()
-	for range r.count(16) { // aborted transactions
-		r.take(16)
+	var aborted abortions
+	for range r.count(16) {
+		aborted = append(aborted, abortion{producer: r.int64(), first: r.int64()})
 	}
 	r.int32() // preferred replica
 	size := r.int32()
@@ -91,7 +104,7 @@ func decodeFetch(r *cursor, offset int64) (Fetched, error) {
 	}
 	var at int64
 	var err error
-	f.Records, f.Next, at, err = decodeBatches(make([]Record, 0, len(set)/512), set, offset)
+	f.Records, f.Next, at, err = decodeCommitted(make([]Record, 0, len(set)/512), set, offset, aborted)
 	if err != nil {
 		return Fetched{}, &DamageError{Offset: at, Reason: err.Error()}
 	}

@@ -156,6 +156,11 @@ var errForm = errors.New("a record batch is malformed")
 // batch. Brokers return whole batches and may cut the last one off: what was cut is fetched next time. An error names the base
 // offset of the batch that it is in.
 func decodeBatches(into []Record, b []byte, from int64) (records []Record, next, at int64, err error) {
+	return decodeCommitted(into, b, from, nil)
+}
+
+// decodeCommitted is decodeBatches without the batches of aborted transactions.
+func decodeCommitted(into []Record, b []byte, from int64, aborted abortions) (records []Record, next, at int64, err error) {
 	next = from
 	for len(b) >= batchHeader {
 		base := int64(binary.BigEndian.Uint64(b))
@@ -176,7 +181,7 @@ func decodeBatches(into []Record, b []byte, from int64) (records []Record, next,
 			continue
 		}
 		attributes := binary.BigEndian.Uint16(batch[batchBodyAt:])
-		if attributes&attributeControl == 0 {
+		if !aborted.has(batch, base, end, attributes) && attributes&attributeControl == 0 {
 			if into, err = decodeRecords(into, batch, base, from, attributes); err != nil {
 				return into, next, base, err
 			}
