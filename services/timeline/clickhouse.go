@@ -34,9 +34,9 @@ func (c ClickHouse) Insert(ctx context.Context, token string, b *Block) error {
 	})
 }
 
-const presentSQL = `SELECT log_offset FROM events
-WHERE log_generation = {generation:UInt32} AND log_partition = {partition:Int32}
-  AND log_offset >= {from:Int64} AND log_offset < {to:Int64}`
+// presentSQL numbers partitions from 1 in the arrays, where a place beyond the end is 0.
+const presentSQL = `SELECT log_partition, log_offset FROM events
+WHERE log_offset >= {from:Array(Int64)}[log_partition + 1] AND log_offset < {to:Array(Int64)}[log_partition + 1]`
 
 // Identity is the UUID that ClickHouse gave the table when it was made.
 func (c ClickHouse) Identity(ctx context.Context) (identity string, err error) {
@@ -45,22 +45,29 @@ func (c ClickHouse) Identity(ctx context.Context) (identity string, err error) {
 	return identity, err
 }
 
-// Present reads the whole partition column; it is asked after a failure only.
-func (c ClickHouse) Present(ctx context.Context, generation uint32, partition int32, from, to int64) (map[int64]bool, error) {
-	rows, err := c.Conn.Query(ctx, presentSQL, clickhouse.Params{"generation": generation, "partition": partition, "from": from, "to": to}, nil)
+// Present reads two whole columns; it is asked after a failure, and at a start.
+func (c ClickHouse) Present(ctx context.Context, ranges []Range, yield func(partition int32, offset int64)) error {
+	var from, to []int64
+	for _, r := range ranges {
+		for int(r.Partition) >= len(to) {
+			from, to = append(from, 0), append(to, 0)
+		}
+		from[r.Partition], to[r.Partition] = r.From, r.To
+	}
+	rows, err := c.Conn.Query(ctx, presentSQL, clickhouse.Params{"from": from, "to": to}, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	present := map[int64]bool{}
 	for rows.Next() {
+		var partition int32
 		var offset int64
-		if err := rows.Scan(&offset); err != nil {
-			return nil, err
+		if err := rows.Scan(&partition, &offset); err != nil {
+			return err
 		}
-		present[offset] = true
+		yield(partition, offset)
 	}
-	return present, rows.Err()
+	return rows.Err()
 }
 
 const indexedColumns = `SELECT id, occurred_at, epoch, log_generation, log_partition, log_offset FROM events`
@@ -68,6 +75,11 @@ const indexedColumns = `SELECT id, occurred_at, epoch, log_generation, log_parti
 // Index streams the ids of all rows.
 func (c ClickHouse) Index(ctx context.Context, yield func(Indexed) error) error {
 	return c.indexed(ctx, indexedColumns, nil, yield)
+}
+
+// Since reads one whole column, and of the rows that it finds the others.
+func (c ClickHouse) Since(ctx context.Context, next []int64, yield func(Indexed) error) error {
+	return c.indexed(ctx, indexedColumns+` WHERE log_offset >= {next:Array(Int64)}[log_partition + 1]`, clickhouse.Params{"next": next}, yield)
 }
 
 // erased takes the cut-off as a number: a mutation keeps its text, and cannot read a DateTime64 parameter from it again.

@@ -1,26 +1,37 @@
 // Package timeline is the role that writes each event of the log to ClickHouse once.
 //
 // Guarantees. A plain read of the events table counts every event once and no void one, whatever was sent twice, in whatever order,
-// and wherever a process was killed. Of several copies of an event, the first of its log partition is the row, which is the one with
-// the smallest RecordedAt. What ClickHouse refuses for ever goes to the dead letters alone, and its partition goes on. When ClickHouse
-// is slow, read-only or gone, each partition keeps one bounded batch and tries again; nothing grows, and it resumes by itself.
+// and wherever a process was killed, paused or replaced by another. Of several copies of an event, the first of its log partition is the
+// row, which is the one with the smallest RecordedAt. What ClickHouse refuses for ever goes to the dead letters alone, and the others go
+// on. When ClickHouse is slow, read-only or gone, a few bounded batches wait; nothing grows, and it resumes by itself.
 //
-// How. Each log partition is one loop, in this order:
+// How. Each log partition has a reader; all of them fill one batch, since an insert costs the engine some 20 ms of processor time however
+// few its rows are. A batch goes through these steps; two batches may be under way, declared and marked in the order of the log:
 //
-//  1. collect: read the log until the batch is full (rows, bytes) or its first row is Linger old (three times that where records come fast);
+//  1. gather: read the log until the batch is full (rows, bytes) or its first record is Linger old (three times that where records come fast);
 //  2. choose: drop void events and those that the index of (OccurredAt, event id) knows, or an earlier one of the batch;
-//  3. declare the intent (generation, partition, from, to). At this point the intent is durable;
+//  3. declare the intents that are open: for each batch, from and to of every partition. At this point the intent is durable;
 //  4. insert, one block per year bucket, under a deduplication token made from the intent. At this point the rows are visible;
-//  5. mark the ids and advance the offset, in one commit to the state store.
+//  5. mark the ids and advance the offsets of all partitions, in one commit to the state store.
 //
-// A crash between 3 and 5 leaves the intent open. The next start reads the same range of the log and runs the same steps; the index is
+// A crash between 3 and 5 leaves intents open. The next start reads the same ranges of the log and runs the same steps; the index is
 // as it was, so the rows and the tokens are the same. Rows carry their log position, so before an insert is repeated, by a new start or
-// after an answer that was lost, the rows of its range that are there already are left out. The token covers an insert that is still
+// after an answer that was lost, the rows of its ranges that are there already are left out. The token covers an insert that is still
 // on its way at that moment.
 //
+// Several processes. The intents lie in the notes of a lease (package coordination): they count only while it is held, and its next owner
+// finds them. It first takes the ids and positions of all rows that others have written since its own index was up to date (Follow does
+// that while it waits), then repeats what is open, then goes on. A former owner that was paused and goes on can declare nothing more. An
+// insert that it had under way lands under the token of the repetition and adds nothing, as long as fewer blocks than the table's
+// deduplication window have come between: an insert is given up after InsertLimit, at the server too
+// (max_execution_time), and a server gives up a connection on which nothing comes for 30 s, so nothing of a paused process arrives later
+// than 90 s after it was sent; in that time the two inserts at a time of the new owner, of some 20 ms each, are fewer than 9,000. One case
+// is not covered: an insert that lands so late, of a batch of which every row of a year was erased in the meantime, brings those rows
+// back until the erasures are repeated at the next start.
+//
 // A lost index is rebuilt from the table (ids, times and positions), then from the log, at most one batch before the newest position of
-// each partition. This needs that no insert of a dead process is still running, which holds for the embedded engine: it dies with its
-// parent.
+// each partition, or from where the intents say. Without a lease this needs that no insert of a dead process is still running, which holds
+// for the embedded engine: it dies with its parent.
 //
 // It deliberately does not know who is who. Rows belong to personas; which profile a persona belongs to is written beside them by
 // PersonaMap, and no row is rewritten for a merge.

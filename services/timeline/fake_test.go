@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -21,37 +22,43 @@ const (
 	failedApplied       // a transient error, all done
 	crashed             // the process ends, nothing done
 	crashedAfter        // the process ends, all done
+	slow                // it takes longer than the caller waits, and is done after that
+	faultKinds
 )
 
 func (f fault) String() string {
-	return [...]string{"none", "failed", "failed but applied", "crash", "crash after it was applied"}[f]
+	return [...]string{"none", "failed", "failed but applied", "crash", "crash after it was applied", "slow"}[f]
 }
 
 var errCrash = errors.New("crash")
 
-// faults decides what befalls each call of every boundary, by its number.
+// faults decides what befalls each call of every boundary, by its number among the calls of that boundary.
 type faults struct {
 	mu    sync.Mutex
-	calls int
+	calls map[string]int
 	at    func(call int, what string) fault
 	dead  bool
+	late  sync.WaitGroup // what is done after its caller gave up
 }
 
-// around runs apply as the fault of this call demands. A dead process does nothing more.
-func (f *faults) around(what string, apply func() error) error {
+// around runs apply as the fault of this call demands. A dead process does nothing more; what it has sent may arrive all the same.
+func (f *faults) around(ctx context.Context, what string, apply func() error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dead {
 		return errCrash
 	}
-	call := f.calls
-	f.calls++
+	if f.calls == nil {
+		f.calls = map[string]int{}
+	}
+	call := f.calls[what]
+	f.calls[what]++
 	kind := none
 	if f.at != nil {
 		kind = f.at(call, what)
 	}
 	if kind == failedApplied || kind == crashedAfter || kind == none {
-		if err := apply(); err != nil {
+		if err := apply(); err != nil && kind != crashedAfter {
 			return err
 		}
 	}
@@ -61,8 +68,34 @@ func (f *faults) around(what string, apply func() error) error {
 	case crashed, crashedAfter:
 		f.dead = true
 		return errCrash
+	case slow:
+		return f.slowly(ctx, what, apply)
 	}
 	return nil
+}
+
+// writes are the boundaries whose calls leave something behind.
+var writes = []string{"insert", "declare", "letter", "erase"}
+
+// slowly outlasts the caller where it has set itself a limit. The caller of around holds mu.
+func (f *faults) slowly(ctx context.Context, what string, apply func() error) error {
+	f.mu.Unlock()
+	defer f.mu.Lock()
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		time.Sleep(2 * time.Millisecond)
+		return apply()
+	}
+	if slices.Contains(writes, what) {
+		f.late.Go(func() {
+			time.Sleep(time.Until(deadline) + time.Duration(rand.IntN(3000))*time.Microsecond)
+			if err := apply(); err != nil && schema.ClassOf(err) != schema.Rejected {
+				panic(err) // nobody else hears of it
+			}
+		})
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // fakeRow is a row as the fake table holds it.
@@ -73,7 +106,12 @@ type fakeRow struct {
 
 // fakeTable keeps rows in memory with ClickHouse's rules: a block is atomic, a token counts once, a block with a poison row is refused.
 type fakeTable struct {
-	faults *faults
+	faults *faults // of the process that uses it
+	*fakeRows
+}
+
+// fakeRows is what all processes share.
+type fakeRows struct {
 	mu     sync.Mutex
 	rows   []fakeRow
 	tokens map[string]bool
@@ -82,8 +120,8 @@ type fakeTable struct {
 }
 
 // Identity changes with the map of tokens: a table that is lost forgets both.
-func (f *fakeTable) Identity(context.Context) (identity string, err error) {
-	err = f.faults.around("identity", func() error {
+func (f *fakeTable) Identity(ctx context.Context) (identity string, err error) {
+	err = f.faults.around(ctx, "identity", func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		identity = fmt.Sprintf("%p", f.tokens)
@@ -92,11 +130,11 @@ func (f *fakeTable) Identity(context.Context) (identity string, err error) {
 	return identity, err
 }
 
-func (f *fakeTable) Insert(_ context.Context, token string, b *Block) error {
-	return f.faults.around("insert", func() error {
+func (f *fakeTable) Insert(ctx context.Context, token string, b *Block) error {
+	rows := rowsOf(b) // the block's memory is used again when the caller has given up
+	return f.faults.around(ctx, "insert", func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		rows := rowsOf(b)
 		for _, r := range rows {
 			if f.poison != nil && f.poison(r.ID) {
 				return schema.Classify(schema.Rejected, errors.New("a value does not fit"))
@@ -140,23 +178,37 @@ func rowsOf(b *Block) []fakeRow {
 	return rows
 }
 
-func (f *fakeTable) Present(_ context.Context, generation uint32, partition int32, from, to int64) (present map[int64]bool, err error) {
-	present = map[int64]bool{}
-	err = f.faults.around("present", func() error {
+func (f *fakeTable) Present(ctx context.Context, ranges []Range, yield func(partition int32, offset int64)) error {
+	return f.faults.around(ctx, "present", func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for _, r := range f.rows {
-			if p := r.Position; p.Generation == generation && p.Partition == partition && p.Offset >= from && p.Offset < to {
-				present[p.Offset] = true
+			p := r.Position
+			if slices.ContainsFunc(ranges, func(r Range) bool { return r.Partition == p.Partition && r.From <= p.Offset && p.Offset < r.To }) {
+				yield(p.Partition, p.Offset)
 			}
 		}
 		return nil
 	})
-	return present, err
 }
 
-func (f *fakeTable) Index(_ context.Context, yield func(Indexed) error) error {
-	return f.faults.around("index", func() error {
+func (f *fakeTable) Since(ctx context.Context, next []int64, yield func(Indexed) error) error {
+	return f.faults.around(ctx, "since", func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, r := range f.rows {
+			if r.Position.Offset >= next[r.Position.Partition] {
+				if err := yield(r.Indexed); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (f *fakeTable) Index(ctx context.Context, yield func(Indexed) error) error {
+	return f.faults.around(ctx, "index", func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for _, r := range f.rows {
@@ -178,8 +230,8 @@ func fakePublic(_ string, p schema.PersonaEpoch) schema.ProfileID {
 	return p.Persona
 }
 
-func (f *fakeTable) Erased(_ context.Context, v Voided, yield func(Indexed) error) error {
-	return f.faults.around("erased", func() error {
+func (f *fakeTable) Erased(ctx context.Context, v Voided, yield func(Indexed) error) error {
+	return f.faults.around(ctx, "erased", func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for _, r := range f.rows {
@@ -193,8 +245,8 @@ func (f *fakeTable) Erased(_ context.Context, v Voided, yield func(Indexed) erro
 	})
 }
 
-func (f *fakeTable) Erase(_ context.Context, v Voided) error {
-	return f.faults.around("erase", func() error {
+func (f *fakeTable) Erase(ctx context.Context, v Voided) error {
+	return f.faults.around(ctx, "erase", func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		kept := f.rows[:0:0]
@@ -226,7 +278,7 @@ func (f *fakeFeed) Read(ctx context.Context, partition int32, offset int64, wait
 		}
 	}
 	var got eventlog.OpenedBatch
-	err := f.faults.around("read", func() error {
+	err := f.faults.around(ctx, "read", func() error {
 		end := min(offset+int64(f.step), int64(len(log)))
 		got = eventlog.OpenedBatch{Partition: partition, From: offset, Next: end, Events: log[offset:end], Last: digest(log[end-1])}
 		return nil
@@ -253,8 +305,8 @@ func (f *fakeFeed) After(partition int32, next int64, last [16]byte) eventlog.Ch
 	return eventlog.Checkpoint{Cluster: "fake", Position: schema.Position{Generation: 3, Partition: partition, Offset: next}, Last: last}
 }
 
-func (f *fakeFeed) Check(_ context.Context, c eventlog.Checkpoint) error {
-	return f.faults.around("check", func() error {
+func (f *fakeFeed) Check(ctx context.Context, c eventlog.Checkpoint) error {
+	return f.faults.around(ctx, "check", func() error {
 		log := f.partitions[c.Position.Partition]
 		if c.Position.Offset > int64(len(log)) || digest(log[c.Position.Offset-1]) != c.Last {
 			return schema.Classify(schema.Fatal, eventlog.ErrOtherLog)
@@ -270,8 +322,8 @@ type fakeLetters struct {
 	at     map[schema.Position]Letter
 }
 
-func (f *fakeLetters) Put(_ context.Context, l Letter) error {
-	return f.faults.around("letter", func() error {
+func (f *fakeLetters) Put(ctx context.Context, l Letter) error {
+	return f.faults.around(ctx, "letter", func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.at[l.Position] = l
@@ -285,6 +337,6 @@ type faultyIntents struct {
 	faults *faults
 }
 
-func (f faultyIntents) Declare(ctx context.Context, i Intent) error {
-	return f.faults.around("declare", func() error { return f.Intents.Declare(ctx, i) })
+func (f faultyIntents) Declare(ctx context.Context, open []Intent) error {
+	return f.faults.around(ctx, "declare", func() error { return f.Intents.Declare(ctx, open) })
 }

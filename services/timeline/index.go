@@ -3,7 +3,6 @@ package timeline
 import (
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -16,19 +15,28 @@ import (
 // Stored form, in the role's state store:
 //
 //	'e' occurred_at(8, big endian, sign bit flipped) id(16)  →  epoch (uvarint; nothing for 0)   an event whose row is in the table
-//	'i' partition(4, big endian)                             →  intent (see appendIntent)        the last intent of a partition
-//	'n'                                                      →  incarnation(8) table identity    set last, when the index is complete
+//	'b'                                                      →  intents (see appendIntents)      the last that were open
+//	'N'                                                      →  version(1) = 2 incarnation(8) table identity    set last, when the index is complete
 //	offsets of the topic                                     →  package state
 //
 // An event's key begins with its time, so that what is written together lies together: live events touch the newest blocks alone.
+//
+// Version 1 had an intent for each partition ('i' partition(4, big endian)) and 'n' → incarnation(8) table identity; see upgrade. A
+// release of version 1 does not find 'n' in an index of version 2 and rebuilds it.
 var (
 	prefixEvent     = []byte{'e'}
-	prefixIntent    = []byte{'i'}
-	keyIncarnation  = []byte{'n'}
+	keyIntents      = []byte{'b'}
+	keyIncarnation  = []byte{'N'}
+	prefixIntent1   = []byte{'i'}
+	keyIncarnation1 = []byte{'n'}
 	errDamagedIndex = schema.Classify(schema.Fatal, errors.New("damaged timeline index: delete its folder, it is rebuilt at the next start"))
+	errLaterIndex   = schema.Classify(schema.Fatal, errors.New("the timeline index is of a later release: start that one, or delete its folder, it is rebuilt"))
 )
 
-const eventKeyLength = 1 + 8 + 16
+const (
+	indexVersion   = 2
+	eventKeyLength = 1 + 8 + 16
+)
 
 func appendEventKey(dst []byte, at schema.Instant, id schema.EventID) []byte {
 	dst = append(dst, prefixEvent...)
@@ -54,74 +62,11 @@ func readEpoch(value []byte) (uint32, error) {
 	return uint32(epoch), nil
 }
 
-// Incarnation tells one life of an index from the next, so that no deduplication token of a lost index is ever used again.
-type Incarnation [8]byte
-
-func (i Incarnation) String() string { return hex.EncodeToString(i[:]) }
-
-// Intent says which range of the log is about to be inserted. It is open while the partition's offset is still From.
-type Intent struct {
-	Incarnation Incarnation
-	Generation  uint32
-	Partition   int32
-	From, To    int64 // [From, To)
-}
-
-// token names one insert: a part of an intent's range and one year bucket. It depends on nothing that may differ when the insert is
-// repeated.
-func (i Intent) token(bucket int, from, to int64) string {
-	return fmt.Sprintf("%s/%s/g%d/p%d/%d-%d/y%d/%d-%d", schema.TableEvents, i.Incarnation, i.Generation, i.Partition, i.From, i.To, bucket, from, to)
-}
-
-// Intents keeps intents. With one process the state store does; with standby owners, the coordination topic.
-type Intents interface {
-	// Declare returns when the intent is durable. It replaces the partition's last one.
-	Declare(ctx context.Context, i Intent) error
-	// Last gives the partition's last intent, if there ever was one.
-	Last(ctx context.Context, partition int32) (Intent, bool, error)
-}
-
-// storedIntents keeps the intents beside the index.
-type storedIntents struct{ store *state.Store }
-
-func intentKey(partition int32) []byte {
-	return binary.BigEndian.AppendUint32(prefixIntent[:1:1], uint32(partition))
-}
-
-// appendIntent writes incarnation(8) generation(4) from(8) to(8), big endian.
-func appendIntent(dst []byte, i Intent) []byte {
-	dst = append(dst, i.Incarnation[:]...)
-	dst = binary.BigEndian.AppendUint32(dst, i.Generation)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(i.From))
-	return binary.BigEndian.AppendUint64(dst, uint64(i.To))
-}
-
-func (s storedIntents) Declare(_ context.Context, i Intent) error {
-	b := s.store.NewBatch()
-	if err := b.Set(intentKey(i.Partition), appendIntent(nil, i)); err != nil {
-		return errors.Join(err, b.Discard())
-	}
-	return b.CommitDurable()
-}
-
-func (s storedIntents) Last(_ context.Context, partition int32) (Intent, bool, error) {
-	v, found, err := s.store.Get(nil, intentKey(partition))
-	if err != nil || !found {
-		return Intent{}, false, err
-	}
-	if len(v) != 28 {
-		return Intent{}, false, errDamagedIndex
-	}
-	i := Intent{Partition: partition, Generation: binary.BigEndian.Uint32(v[8:]), From: int64(binary.BigEndian.Uint64(v[12:])), To: int64(binary.BigEndian.Uint64(v[20:]))}
-	copy(i.Incarnation[:], v)
-	return i, true, nil
-}
-
 // index knows which events are in the table and how far each partition is written.
 type index struct {
 	store       *state.Store
 	topic       string
-	generation  uint32
+	generation  uint32 // noted with offsets, which count on over generations
 	incarnation Incarnation
 	filter      *filter
 	filtered    atomic.Bool // the filter has every id of the store
@@ -141,10 +86,9 @@ func (x *index) known(scratch []byte, at schema.Instant, id schema.EventID) (epo
 	return epoch, true, err
 }
 
-// mark notes in one commit that rows are in the table and that the partition is written up to next, with the checkpoint of the log
-// there, if it is known. The commit need not be durable:
-// if it is lost, the intent before it, which is durable, is open again.
-func (x *index) mark(partition int32, rows []Row, next int64, checkpoint []byte) error {
+// mark notes in one commit that the rows of a batch are in the table and that its partitions are written up to its end. The commit
+// need not be durable: if it is lost, the intent before it, which is durable, is open again.
+func (x *index) mark(rows []Row, taken *batch) error {
 	b := x.store.NewBatch()
 	var key [eventKeyLength]byte
 	var value [8]byte
@@ -155,14 +99,22 @@ func (x *index) mark(partition int32, rows []Row, next int64, checkpoint []byte)
 		}
 		x.filter.add(e.ID)
 	}
-	if err := b.SetOffset(x.topic, partition, state.Offset{Generation: x.generation, Next: next, Mark: checkpoint}); err != nil {
-		return errors.Join(err, b.Discard())
+	for p, r := range taken.ranges {
+		if r.From == r.To {
+			continue
+		}
+		if err := b.SetOffset(x.topic, r.Partition, state.Offset{Generation: x.generation, Next: r.To, Mark: taken.marks[p]}); err != nil {
+			return errors.Join(err, b.Discard())
+		}
 	}
 	return b.Commit()
 }
 
 // fill reads all ids of the store into the filter. Ids that are marked meanwhile are added by mark.
 func (x *index) fill(ctx context.Context) error {
+	if x.filtered.Load() {
+		return nil
+	}
 	n := 0
 	err := x.store.Scan(prefixEvent, state.After(prefixEvent), func(key, _ []byte) error {
 		if len(key) != eventKeyLength {
@@ -181,43 +133,107 @@ func (x *index) fill(ctx context.Context) error {
 	return nil
 }
 
-// next gives the offset from which a partition is to be read, and the checkpoint that was noted with it.
-func (x *index) next(partition int32) (next int64, checkpoint []byte, err error) {
+// next gives the offset from which each partition is to be read, and the checkpoints that were noted with them. Offsets count on over
+// the generations of the log, so one of an earlier generation holds.
+func (x *index) next(partitions int32) (next []int64, checkpoints [][]byte, err error) {
 	offsets, err := state.Offsets(x.store, x.topic)
 	if err != nil {
-		return 0, nil, err
+		return nil, nil, err
 	}
-	if o, ok := offsets[partition]; ok && o.Generation == x.generation {
-		return o.Next, o.Mark, nil
+	for p := range partitions {
+		next = append(next, offsets[p].Next)
+		checkpoints = append(checkpoints, offsets[p].Mark)
 	}
-	return 0, nil, nil
+	return next, checkpoints, nil
 }
 
 // open reads the incarnation; found is false if the index was never completed, or is of another table: one that was lost, say.
 func (x *index) open(table string) (found bool, err error) {
-	v, found, err := x.store.Get(nil, keyIncarnation)
-	if err != nil || !found {
+	if err := x.upgrade(); err != nil {
 		return false, err
 	}
-	if len(v) < len(x.incarnation) {
+	v, found, err := x.store.Get(nil, keyIncarnation)
+	switch {
+	case err != nil || !found:
+		return false, err
+	case len(v) < 1+len(x.incarnation):
 		return false, errDamagedIndex
+	case v[0] != indexVersion:
+		return false, errLaterIndex
 	}
-	copy(x.incarnation[:], v)
-	return string(v[len(x.incarnation):]) == table, nil
+	copy(x.incarnation[:], v[1:])
+	return string(v[1+len(x.incarnation):]) == table, nil
+}
+
+func incarnationValue(i Incarnation, table string) []byte {
+	return append(append([]byte{indexVersion}, i[:]...), table...)
+}
+
+// upgrade makes an index of version 1 one of version 2, if there is one: the intents that are open become one.
+func (x *index) upgrade() error {
+	old, found, err := x.store.Get(nil, keyIncarnation1)
+	if err != nil || !found {
+		return err
+	}
+	if len(old) < len(x.incarnation) {
+		return errDamagedIndex
+	}
+	offsets, err := state.Offsets(x.store, x.topic)
+	if err != nil {
+		return err
+	}
+	intent := Intent{Incarnation: Incarnation(old[:8]), Table: string(old[8:])}
+	for p := range offsets {
+		for len(intent.Ranges) <= int(p) {
+			intent.Ranges = append(intent.Ranges, Range{Partition: int32(len(intent.Ranges))})
+		}
+	}
+	open := map[int32]Range{}
+	err = x.store.Scan(prefixIntent1, state.After(prefixIntent1), func(key, value []byte) error {
+		if len(key) != 5 || len(value) != 28 {
+			return errDamagedIndex
+		}
+		r := Range{int32(binary.BigEndian.Uint32(key[1:])), int64(binary.BigEndian.Uint64(value[12:])), int64(binary.BigEndian.Uint64(value[20:]))}
+		open[r.Partition] = r
+		for len(intent.Ranges) <= int(r.Partition) {
+			intent.Ranges = append(intent.Ranges, Range{Partition: int32(len(intent.Ranges))})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for p := range intent.Ranges {
+		r := &intent.Ranges[p]
+		r.From = offsets[r.Partition].Next
+		if r.To = r.From; open[r.Partition].From == r.From {
+			r.To = max(r.To, open[r.Partition].To)
+		}
+	}
+	b := x.store.NewBatch()
+	err = errors.Join(b.Delete(keyIncarnation1), b.DeleteRange(prefixIntent1, state.After(prefixIntent1)),
+		b.Set(keyIncarnation, incarnationValue(intent.Incarnation, intent.Table)))
+	if len(intent.Ranges) > 0 {
+		err = errors.Join(err, b.Set(keyIntents, appendIntents(nil, []Intent{intent})))
+	}
+	if err != nil {
+		return errors.Join(err, b.Discard())
+	}
+	return b.CommitDurable()
 }
 
 // rebuildBatch is how many rows of the table one commit of a rebuild takes.
 const rebuildBatch = 10_000
 
-// rebuild fills the index from the table: every row's id and time, and for each partition of this generation where to read on. The
-// incarnation comes last, so a rebuild that was cut off starts again. What an index of another table left goes first.
+// rebuild fills the index from the table: every row's id and time, and for each partition where to read on. The incarnation comes
+// last, so a rebuild that was cut off starts again. What an index of another table left goes first.
 func (x *index) rebuild(ctx context.Context, table Table, identity string, random io.Reader, progress func(rows int64)) error {
 	left, err := state.Offsets(x.store, x.topic)
 	if err != nil {
 		return err
 	}
 	b := x.store.NewBatch()
-	if err := errors.Join(b.Delete(keyIncarnation), b.DeleteRange(prefixEvent, state.After(prefixEvent)), b.DeleteRange(prefixIntent, state.After(prefixIntent))); err != nil {
+	if err := errors.Join(b.Delete(keyIncarnation), b.DeleteRange(prefixEvent, state.After(prefixEvent)), b.Delete(keyIntents)); err != nil {
 		return errors.Join(err, b.Discard())
 	}
 	for partition := range left {
@@ -225,29 +241,14 @@ func (x *index) rebuild(ctx context.Context, table Table, identity string, rando
 			return errors.Join(err, b.Discard())
 		}
 	}
-	newest := map[int32]int64{}
-	var rows int64
-	var key [eventKeyLength]byte
-	err = table.Index(ctx, func(e Indexed) error {
-		if err := b.Set(appendEventKey(key[:0], e.OccurredAt, e.ID), appendEpoch(nil, e.Epoch)); err != nil {
-			return err
-		}
-		if e.Position.Generation == x.generation {
-			newest[e.Position.Partition] = max(newest[e.Position.Partition], e.Position.Offset)
-		}
-		if rows++; rows%rebuildBatch == 0 {
-			full := b
-			b = x.store.NewBatch()
-			if err := full.Commit(); err != nil {
-				return err
-			}
-			progress(rows)
-		}
-		return nil
-	})
-	if err != nil {
-		return errors.Join(fmt.Errorf("read the ids of table %s: %w", schema.TableEvents, err), b.Discard())
+	if err := b.Commit(); err != nil {
+		return err
 	}
+	newest, rows, err := x.take(ctx, func(yield func(Indexed) error) error { return table.Index(ctx, yield) }, progress)
+	if err != nil {
+		return err
+	}
+	b = x.store.NewBatch()
 	for partition, offset := range newest {
 		// The newest rows may belong to an insert whose other year buckets never came.
 		if err := b.SetOffset(x.topic, partition, state.Offset{Generation: x.generation, Next: max(0, offset+1-MaxBatchRecords)}); err != nil {
@@ -257,9 +258,58 @@ func (x *index) rebuild(ctx context.Context, table Table, identity string, rando
 	if _, err := io.ReadFull(random, x.incarnation[:]); err != nil {
 		return errors.Join(fmt.Errorf("choose an incarnation: %w", err), b.Discard())
 	}
-	if err := b.Set(keyIncarnation, append(x.incarnation[:len(x.incarnation):len(x.incarnation)], identity...)); err != nil {
+	if err := b.Set(keyIncarnation, incarnationValue(x.incarnation, identity)); err != nil {
 		return errors.Join(err, b.Discard())
 	}
 	progress(rows)
-	return b.CommitDurable()
+	if err := b.CommitDurable(); err != nil {
+		return err
+	}
+	x.filtered.Store(true)
+	return nil
+}
+
+// take puts rows of the table into the index, and gives the newest offset of each partition among them.
+func (x *index) take(ctx context.Context, rows func(yield func(Indexed) error) error, progress func(rows int64)) (newest map[int32]int64, n int64, err error) {
+	newest = map[int32]int64{}
+	b := x.store.NewBatch()
+	var key [eventKeyLength]byte
+	err = rows(func(e Indexed) error {
+		if err := b.Set(appendEventKey(key[:0], e.OccurredAt, e.ID), appendEpoch(nil, e.Epoch)); err != nil {
+			return err
+		}
+		x.filter.add(e.ID)
+		newest[e.Position.Partition] = max(newest[e.Position.Partition], e.Position.Offset)
+		if n++; n%rebuildBatch == 0 {
+			full := b
+			b = x.store.NewBatch()
+			if err := full.Commit(); err != nil {
+				return err
+			}
+			progress(n)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("read the ids of table %s: %w", schema.TableEvents, err), b.Discard())
+	}
+	return newest, n, b.Commit()
+}
+
+// catchUp takes the rows that others have written from next on, up to an intent of theirs, before which all is written.
+func (x *index) catchUp(ctx context.Context, table Table, next []int64, i Intent) (rows int64, err error) {
+	_, rows, err = x.take(ctx, func(yield func(Indexed) error) error { return table.Since(ctx, next, yield) }, func(int64) {})
+	if err != nil {
+		return 0, err
+	}
+	b := x.store.NewBatch()
+	for _, r := range i.Ranges {
+		if int(r.Partition) >= len(next) || next[r.Partition] >= r.From {
+			continue
+		}
+		if err := b.SetOffset(x.topic, r.Partition, state.Offset{Generation: x.generation, Next: r.From}); err != nil {
+			return 0, errors.Join(err, b.Discard())
+		}
+	}
+	return rows, b.Commit()
 }

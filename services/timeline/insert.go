@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dossier-cdp/dossier/schema"
 )
@@ -15,66 +18,101 @@ const maxRefusedRows = 64
 
 // insertion is the insert of one batch.
 type insertion struct {
-	*partition
-	intent   Intent
-	present  map[int64]bool // offsets whose rows are in the table; nil if none can be
-	unsure   bool           // an insert may have been applied without our knowing: read present before the next one
-	taken    int
-	refused  int
-	buried   map[int64]bool
-	bucketOf int
+	role   *Timeline
+	intent Intent
+	digest string // of the intent
+
+	mu      sync.Mutex // guards what follows
+	taken   int
+	refused int
+	buried  map[place]bool
 }
 
-// insertAll inserts rows, one block per year bucket, and gives those that are in the table now: all but the ones that were refused
-// and buried.
-func (p *partition) insertAll(ctx context.Context, intent Intent, rows []Row, repeated bool) ([]Row, error) {
-	in := &insertion{partition: p, intent: intent, unsure: repeated}
+// bucketInsertion is the part of an insertion that goes into one year bucket.
+type bucketInsertion struct {
+	*insertion
+	bucket  int
+	present map[place]bool // rows that are in the table; nil if none can be
+	unsure  bool           // an insert may have been applied without our knowing: read present before the next one
+}
+
+func (r Row) place() place { return place{r.Position.Partition, r.Position.Offset} }
+
+// insertAll inserts rows, one block per year bucket, some blocks at the same time, and gives those that are in the table now: all but
+// the ones that were refused and buried.
+func (w *writer) insertAll(ctx context.Context, intent Intent, rows []Row, repeated bool) ([]Row, error) {
+	in := &insertion{role: w.role, intent: intent, digest: intent.digest(), buried: map[place]bool{}}
+	var present map[place]bool
+	if repeated {
+		err := w.role.retry(ctx, "look for rows of an earlier attempt", func() (err error) {
+			present, err = in.present(ctx)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	byBucket := map[int][]Row{}
 	for _, r := range rows {
 		byBucket[r.bucket()] = append(byBucket[r.bucket()], r)
 	}
-	buckets := make([]int, 0, len(byBucket))
-	for bucket := range byBucket {
-		buckets = append(buckets, bucket)
+	group, ctx2 := errgroup.WithContext(ctx)
+	group.SetLimit(w.role.Inserts)
+	for bucket, rows := range byBucket {
+		group.Go(func() error {
+			b := &bucketInsertion{insertion: in, bucket: bucket, present: present}
+			return b.insert(ctx2, rows, intent.span())
+		})
 	}
-	slices.Sort(buckets)
-	for _, bucket := range buckets {
-		in.bucketOf = bucket
-		if err := in.insert(ctx, byBucket[bucket], intent.From, intent.To); err != nil {
-			return nil, err
-		}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	if len(in.buried) == 0 {
 		return rows, nil
 	}
-	return slices.DeleteFunc(rows, func(r Row) bool { return in.buried[r.Position.Offset] }), nil
+	return slices.DeleteFunc(rows, func(r Row) bool { return in.buried[r.place()] }), nil
 }
 
-// insert brings the rows of [from, to) and of one bucket into the table, however long that takes.
-func (in *insertion) insert(ctx context.Context, rows []Row, from, to int64) error {
+// insert brings the rows of a span and of one bucket into the table, however long that takes.
+func (b *bucketInsertion) insert(ctx context.Context, rows []Row, part span) error {
 	for attempt := 0; ; attempt++ {
-		rest, err := in.try(ctx, rows, from, to)
+		rest, err := b.try(ctx, rows, part)
 		switch {
 		case err == nil:
-			in.taken += len(rows)
+			b.mu.Lock()
+			b.taken += len(rows)
+			b.mu.Unlock()
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case schema.ClassOf(err) == schema.Rejected:
-			return in.divide(ctx, rest, from, to, err)
+			return b.divide(ctx, rest, part, err)
 		case schema.ClassOf(err) == schema.Fatal:
-			return fmt.Errorf("insert %d rows of year bucket %d: %w", len(rows), in.bucketOf, err)
+			return fmt.Errorf("insert %d rows of year bucket %d: %w", len(rows), b.bucket, err)
 		}
-		in.unsure = true
-		if err := in.role.wait(ctx, "insert into the timeline", attempt, err); err != nil {
+		b.unsure = true
+		if err := b.role.wait(ctx, "insert into the timeline", attempt, err); err != nil {
 			return err
 		}
 	}
 }
 
 // try makes one attempt. It leaves out the rows that are there already, and gives the others.
-func (in *insertion) try(ctx context.Context, rows []Row, from, to int64) ([]Row, error) {
-	t := in.role
+func (b *bucketInsertion) try(ctx context.Context, rows []Row, part span) ([]Row, error) {
+	t := b.role
+	if b.unsure {
+		present, err := b.insertion.present(ctx)
+		if err != nil {
+			return nil, err
+		}
+		b.present, b.unsure = present, false
+	}
+	if len(b.present) > 0 {
+		rows = slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return b.present[r.place()] })
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
 	var columns *builder
 	select {
 	case columns = <-t.inserts:
@@ -84,26 +122,25 @@ func (in *insertion) try(ctx context.Context, rows []Row, from, to int64) ([]Row
 	}
 	limited, cancel := context.WithTimeout(ctx, t.InsertLimit)
 	defer cancel()
-	if in.unsure {
-		present, err := t.Table.Present(limited, in.intent.Generation, in.intent.Partition, in.intent.From, in.intent.To)
-		if err != nil {
-			return nil, in.classed(ctx, fmt.Errorf("look for rows of an earlier attempt: %w", err), schema.Fatal)
-		}
-		in.present, in.unsure = present, false
+	err := t.Table.Insert(limited, token(b.digest, b.bucket, part), columns.block(rows))
+	return rows, classed(ctx, err, schema.Rejected)
+}
+
+// present looks for rows of the intent's ranges.
+func (in *insertion) present(ctx context.Context) (map[place]bool, error) {
+	limited, cancel := context.WithTimeout(ctx, in.role.InsertLimit)
+	defer cancel()
+	present := map[place]bool{}
+	err := in.role.Table.Present(limited, in.intent.Ranges, func(partition int32, offset int64) { present[place{partition, offset}] = true })
+	if err != nil {
+		return nil, classed(ctx, fmt.Errorf("look for rows of an earlier attempt: %w", err), schema.Fatal)
 	}
-	if len(in.present) > 0 {
-		rows = slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return in.present[r.Position.Offset] })
-	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	err := t.Table.Insert(limited, in.intent.token(in.bucketOf, from, to), columns.block(rows))
-	return rows, in.classed(ctx, err, schema.Rejected)
+	return present, nil
 }
 
 // classed takes the end of our own time limit, and not that of ctx, as transient: the server may be slow. What was rejected is of the
 // class that is given, since only an insert says anything about its rows.
-func (in *insertion) classed(ctx context.Context, err error, rejected schema.ErrorClass) error {
+func classed(ctx context.Context, err error, rejected schema.ErrorClass) error {
 	switch {
 	case err == nil:
 		return nil
@@ -115,36 +152,36 @@ func (in *insertion) classed(ctx context.Context, err error, rejected schema.Err
 	return err
 }
 
-// divide finds the rows that ClickHouse refuses by halving the range, and buries them. The halves depend on the range alone, so a
+// divide finds the rows that ClickHouse refuses by halving the span, and buries them. The halves depend on the intent alone, so a
 // repetition uses the same tokens.
-func (in *insertion) divide(ctx context.Context, rows []Row, from, to int64, cause error) error {
+func (b *bucketInsertion) divide(ctx context.Context, rows []Row, part span, cause error) error {
 	if len(rows) == 1 {
-		if in.refused++; in.refused > maxRefusedRows && in.taken == 0 {
+		r := rows[0]
+		b.mu.Lock()
+		b.refused++
+		all := b.refused > maxRefusedRows && b.taken == 0
+		b.mu.Unlock()
+		if all {
 			return schema.Classify(schema.Fatal, fmt.Errorf("the table refuses every row, the fault is not theirs: %w", cause))
 		}
-		r := rows[0]
-		if err := in.bury(ctx, Letter{Position: r.Position, RecordedAt: r.RecordedAt, Event: r.Event, Reason: cause}); err != nil {
+		if err := b.role.bury(ctx, Letter{Position: r.Position, RecordedAt: r.RecordedAt, Event: r.Event, Reason: cause}); err != nil {
 			return err
 		}
-		if in.buried == nil {
-			in.buried = map[int64]bool{}
-		}
-		in.buried[r.Position.Offset] = true
+		b.mu.Lock()
+		b.buried[r.place()] = true
+		b.mu.Unlock()
 		return nil
 	}
-	middle := from + (to-from)/2
-	first := slices.IndexFunc(rows, func(r Row) bool { return r.Position.Offset >= middle })
-	if first < 0 {
-		first = len(rows)
-	}
+	first, second := b.intent.halve(part)
+	middle, _ := slices.BinarySearchFunc(rows, second.from, func(r Row, p place) int { return r.place().compare(p) })
 	for _, half := range []struct {
-		rows     []Row
-		from, to int64
-	}{{rows[:first], from, middle}, {rows[first:], middle, to}} {
+		rows []Row
+		part span
+	}{{rows[:middle], first}, {rows[middle:], second}} {
 		if len(half.rows) == 0 {
 			continue
 		}
-		if err := in.insert(ctx, half.rows, half.from, half.to); err != nil {
+		if err := b.insert(ctx, half.rows, half.part); err != nil {
 			return err
 		}
 	}

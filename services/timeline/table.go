@@ -15,10 +15,13 @@ type Table interface {
 	// Insert adds a block, whole or not at all. A block under a token that was used before adds nothing. After an error other than
 	// rejected the block may be there all the same.
 	Insert(ctx context.Context, token string, b *Block) error
-	// Present gives the offsets in [from, to) of a partition whose rows are in the events table.
-	Present(ctx context.Context, generation uint32, partition int32, from, to int64) (map[int64]bool, error)
+	// Present calls yield for each position in the ranges whose row is in the events table. Offsets count on over the generations of
+	// the log, so a partition and an offset name a position.
+	Present(ctx context.Context, ranges []Range, yield func(partition int32, offset int64)) error
 	// Index calls yield for every row of the events table, in no order.
 	Index(ctx context.Context, yield func(Indexed) error) error
+	// Since calls yield for every row whose offset is at or beyond next of its partition; of a partition that next does not name, every row.
+	Since(ctx context.Context, next []int64, yield func(Indexed) error) error
 	// Erased gives the rows that an erasure voids, by id and time.
 	Erased(ctx context.Context, v Voided, yield func(Indexed) error) error
 	// Erase deletes those rows, and the persona's entries of the map up to its closed epoch. When it returns they can no longer be read.

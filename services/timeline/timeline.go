@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,15 +19,15 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
-// MaxBatchRecords bounds the range of the log that one intent covers. It is part of the stored format: a rebuilt index reads on this
-// far before the newest row. Never raise it on existing tables.
+// MaxBatchRecords bounds the records that one intent covers, over all partitions. It is part of the stored format: a rebuilt index reads
+// on this far before the newest row of each partition. Never raise it on existing tables.
 const MaxBatchRecords = 20_000
 
 // Config of the role. Feed, Partitions, Table, Store, DeadLetters and Public are needed; the zero value of the others is good.
 type Config struct {
 	Feed        Feed
 	Partitions  int32
-	Generation  uint32 // of the log
+	Generation  uint32 // of the log; the one that is written
 	Table       Table
 	Store       *state.Store // the role's own; closed by the caller after Run
 	DeadLetters DeadLetters
@@ -43,8 +42,9 @@ type Config struct {
 	// reaches what was read before. nil is never.
 	Void func(c *schema.Clear) bool
 
-	BatchRecords int           // records a batch; 0 is MaxBatchRecords, which is also the most
+	BatchRecords int           // records a batch, over all partitions; 0 is MaxBatchRecords, which is also the most
 	BatchBytes   int           // bytes of a batch's events, roughly; 0 is 16 MiB. A batch has at least one event
+	Flights      int           // batches under way at the same time; 0 is 2
 	Linger       time.Duration // age of a batch's first row at which it is inserted; 0 is 300 ms
 	Inserts      int           // inserts at the same time; 0 is 2
 	InsertLimit  time.Duration // after which an insert is given up and tried again; 0 is one minute
@@ -64,6 +64,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Linger <= 0 {
 		c.Linger = 300 * time.Millisecond
+	}
+	if c.Flights <= 0 {
+		c.Flights = 2
 	}
 	if c.Inserts <= 0 {
 		c.Inserts = 2
@@ -90,14 +93,20 @@ func (c Config) withDefaults() Config {
 }
 
 // Timeline is the role. Run does the work; the other methods may be called from any goroutine, before and while it runs.
+//
+// Where several processes may write, each calls Follow while it does not hold the lease of the timeline, so that its index keeps up, and
+// Lead while it does. One of the three runs at a time.
 type Timeline struct {
 	Config
-	index      *index
-	partitions []*partition
-	inserts    chan *builder // one for each insert at the same time
-	metrics    *metrics
+	index   *index
+	table   string        // identity of the table that the index is of; empty before it is open
+	inserts chan *builder // one for each insert at the same time
+	flying  chan struct{} // has an entry for each batch from the choice of its rows until they are marked
+	erasing chan struct{} // held by one erasure at a time
+	metrics *metrics
 
-	opened   atomic.Bool   // the index is complete and the offsets are known
+	opened   atomic.Bool // the index is complete, the offsets are known, and no intent is open
+	visible  []atomic.Int64
 	mu       sync.Mutex    // guards advanced
 	advanced chan struct{} // closed and replaced when any partition advances
 }
@@ -109,31 +118,42 @@ func New(config Config) *Timeline {
 		Config:   c,
 		index:    &index{store: c.Store, topic: schema.TopicEvents, generation: c.Generation, filter: newFilter()},
 		inserts:  make(chan *builder, c.Inserts),
+		flying:   make(chan struct{}, c.Flights),
+		erasing:  make(chan struct{}, 1),
 		metrics:  newMetrics(c.Registry),
+		visible:  make([]atomic.Int64, c.Partitions),
 		advanced: make(chan struct{}),
 	}
 	for range c.Inserts {
 		t.inserts <- &builder{}
 	}
-	for p := range c.Partitions {
-		t.partitions = append(t.partitions, &partition{role: t, number: p, writing: make(chan struct{}, 1), seen: map[schema.EventID]uint32{}})
-	}
 	return t
 }
 
-// Run writes the timeline until ctx ends, and then returns nil. Any other return is a failure after which a new start recovers.
-func (t *Timeline) Run(ctx context.Context) error {
-	if err := t.open(ctx); err != nil {
-		return ignoreEnd(ctx, fmt.Errorf("open the timeline index: %w", err))
+// Run writes the timeline until ctx ends, and then returns nil. Any other return is a failure after which a new start recovers. No other
+// process writes the table: intents are kept in Config.Intents, or beside the index.
+func (t *Timeline) Run(ctx context.Context) error { return t.Lead(ctx, t.Intents) }
+
+// Lead is Run under a lease, whose context ctx is, with the intents that its owners leave each other.
+func (t *Timeline) Lead(ctx context.Context, intents Intents) error {
+	defer t.opened.Store(false)
+	w := &writer{role: t, intents: intents}
+	next, err := w.open(ctx)
+	if err != nil {
+		return ignoreEnd(ctx, fmt.Errorf("open the timeline: %w", err))
 	}
 	group, ctx2 := errgroup.WithContext(ctx)
 	group.Go(func() error { return t.index.fill(ctx2) }) // until then the store answers
-	for _, p := range t.partitions {
-		group.Go(func() error {
-			return fmt.Errorf("write partition %d of the timeline: %w", p.number, p.run(ctx2)) // it ends with an error only
-		})
+	chunks, batches := make(chan chunk), make(chan *batch)
+	for p := range t.Partitions {
+		group.Go(func() error { return t.follow(ctx2, p, next[p], chunks) }) // it ends with an error only, as the next two
 	}
-	return ignoreEnd(ctx, group.Wait())
+	group.Go(func() error { return t.gather(ctx2, next, chunks, batches) })
+	group.Go(func() error { return w.run(ctx2, batches) })
+	if err := group.Wait(); err != nil {
+		return ignoreEnd(ctx, fmt.Errorf("write the timeline: %w", err))
+	}
+	return nil
 }
 
 // ignoreEnd takes an error that came of the end of ctx for the end that it is.
@@ -144,8 +164,54 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return err
 }
 
-// open reads the index, or rebuilds it, waiting for ClickHouse where needed.
-func (t *Timeline) open(ctx context.Context) error {
+// open makes the index complete, repeats the intent that a former life or a former owner has left open, and gives the offsets from
+// which to go on.
+func (w *writer) open(ctx context.Context) (next []int64, err error) {
+	t := w.role
+	if err := t.openIndex(ctx); err != nil {
+		return nil, err
+	}
+	w.table = t.table
+	last, err := w.intents.Last(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the last intents: %w", err)
+	}
+	if err := t.catchUp(ctx, last); err != nil {
+		return nil, err
+	}
+	next, marks, err := t.index.next(t.Partitions)
+	if err != nil {
+		return nil, err
+	}
+	for p, mark := range marks {
+		if t.Log != nil && len(mark) > 0 {
+			if err := t.check(ctx, mark); err != nil {
+				return nil, fmt.Errorf("partition %d: %w", p, err)
+			}
+		}
+		t.visible[p].Store(next[p])
+	}
+	for _, intent := range last {
+		if intent.Table != t.table || !intent.open(next) {
+			continue
+		}
+		t.Logger.Info("timeline: repeating an open intent", "ranges", intent.Ranges)
+		batch, err := t.collect(ctx, intent)
+		if err == nil {
+			err = w.repeat(ctx, batch, intent)
+		}
+		if err != nil {
+			return nil, err
+		}
+		next = batch.ends()
+	}
+	t.opened.Store(true)
+	t.announce()
+	return next, nil
+}
+
+// openIndex reads the index, or rebuilds it, waiting for ClickHouse where needed.
+func (t *Timeline) openIndex(ctx context.Context) error {
 	var table string
 	err := t.retry(ctx, "read the table's identity", func() (err error) {
 		table, err = t.Table.Identity(ctx)
@@ -170,21 +236,58 @@ func (t *Timeline) open(ctx context.Context) error {
 		}
 		t.Logger.Info("timeline: new index", "incarnation", t.index.incarnation, "took", t.Now().Sub(started))
 	}
-	for _, p := range t.partitions {
-		next, mark, err := t.index.next(p.number)
-		if err != nil {
+	t.table = table
+	return nil
+}
+
+// catchUp takes over what others have written, if the last intents tell of any.
+func (t *Timeline) catchUp(ctx context.Context, last []Intent) error {
+	if len(last) == 0 || last[0].Table != t.table {
+		return nil
+	}
+	return t.retry(ctx, "read what others have written", func() error {
+		next, _, err := t.index.next(t.Partitions)
+		if err != nil || !last[0].behind(next) {
 			return err
 		}
-		if t.Log != nil && len(mark) > 0 {
-			if err := t.check(ctx, mark); err != nil {
-				return fmt.Errorf("partition %d: %w", p.number, err)
+		rows, err := t.index.catchUp(ctx, t.Table, next, last[0])
+		if err == nil {
+			t.Logger.Info("timeline: caught up with another writer", "rows", rows)
+		}
+		return err
+	})
+}
+
+// followEvery is how often a process that does not write looks for what others have written.
+const followEvery = 2 * time.Second
+
+// Follow keeps the index up with what another process writes, until ctx ends; then it returns nil. noted gives the writer's last note
+// under NoteKey. What is written is not shown by Visible: the writer knows.
+func (t *Timeline) Follow(ctx context.Context, noted func() (value []byte, found bool)) error {
+	if err := t.openIndex(ctx); err != nil {
+		return ignoreEnd(ctx, fmt.Errorf("open the timeline index: %w", err))
+	}
+	if err := t.index.fill(ctx); err != nil {
+		return ignoreEnd(ctx, err)
+	}
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		if value, found := noted(); found {
+			last, err := readIntents(value)
+			if err == nil {
+				err = t.catchUp(ctx, last)
+			}
+			if err != nil {
+				return ignoreEnd(ctx, fmt.Errorf("follow the timeline: %w", err))
 			}
 		}
-		p.next = next
-		p.visible.Store(next)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
 	}
-	t.opened.Store(true)
-	return nil
 }
 
 // check makes sure that the log is the one that a mark was made of.
@@ -223,10 +326,10 @@ func (t *Timeline) wait(ctx context.Context, what string, attempt int, cause err
 }
 
 // Visible gives, for each partition, the offset up to which every event can be read in the table. ok is false before the role has
-// opened its index.
+// opened its index and after it has stopped.
 func (t *Timeline) Visible() (next []int64, ok bool) {
-	for _, p := range t.partitions {
-		next = append(next, p.visible.Load())
+	for p := range t.visible {
+		next = append(next, t.visible[p].Load())
 	}
 	return next, t.opened.Load()
 }
@@ -237,10 +340,7 @@ func (t *Timeline) WaitFor(ctx context.Context, ends []int64) error {
 		t.mu.Lock()
 		advanced := t.advanced
 		t.mu.Unlock()
-		next, ok := t.Visible()
-		if ok && !slices.ContainsFunc(t.partitions, func(p *partition) bool {
-			return int(p.number) < len(ends) && next[p.number] < ends[p.number]
-		}) {
+		if next, ok := t.Visible(); ok && t.lag(next, ends) == 0 {
 			return nil
 		}
 		select {
@@ -249,6 +349,14 @@ func (t *Timeline) WaitFor(ctx context.Context, ends []int64) error {
 		case <-advanced:
 		}
 	}
+}
+
+// advance shows a batch that is written, all of its partitions together.
+func (t *Timeline) advance(b *batch) {
+	for _, r := range b.ranges {
+		t.visible[r.Partition].Store(r.To)
+	}
+	t.announce()
 }
 
 func (t *Timeline) announce() {
@@ -267,13 +375,8 @@ func (t *Timeline) Erase(ctx context.Context, workspace string, e Erasure) error
 	if !t.opened.Load() {
 		return schema.Classify(schema.Transient, errors.New("erase: the timeline index is not open yet"))
 	}
-	for _, p := range t.partitions { // whoever chose its rows before Void knew has written them when it lets go
-		select {
-		case p.writing <- struct{}{}:
-			<-p.writing
-		case <-ctx.Done():
-			return fmt.Errorf("erase: wait for the writes under way: %w", ctx.Err())
-		}
+	if err := t.afterFlights(ctx); err != nil {
+		return fmt.Errorf("erase: wait for the writes under way: %w", err)
 	}
 	void := Voided{Workspace: workspace, CutOff: e.CutOff, Current: t.Public(workspace, schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Epoch + 1})}
 	for epoch := range e.Epoch + 1 {
@@ -300,9 +403,37 @@ func (t *Timeline) Erase(ctx context.Context, workspace string, e Erasure) error
 	return nil
 }
 
-// Lag is how many records of each partition are not visible yet, given the ends of the log.
+// afterFlights returns when whatever was chosen before the call has been written.
+func (t *Timeline) afterFlights(ctx context.Context) error {
+	select {
+	case t.erasing <- struct{}{}:
+		defer func() { <-t.erasing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for taken := range cap(t.flying) {
+		select {
+		case t.flying <- struct{}{}:
+		case <-ctx.Done():
+			for range taken {
+				<-t.flying
+			}
+			return ctx.Err()
+		}
+	}
+	for range cap(t.flying) {
+		<-t.flying
+	}
+	return nil
+}
+
+// Lag is how many records of the partitions are not visible yet, given the ends of the log.
 func (t *Timeline) Lag(ends []int64) (records int64) {
 	next, _ := t.Visible()
+	return t.lag(next, ends)
+}
+
+func (t *Timeline) lag(next, ends []int64) (records int64) {
 	for i, n := range next {
 		if i < len(ends) {
 			records += max(0, ends[i]-n)

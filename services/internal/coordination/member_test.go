@@ -16,19 +16,18 @@ import (
 // sim is a topic, processes with clocks of their own, and a network that loses, delays and repeats what they write. It knows the real
 // time, which none of them does.
 type sim struct {
-	t        *rapid.T
-	r        *rand.Rand
-	now      time.Duration // real
-	first    int64
-	log      []*schema.Coordination // log[0] is at offset first
-	writes   []lateWrite
-	nodes    []*node
-	born     int
-	rough    bool
-	claims   int
-	cuts     int
-	accepted []int64 // epochs of the notes that counted, in order
-	full     *state  // who reads everything
+	t      *rapid.T
+	r      *rand.Rand
+	now    time.Duration // real
+	first  int64
+	log    []*schema.Coordination // log[0] is at offset first
+	writes []lateWrite
+	nodes  []*node
+	born   int
+	rough  bool
+	claims int
+	cuts   int
+	full   *state // who reads everything
 }
 
 type lateWrite struct {
