@@ -152,6 +152,9 @@ func (s *Service) foldSome(w *worker, b eventlog.OpenedBatch, more <-chan eventl
 			return err
 		}
 		if s.metrics.Commits.Add(1)%256 == 0 {
+			if s.standsBy() {
+				return w.projection.forget(nil) // the sinks will be told everything
+			}
 			return w.projection.forget(s.config.Sinks)
 		}
 		return nil

@@ -83,6 +83,7 @@ type Config struct {
 	Settings  Settings
 	Erasures  []Erasure // all that the control topic has at the start
 	Sinks     []Sink
+	StandBy   bool // the sinks are told only while Lead runs: another process may be telling them
 	Store     state.Options
 	Logger    *slog.Logger // nil is slog.Default()
 
@@ -105,6 +106,7 @@ type Service struct {
 	wake     chan struct{} // tells Run that next changed
 	ended    error         // why Run ended
 
+	lead   lead
 	failed chan error     // ends Run
 	swaps  sync.WaitGroup // exchanges of workers, and what they leave behind
 }
@@ -143,7 +145,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	if c.CommitRecords == 0 {
 		c.CommitRecords = 4 << 10
 	}
-	s := &Service{config: c, logger: c.Logger, settings: c.Settings, wake: make(chan struct{}, 1), failed: make(chan error, 1), erasures: map[schema.PersonaID]Erasure{}}
+	s := &Service{config: c, logger: c.Logger, settings: c.Settings, wake: make(chan struct{}, 1), failed: make(chan error, 1), erasures: map[schema.PersonaID]Erasure{}, lead: lead{changed: make(chan struct{})}}
 	for _, e := range c.Erasures {
 		s.noteErasure(e)
 	}

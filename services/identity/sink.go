@@ -37,8 +37,8 @@ type Placed struct {
 	Profile schema.ProfileID
 }
 
-// handOut brings a sink up to date whenever something was committed, until ctx ends.
-func (s *Service) handOut(ctx context.Context, p *projection, sink Sink) {
+// tell brings a sink up to date whenever something was committed, until ctx ends.
+func (s *Service) tell(ctx context.Context, p *projection, sink Sink) {
 	const shortest, longest = 100 * time.Millisecond, 10 * time.Second
 	backOff := shortest
 	for ctx.Err() == nil {
