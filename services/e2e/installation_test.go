@@ -37,15 +37,20 @@ type installation struct {
 
 // tail keeps what a process wrote last.
 type tail struct {
-	mu   sync.Mutex
-	text []byte
+	limit int // bytes; 0 is 64 KiB
+	mu    sync.Mutex
+	text  []byte
 }
 
 func (w *tail) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.text = append(w.text, b...)
-	if extra := len(w.text) - 1<<16; extra > 0 {
+	limit := w.limit
+	if limit == 0 {
+		limit = 1 << 16
+	}
+	if extra := len(w.text) - limit; extra > 0 {
 		w.text = append(w.text[:0], w.text[extra:]...)
 	}
 	return len(b), nil

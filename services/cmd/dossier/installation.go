@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -242,7 +241,7 @@ func (i *installation) ready(ctx context.Context) error {
 		}
 		if !ok && time.Since(told) > 2*time.Second {
 			told = time.Now()
-			fmt.Fprintln(os.Stderr, "waiting for", reason)
+			i.logger.Warn("not ready yet", "waiting_for", reason)
 		}
 		return ok
 	})

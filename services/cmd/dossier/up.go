@@ -23,7 +23,7 @@ type upCommand struct {
 	Partitions    int32  `help:"Partitions of the events topic (default: 4 at the first start). Another number than before starts a new generation of the log; no other process may take events meanwhile."`
 	Pprof         string `help:"Serve Go's profiles on this loopback address, such as 127.0.0.1:6060." placeholder:"ADDR"`
 	OnlyCollector bool   `hidden:"" help:"Run the collector and the log alone, for benchmarks."`
-	LogLevel      string `default:"warn" enum:"debug,info,warn,error" help:"What is logged to stderr."`
+	logging
 }
 
 func (upCommand) Help() string {
@@ -34,20 +34,12 @@ DIR/credentials.json. DOSSIER_MASTER_KEY (64 hex digits) or DOSSIER_MASTER_KEY_F
 makes one in DIR/keys. Ctrl-C stops cleanly, and the same command carries on.`
 }
 
-func (c *upCommand) logger() *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		level = slog.LevelWarn // Unreachable: the flag is an enumeration
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-}
-
 // memoryLimit is what the Go heap of the main process is kept under where that can be. It is no wall.
 const memoryLimit = 384 << 20
 
 // Run starts an installation, serves until a signal, and stops in the reverse order.
 func (c *upCommand) Run(ctx context.Context) (err error) {
-	logger := c.logger()
+	logger := c.logger(os.Stderr)
 	slog.SetDefault(logger)
 	if os.Getenv("GOMEMLIMIT") == "" {
 		// The heap may grow to five times what lives, which cuts the time spent on collecting it under load, but not past the limit.
