@@ -47,6 +47,7 @@ type commands struct {
 	Separate    separateCommand    `cmd:"" help:"Record that two personas are different people."`
 	Release     releaseCommand     `cmd:"" help:"Withdraw a link or a separation."`
 	Export      exportCommand      `cmd:"" help:"Write a projection as canonical NDJSON."`
+	Open        openCommand        `cmd:"" help:"Open records of the topic events with the key ring of a data folder."`
 	Digest      digestCommand      `cmd:"" help:"Print the SHA-256 and the count of each export."`
 	Backup      backupCommand      `cmd:"" help:"Copy everything irreplaceable but the key ring, while the installation runs."`
 	Restore     restoreCommand     `cmd:"" help:"Make a new data folder of a backup and a copy of the key ring."`

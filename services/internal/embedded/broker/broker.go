@@ -120,6 +120,12 @@ func (b *Broker) open(ctx context.Context, cfg Config, folder string, known *ide
 	}
 	b.cluster = cluster
 	b.addr = cluster.ListenAddrs()[0]
+	if folder != "" {
+		// Users' own Kafka clients find the broker by this file: its port is another at every start.
+		if err := os.WriteFile(filepath.Join(cfg.Dir, "address"), []byte(b.addr+"\n"), 0o600); err != nil {
+			return fmt.Errorf("say where the embedded log listens: %w", err)
+		}
+	}
 	if n := b.journal.Truncations(); n > 0 && b.found.Torn == 0 {
 		return &DamageError{Path: folder, Reason: "the engine truncated a segment that the check found whole"}
 	}
