@@ -9,6 +9,7 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 DATA        ?= ./dossier-data
 LISTEN      ?= 127.0.0.1:8080
+FUZZ        ?= 5s
 
 .PHONY: help
 help: ## list the targets
@@ -40,6 +41,10 @@ test: prerequisites engine test-tools ## run every test, at a size that ends wit
 	@$(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/test.json -- -timeout 20m work
 	@if grep -q '"Action":"skip".*"Test"' build/test.json && [ -n "$${CI:-}" ]; then \
 	   echo "skipped under CI:" >&2; grep '"Action":"skip".*"Test"' build/test.json >&2; exit 1; fi
+
+.PHONY: fuzz
+fuzz: prerequisites engine ## fuzz every decoder for FUZZ each (5s)
+	@deploy/testing/fuzz.sh $(FUZZ)
 
 .PHONY: check
 check: prerequisites ## formatting, vet, staticcheck, tidy, each module built alone, and the linters of deploy/

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the long proofs at full counts and prints a report: for each proof what it showed, with its seed and figures, and how long it took.
-# The whole output is in build/prove.txt. Ends non-zero when a proof fails or is skipped.
+# DOSSIER_FUZZ is how long each decoder is fuzzed, an hour by default. The whole output is in build/prove.txt. Ends non-zero when a proof fails or is skipped.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p build
@@ -15,6 +15,7 @@ report=build/prove.txt
 } | tee "$report"
 
 failed=0
+done='^(TestPermutations|TestDemoFiveWays|TestReleased|TestErased|TestKilled|TestKilledAtOnce|TestKafka|TestKafkaFaults|TestData|TestClientsFR|TestHostilePayloads)$'
 # prove runs the tests of packages whose names match a pattern, and prints their results and the figures that they log.
 prove() {
 	local title=$1 pattern=$2
@@ -41,9 +42,12 @@ prove() {
 	prove "real Apache Kafka: one digest, kill -9, ranges dropped, bad starts; three nodes with leaders killed, paused and ended, too few copies, no quorum" \
 		'^(TestKafka|TestKafkaFaults)$' ./services/e2e
 	prove "real input, recounted" '^(TestData|TestClientsFR)$' ./services/e2e
-	prove "unmodified clients" '^(TestAnalyticsNode|TestAnalyticsNext|TestAnalyticsGo|TestGraphQLRequest)$' ./services/e2e
-	prove "bad input, 1,000,000 hostile payloads" '^(TestStart|TestBad.*|TestHostilePayloads)$' ./services/e2e
+	prove "1,000,000 hostile payloads" '^TestHostilePayloads$' ./services/e2e
+	prove "unmodified clients, bad input, and all else end to end" '.' -skip "$done" ./services/e2e
 	prove "the modules, at full counts" '.' $(go work edit -json | sed -n 's/.*"DiskPath": "\(.*\)".*/\1\/.../p' | xargs -n1 go list | grep -v '/services/e2e$')
+	echo
+	echo "== every decoder fuzzed, ${DOSSIER_FUZZ:-1h} each"
+	deploy/testing/fuzz.sh "${DOSSIER_FUZZ:-1h}" || failed=1
 } > >(tee -a "$report") 2>&1
 wait
 
