@@ -26,6 +26,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/archive"
 	"github.com/dossier-cdp/dossier/services/backup"
 	"github.com/dossier-cdp/dossier/services/internal/access"
 	"github.com/dossier-cdp/dossier/services/internal/control"
@@ -38,6 +39,7 @@ type Export func(ctx context.Context, workspace string, w io.Writer, o ExportOpt
 type ExportOptions struct {
 	Clocks bool           // receipt and record times and provenance, which differ between installations
 	At     schema.Instant // what depends on the time of asking, as it is then: what profiles consent to. 0 leaves it out
+	Select archive.Filter // of events: which of them. Empty for every other export
 }
 
 // DeadLetter is one refused input.
@@ -184,10 +186,17 @@ func (s *server) export(w http.ResponseWriter, r *http.Request, t access.Token) 
 		}
 		o.At = at
 	}
+	var err error
+	if o.Select, err = selection(r); err != nil {
+		return err
+	}
+	if !o.Select.Empty() && r.PathValue("name") != "events" {
+		return &refusal{400, "selection_invalid", "type, source, from and to choose events", "export events, or leave them out"}
+	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Trailer", "Dossier-Error")
 	out := bufio.NewWriterSize(w, 1<<16)
-	err := export(r.Context(), t.Workspace, out, o)
+	err = export(r.Context(), t.Workspace, out, o)
 	if err == nil {
 		err = out.Flush()
 	}
@@ -196,6 +205,27 @@ func (s *server) export(w http.ResponseWriter, r *http.Request, t access.Token) 
 		w.Header().Set("Dossier-Error", err.Error())
 	}
 	return nil
+}
+
+// selection reads which events are wanted.
+func selection(r *http.Request) (f archive.Filter, err error) {
+	query := r.URL.Query()
+	for _, name := range query["type"] {
+		kind, ok := schema.ParseType(name)
+		if !ok {
+			return f, &refusal{400, "type_unknown", "there is no event type " + strconv.Quote(name), "take one as events show it, such as order.placed"}
+		}
+		f.Types = append(f.Types, kind)
+	}
+	f.Sources = query["source"]
+	for name, to := range map[string]*schema.Instant{"from": &f.From, "to": &f.To} {
+		if text := query.Get(name); text != "" {
+			if *to, err = schema.ParseInstant(text); err != nil || *to == 0 {
+				return f, &refusal{400, name + "_invalid", name + " is no time", "write it as 2026-02-28T09:30:00Z"}
+			}
+		}
+	}
+	return f, nil
 }
 
 func (s *server) exportNames() []string {

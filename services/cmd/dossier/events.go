@@ -11,8 +11,11 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/envelope"
 	"github.com/dossier-cdp/dossier/schema/ids"
 	"github.com/dossier-cdp/dossier/services/api/manage"
+	"github.com/dossier-cdp/dossier/services/archive"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
@@ -34,10 +37,14 @@ func (i *installation) exportEvents(ctx context.Context, workspace string, w io.
 	if err != nil {
 		return err
 	}
-	for partition, end := range ends {
-		if err := i.sortEvents(ctx, sorted, workspace, int32(partition), end, o.Clocks); err != nil {
-			return err
-		}
+	sorting := &eventSorter{i: i, sorted: sorted, workspace: workspace, clocks: o.Clocks, public: ids.New(i.ring.PRF())}
+	if o.Select.Empty() {
+		err = sorting.all(ctx, ends)
+	} else {
+		err = sorting.some(ctx, &o.Select, ends)
+	}
+	if err != nil {
+		return fmt.Errorf("export events: %w", err)
 	}
 	out := bufio.NewWriterSize(w, 1<<16)
 	snapshot := sorted.Snapshot()
@@ -51,42 +58,78 @@ func (i *installation) exportEvents(ctx context.Context, workspace string, w io.
 	return out.Flush()
 }
 
-// sortEvents puts the events of one partition into a store by (OccurredAt, id).
-func (i *installation) sortEvents(ctx context.Context, sorted *state.Store, workspace string, partition int32, end int64, clocks bool) error {
-	var line []byte
-	public := ids.New(i.ring.PRF())
-	for at := int64(0); at < end; {
-		events, err := i.feed.Read(ctx, partition, at, time.Second)
-		if err != nil {
-			return fmt.Errorf("export events: %w", err)
-		}
-		batch := sorted.NewBatch()
-		for n := range events.Events {
-			o := &events.Events[n]
-			if o.Event == nil || o.Offset >= end || o.Event.Workspace != workspace || i.erasures.void(&o.Event.Clear) {
-				continue
-			}
-			key := binary.BigEndian.AppendUint64(nil, uint64(o.Event.OccurredAt)^1<<63) // before 1970 sorts first
-			key = append(key, o.Event.ID[:]...)
-			_, known, err := sorted.Get(nil, key)
+// eventSorter puts events into a store by (OccurredAt, id).
+type eventSorter struct {
+	i         *installation
+	sorted    *state.Store
+	workspace string
+	clocks    bool
+	public    *ids.Deriver
+	line      []byte
+}
+
+// all reads everything before the given ends.
+func (s *eventSorter) all(ctx context.Context, ends []int64) error {
+	for partition, end := range ends {
+		for at := int64(0); at < end; {
+			events, err := s.i.feed.Read(ctx, int32(partition), at, time.Second)
 			if err != nil {
-				return errors.Join(err, batch.Discard())
+				return err
 			}
-			if known {
-				continue
+			batch := s.sorted.NewBatch()
+			for n := range events.Events {
+				if o := &events.Events[n]; o.Event != nil && o.Offset < end {
+					if err := s.add(batch, o.Event, o.Position, o.RecordedAt); err != nil {
+						return errors.Join(err, batch.Discard())
+					}
+				}
 			}
-			line, err = query.AppendEvent(line[:0], o.Event, public.Public(schema.PersonaEpoch{Persona: o.Event.Persona, Epoch: o.Event.Key.Epoch}), clocks, o.Position, o.RecordedAt)
-			if err == nil {
-				err = batch.Set(key, line)
+			if err := batch.Commit(); err != nil {
+				return err
 			}
-			if err != nil {
-				return errors.Join(err, batch.Discard())
-			}
+			at = events.Next
 		}
-		if err := batch.Commit(); err != nil {
-			return err
-		}
-		at = events.Next
 	}
 	return nil
+}
+
+// some reads what the filter wants, and passes over the archive's files that hold none of it.
+func (s *eventSorter) some(ctx context.Context, f *archive.Filter, ends []int64) error {
+	wanted := *f
+	wanted.Workspace = s.workspace
+	done, err := s.i.eventLog.Select(ctx, &wanted, ends, func(r *eventlog.Record, _ *schema.Clear) error {
+		var e schema.Event
+		err := envelope.Open(s.i.ring, r.Value, &e)
+		if errors.Is(err, envelope.ErrVoid) || schema.ClassOf(err) == schema.Rejected {
+			return nil // as in a full export: its key is gone, or it is no event
+		}
+		if err != nil {
+			return err
+		}
+		batch := s.sorted.NewBatch()
+		if err := s.add(batch, &e, r.Position, r.RecordedAt); err != nil {
+			return errors.Join(err, batch.Discard())
+		}
+		return batch.Commit()
+	})
+	s.i.logger.Info("some events were exported", "segments", done.Segments, "skipped", done.Skipped, "records", done.Records, "matched", done.Matched)
+	return err
+}
+
+// add puts an event into the store if it is not void and no copy of it is there.
+func (s *eventSorter) add(batch *state.Batch, e *schema.Event, at schema.Position, recorded schema.Instant) error {
+	if e.Workspace != s.workspace || s.i.erasures.void(&e.Clear) {
+		return nil
+	}
+	key := binary.BigEndian.AppendUint64(nil, uint64(e.OccurredAt)^1<<63) // before 1970 sorts first
+	key = append(key, e.ID[:]...)
+	_, known, err := s.sorted.Get(nil, key)
+	if err != nil || known {
+		return err
+	}
+	s.line, err = query.AppendEvent(s.line[:0], e, s.public.Public(schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}), s.clocks, at, recorded)
+	if err != nil {
+		return err
+	}
+	return batch.Set(key, s.line)
 }

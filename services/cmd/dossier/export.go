@@ -16,10 +16,19 @@ type exportCommand struct {
 	Name   string `arg:"" enum:"events,personas,profiles,timeline" help:"One of events, personas, profiles, timeline."`
 	Clocks bool   `help:"Add receipt and record times, provenance and positions, which differ between installations."`
 	At     string `help:"Add what depends on the time of asking, as it is then: what profiles consent to. RFC 3339." placeholder:"TIME"`
+
+	Type   []string `help:"Events of these types only, such as order.placed." placeholder:"TYPE"`
+	Source []string `help:"Events of these sources only." placeholder:"SOURCE"`
+	From   string   `help:"Events that occurred at this time or later. RFC 3339." placeholder:"TIME"`
+	To     string   `help:"Events that occurred before this time. RFC 3339." placeholder:"TIME"`
 }
 
 func (exportCommand) Help() string {
-	return "Example: dossier export profiles --at 2026-01-01T00:00:00Z > profiles.ndjson\n\nThe same bytes for the same set of events, whatever their order."
+	return `Example: dossier export profiles --at 2026-01-01T00:00:00Z > profiles.ndjson
+         dossier export events --type order.placed --source shop --from 2026-01-01T00:00:00Z > orders.ndjson
+
+The same bytes for the same set of events, whatever their order. When some events are asked for, the archive's files that hold none of them
+are not read.`
 }
 
 func (c *exportCommand) Run(ctx context.Context) error {
@@ -33,6 +42,12 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	}
 	if c.At != "" {
 		options.Set("at", c.At)
+	}
+	options["type"], options["source"] = c.Type, c.Source
+	for name, value := range map[string]string{"from": c.From, "to": c.To} {
+		if value != "" {
+			options.Set(name, value)
+		}
 	}
 	response, err := api.do(ctx, http.MethodGet, "/v1/export/"+c.Name+"?"+options.Encode(), nil)
 	if err != nil {
