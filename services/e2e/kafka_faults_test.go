@@ -73,6 +73,9 @@ func TestKafkaFaults(t *testing.T) {
 	i.sameDigest(t, want, nil)
 	i.once(t, len(events))
 	i.down(t)
+
+	// It starts while a node is away, the first that it is told of.
+	cluster.Kill(t, 1)
 	i.up(t)
 	i.sameDigest(t, want, nil)
 	i.down(t)

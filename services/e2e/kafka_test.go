@@ -196,4 +196,14 @@ func kafkaBadStart(t *testing.T, cluster *kafkatest.Cluster) {
 	i.up(t)
 	i.sameDigest(t, digest, nil)
 	i.down(t)
+
+	// Somebody deletes a topic: it is not made again as if nothing had been there.
+	gone, err := admin.DeleteTopics(t.Context(), &kafkago.DeleteTopicsRequest{Topics: []string{"start.events"}})
+	if err != nil || gone.Errors["start.events"] != nil {
+		t.Fatal(err, gone)
+	}
+	o := command(t, []string{masterKey}, append([]string{"up", "--data", i.data, "--listen", "127.0.0.1:0"}, i.args...)...)
+	if o.code != 1 || !oneLine(o.stderr) || !strings.Contains(o.stderr, "start.events is not in the cluster any more") {
+		t.Errorf("a topic that was deleted: %+v", o)
+	}
 }

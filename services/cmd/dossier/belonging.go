@@ -12,6 +12,7 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/internal/control"
+	"github.com/dossier-cdp/dossier/services/internal/kafka"
 )
 
 // belongs makes sure that the log is this installation's own: that its control topic was begun with the same key ring, or was not begun
@@ -44,32 +45,47 @@ type logIdentity struct {
 }
 
 // sameLog makes sure that the data folder goes with the log that was opened, and notes which one it is at the first start. It must be
-// called before topics are made: with a wrong address a whole new log would begin.
-func (f *folder) sameLog(opened logIdentity) error {
+// called before topics are made: with a wrong address a whole new log would begin. It tells whether the folder knew the log before.
+func (f *folder) sameLog(opened logIdentity) (known bool, err error) {
 	path := f.path("log.json")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		if b, err = json.Marshal(opened); err != nil {
-			return err
+			return false, err
 		}
 		if err := os.WriteFile(path+".new", append(b, '\n'), 0o600); err != nil {
-			return fmt.Errorf("write log.json: %w", err)
+			return false, fmt.Errorf("write log.json: %w", err)
 		}
-		return os.Rename(path+".new", path)
+		return false, os.Rename(path+".new", path)
 	}
 	if err != nil {
-		return fmt.Errorf("read log.json: %w", err)
+		return false, fmt.Errorf("read log.json: %w", err)
 	}
-	var known logIdentity
-	if err := json.Unmarshal(b, &known); err != nil {
-		return fmt.Errorf("%s is not the JSON that dossier wrote: put it back, or remove it if the log is the right one: %w", path, err)
+	var before logIdentity
+	if err := json.Unmarshal(b, &before); err != nil {
+		return false, fmt.Errorf("%s is not the JSON that dossier wrote: put it back, or remove it if the log is the right one: %w", path, err)
 	}
 	hint := "give the addresses of that log, or another --data; if all its topics were moved, remove " + path
 	switch {
-	case known.Cluster != opened.Cluster:
-		return fmt.Errorf("the data folder %s was built from the log of cluster %s, and this is cluster %s: %s", f.dir, known.Cluster, opened.Cluster, hint)
-	case known.TopicPrefix != opened.TopicPrefix:
-		return fmt.Errorf("the data folder %s was built from topics whose prefix is %q, and now it is %q: %s", f.dir, known.TopicPrefix, opened.TopicPrefix, hint)
+	case before.Cluster != opened.Cluster:
+		return false, fmt.Errorf("the data folder %s was built from the log of cluster %s, and this is cluster %s: %s", f.dir, before.Cluster, opened.Cluster, hint)
+	case before.TopicPrefix != opened.TopicPrefix:
+		return false, fmt.Errorf("the data folder %s was built from topics whose prefix is %q, and now it is %q: %s", f.dir, before.TopicPrefix, opened.TopicPrefix, hint)
+	}
+	return true, nil
+}
+
+// topicsKept makes sure that the topics are in the cluster still that the data folder was built from. They would be made again, empty,
+// and an installation without customers would take the place of the one that was there.
+func topicsKept(ctx context.Context, f *folder, client *kafka.Client, prefix string) error {
+	for _, topic := range []string{schema.TopicControl, schema.TopicEvents} {
+		is, err := client.Exists(ctx, topic)
+		if err != nil {
+			return err
+		}
+		if !is {
+			return fmt.Errorf("the topic %s%s is not in the cluster any more, from which the data folder %s was built: restore it from a backup with 'dossier restore', or begin anew with another --data", prefix, topic, f.dir)
+		}
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 type connections struct {
 	Brokers          []string `name:"kafka" help:"Brokers to use instead of the embedded log, HOST:PORT,…" placeholder:"ADDRS"`
 	TopicPrefix      string   `help:"What the names of all topics begin with, so that several installations share a cluster." placeholder:"PREFIX"`
-	KafkaReplication int      `help:"Copies of each event in the cluster (default: 3 where there are as many brokers, else 1)." placeholder:"N"`
+	KafkaReplication int      `help:"Copies of each event in the cluster (default: one on each broker, up to 3)." placeholder:"N"`
 	KafkaTLS         bool     `name:"kafka-tls" help:"Encrypt connections to the brokers; their certificates are signed by an authority that the system knows."`
 	KafkaTLSCA       string   `name:"kafka-tls-ca" type:"path" help:"The authority that signs the brokers' certificates (PEM); encrypts." placeholder:"FILE"`
 	KafkaTLSCert     string   `name:"kafka-tls-cert" type:"path" help:"Our certificate, where brokers ask for one (PEM); encrypts." placeholder:"FILE"`

@@ -54,8 +54,14 @@ func (i *installation) startLog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := i.folder.sameLog(logIdentity{cluster, i.connections.TopicPrefix}); err != nil {
+	known, err := i.folder.sameLog(logIdentity{cluster, i.connections.TopicPrefix})
+	if err != nil {
 		return err
+	}
+	if known && i.embedded == nil {
+		if err := topicsKept(ctx, i.folder, i.client, i.connections.TopicPrefix); err != nil {
+			return err
+		}
 	}
 	partitions := i.partitions // of new topics; another number of those that are there starts a generation
 	if _, err := i.client.Partitions(ctx, schema.TopicEvents); err == nil {

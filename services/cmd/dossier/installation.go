@@ -259,8 +259,9 @@ func (i *installation) pendingErasures() (n int64) {
 	return n
 }
 
-// stop ends everything in the reverse order of start: no new requests, then the roles, then the engines.
-func (i *installation) stop(ctx context.Context) error {
+// stop ends everything in the reverse order of start: no new requests, then the roles, then the engines. It does not tell again why,
+// which is nil when somebody asked for it.
+func (i *installation) stop(ctx context.Context, why error) error {
 	var failures []error
 	if i.server != nil {
 		if err := i.server.Shutdown(ctx); err != nil {
@@ -271,7 +272,7 @@ func (i *installation) stop(ctx context.Context) error {
 	}
 	if i.cancel != nil {
 		i.cancel()
-		if err := i.group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		if err := i.group.Wait(); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(why, err) {
 			failures = append(failures, err)
 		}
 	}

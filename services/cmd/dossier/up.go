@@ -75,7 +75,7 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 	defer func() {
 		stopping, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		err = errors.Join(err, installation.stop(stopping))
+		err = errors.Join(err, installation.stop(stopping, err))
 	}()
 	if err := installation.start(ctx); err != nil {
 		if ctx.Err() != nil {

@@ -30,6 +30,7 @@ type Config struct {
 // Client talks to one log. It is safe for concurrent use. Every error has a class: see Class.
 type Client struct {
 	prefix      string
+	user        string // who is logged in, or ""
 	checkTopics bool
 	timeout     time.Duration
 	addr        net.Addr
@@ -81,6 +82,9 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 			Context:     background,
 		},
 		stop: stop,
+	}
+	if cfg.SASL != nil {
+		c.user = cfg.SASL.User
 	}
 	c.calls = &kafkago.Client{Addr: c.addr, Timeout: cfg.Timeout, Transport: c.transport}
 	if _, err := c.ClusterID(ctx); err != nil {

@@ -3,7 +3,9 @@ package kafka_test
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/pbkdf2"
 	"crypto/rand"
+	"crypto/sha512"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -28,13 +30,16 @@ import (
 
 // TestCluster is one real broker and everything that is tested against it: starting one costs seconds.
 func TestCluster(t *testing.T) {
-	cluster := kafkatest.Start(t, 1)
+	// Everybody may do everything but who is granted nothing.
+	cluster := kafkatest.Start(t, 1,
+		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS;User:CN=client;User:"+kafkatest.User)
 	t.Run("conformance", func(t *testing.T) {
 		kafka.Conform(t, kafka.Config{Brokers: cluster.Brokers(t, kafkatest.Plaintext), CheckTopics: true, TopicPrefix: "conform."})
 	})
 	t.Run("secure", func(t *testing.T) { testSecure(t, cluster) })
 	t.Run("unreached", func(t *testing.T) { testUnreached(t, cluster) })
 	t.Run("topics", func(t *testing.T) { testTopics(t, cluster) })
+	t.Run("rights", func(t *testing.T) { testRights(t, cluster) })
 	t.Run("prefixes", func(t *testing.T) { testPrefixes(t, cluster) })
 }
 
@@ -301,6 +306,72 @@ func testTopics(t *testing.T, cluster *kafkatest.Cluster) {
 	err = client.EnsureTopics(t.Context(), []schema.Topic{{Name: "thrice", Partitions: 1}}, 0, 3)
 	if schema.ClassOf(err) != schema.Fatal || err == nil || !strings.Contains(err.Error(), "--kafka-replication") {
 		t.Errorf("three copies on one broker: %v", err)
+	}
+}
+
+// testRights: a user who may log in and nothing else is told so at once, and one who was granted the topics of a prefix needs no more.
+func testRights(t *testing.T, cluster *kafkatest.Cluster) {
+	admin := cluster.Client(t)
+	salt := []byte("a salt that everybody knows")
+	salted, err := pbkdf2.Key(sha512.New, "guest-secret", salt, 4096, sha512.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := admin.AlterUserScramCredentials(t.Context(), &kafkago.AlterUserScramCredentialsRequest{Upsertions: []kafkago.UserScramCredentialsUpsertion{
+		{Name: "guest", Mechanism: kafkago.ScramMechanismSha512, Iterations: 4096, Salt: salt, SaltedPassword: salted},
+	}})
+	if err != nil || made.Results[0].Error != nil {
+		t.Fatal(err, made)
+	}
+	config := kafka.Config{
+		Brokers: cluster.Brokers(t, kafkatest.SASLPlaintext), SASL: &kafka.SASL{Mechanism: kafka.SASLScramSHA512, User: "guest", Password: "guest-secret"},
+		TopicPrefix: "guests.", CheckTopics: true,
+	}
+	var client *kafka.Client
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) { // the broker learns of its users by and by
+		if client, err = kafka.Open(t.Context(), config); err == nil {
+			break
+		}
+		if time.Since(begun) > time.Minute {
+			t.Fatal(err)
+		}
+	}
+	defer client.Close()
+	topics := []schema.Topic{{Name: "events", Partitions: 1}}
+	err = client.EnsureTopics(t.Context(), topics, 0, 0)
+	for _, word := range []string{"guest", "guests.", "kafka-acls.sh"} {
+		if err == nil || schema.ClassOf(err) != schema.Fatal || !strings.Contains(err.Error(), word) || strings.Contains(err.Error(), "\n") {
+			t.Fatalf("without any right: %v; want one line that says %q", err, word)
+		}
+	}
+	granted, err := admin.CreateACLs(t.Context(), &kafkago.CreateACLsRequest{ACLs: []kafkago.ACLEntry{{
+		ResourceType: kafkago.ResourceTypeTopic, ResourceName: "guests.", ResourcePatternType: kafkago.PatternTypePrefixed,
+		Principal: "User:guest", Host: "*", Operation: kafkago.ACLOperationTypeAll, PermissionType: kafkago.ACLPermissionTypeAllow,
+	}}})
+	if err != nil || granted.Errors[0] != nil {
+		t.Fatal(err, granted)
+	}
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		if err = client.EnsureTopics(t.Context(), topics, 0, 0); err == nil {
+			break
+		}
+		if time.Since(begun) > time.Minute {
+			t.Fatal(err)
+		}
+	}
+	if _, err := client.Produce(t.Context(), "events", 0, []kafka.Message{{Value: []byte("x")}, {Value: []byte("y")}}, time.UnixMilli(1)); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := client.Fetch(t.Context(), "events", 0, 0, 1<<20, time.Second); err != nil || len(f.Records) != 2 {
+		t.Fatalf("%+v %v", f, err)
+	}
+	if err := client.DeleteRecords(t.Context(), "events", 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	for topic, want := range map[string]bool{"events": true, "nothing": false} {
+		if is, err := client.Exists(t.Context(), topic); err != nil || is != want {
+			t.Errorf("%s exists: %v, %v", topic, is, err)
+		}
 	}
 }
 

@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -21,7 +22,7 @@ const topicSegmentBytes = 128 << 20
 
 // EnsureTopics creates the topics that are missing, without retention by time or size, and checks those that exist. Topics that leave
 // the partition count to the installation get partitions; 0 takes the count that the topic has, or schema.DefaultPartitions for a new
-// one. replication is how many copies there are of each partition; 0 is 3 where there are as many brokers, else 1.
+// one. replication is how many copies a new topic has, and an existing one at least; 0 is one on each broker, up to 3.
 //
 // Another partition count, or (Config.CheckTopics) a setting under which acknowledged events could be lost, is fatal, and the error says
 // what to do. It returns when the leader of every partition answers, and repeats what is transient until ctx ends or half a minute is over.
@@ -33,12 +34,28 @@ func (c *Client) EnsureTopics(ctx context.Context, topics []schema.Topic, partit
 		if err == nil || Class(err) != schema.Transient {
 			return err
 		}
+		if errors.Is(err, kafkago.TopicAuthorizationFailed) || errors.Is(err, kafkago.ClusterAuthorizationFailed) {
+			return c.forbidden(err) // in passing while we run, and a mistake when we start
+		}
 		select {
 		case <-ctx.Done():
 			return err
 		case <-time.After(pause):
 		}
 	}
+}
+
+// forbidden says which rights are missing.
+func (c *Client) forbidden(err error) error {
+	whom := "this client"
+	if c.user != "" {
+		whom = "the user " + c.user
+	}
+	topics := "every topic"
+	if c.prefix != "" {
+		topics = "every topic whose name begins with " + c.prefix
+	}
+	return wrong("%s lacks rights (%w): grant it all operations on %s with kafka-acls.sh", whom, err, topics)
 }
 
 func (c *Client) ensureTopics(ctx context.Context, topics []schema.Topic, partitions int32, replication int) error {
@@ -54,14 +71,12 @@ func (c *Client) ensureTopics(ctx context.Context, topics []schema.Topic, partit
 			return failed(t.Error, "read the layout of topic %s", t.Name)
 		}
 	}
-	if replication == 0 {
-		replication = defaultReplication(len(layout.Brokers))
-	}
-	if replication > len(layout.Brokers) {
+	replication = cmp.Or(replication, min(3, len(layout.Brokers)))
+	if replication > len(layout.Brokers) && len(there) < len(topics) {
 		return wrong("%d copies of every event need as many brokers, and the cluster has %d: start more, or give a lower --kafka-replication", replication, len(layout.Brokers))
 	}
 	var missing []kafkago.TopicConfig
-	var existing []string
+	existing := map[string]int{} // copies by name
 	for _, t := range topics {
 		name := c.name(t.Name)
 		found, is := there[name]
@@ -69,18 +84,17 @@ func (c *Client) ensureTopics(ctx context.Context, topics []schema.Topic, partit
 			missing = append(missing, c.newTopic(t, partitions, replication))
 			continue
 		}
-		existing = append(existing, name)
+		existing[name] = fewest(found)
 		if want := cmp.Or(t.Partitions, partitions); want != 0 && int(want) != len(found.Partitions) {
 			return wrong("topic %s has %d partitions, %d are configured: a change of the partition count needs a new generation", name, len(found.Partitions), want)
 		}
-		if c.checkTopics {
-			if err := copies(name, found, replication); err != nil {
-				return err
-			}
+		if c.checkTopics && existing[name] < replication {
+			return wrong("topic %s has %d copies of a partition, %d are expected: add replicas with kafka-reassign-partitions.sh, or give --kafka-replication %d if so few are meant",
+				name, existing[name], replication, existing[name])
 		}
 	}
 	if c.checkTopics && len(existing) > 0 {
-		if err := c.checkSettings(ctx, existing, replication); err != nil {
+		if err := c.checkSettings(ctx, existing); err != nil {
 			return err
 		}
 	}
@@ -95,6 +109,27 @@ func (c *Client) ensureTopics(ctx context.Context, topics []schema.Topic, partit
 		}
 	}
 	return nil
+}
+
+// Exists says whether the topic is in the cluster. It believes that one is not only after it was asked for some seconds: a broker that
+// starts may not know all topics yet.
+func (c *Client) Exists(ctx context.Context, topic string) (bool, error) {
+	for begun := time.Now(); ; {
+		_, err := c.Partitions(ctx, topic)
+		switch {
+		case err == nil:
+			return true, nil
+		case !errors.Is(err, kafkago.UnknownTopicOrPartition):
+			return false, err
+		case time.Since(begun) > 5*time.Second:
+			return false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // DeleteTopics removes topics with everything in them. One that is not there is no error. Nothing but a benchmark, which made them, does this.
@@ -119,11 +154,13 @@ func (c *Client) names(topics []schema.Topic) []string {
 	return names
 }
 
-func defaultReplication(brokers int) int {
-	if brokers >= 3 {
-		return 3
+// fewest is how many copies the partition has that has the fewest.
+func fewest(t kafkago.Topic) int {
+	n := math.MaxInt
+	for _, p := range t.Partitions {
+		n = min(n, len(p.Replicas))
 	}
-	return 1
+	return n
 }
 
 // inSync is how many copies must have an event before it is acknowledged: with three or more, two, so that one broker may be lost
@@ -169,26 +206,15 @@ func (c *Client) create(ctx context.Context, missing []kafkago.TopicConfig) erro
 	return nil
 }
 
-// copies checks how many replicas each partition has.
-func copies(name string, found kafkago.Topic, want int) error {
-	for _, p := range found.Partitions {
-		if len(p.Replicas) < want {
-			return wrong("topic %s has %d copies of partition %d, %d are expected: add replicas with kafka-reassign-partitions.sh, or give --kafka-replication %d if so few are meant",
-				name, len(p.Replicas), p.ID, want, len(p.Replicas))
-		}
-	}
-	return nil
-}
-
 // checkSettings compares the settings of topics with those that this program creates them with, where another value loses
 // events or their times.
-func (c *Client) checkSettings(ctx context.Context, names []string, replication int) error {
+func (c *Client) checkSettings(ctx context.Context, copies map[string]int) error {
 	asked := []string{"max.message.bytes", "min.insync.replicas", "unclean.leader.election.enable"}
 	for _, s := range required {
 		asked = append(asked, s.name)
 	}
 	request := &kafkago.DescribeConfigsRequest{}
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(copies)) {
 		request.Resources = append(request.Resources, kafkago.DescribeConfigRequestResource{
 			ResourceType: kafkago.ResourceTypeTopic, ResourceName: name, ConfigNames: asked,
 		})
@@ -198,7 +224,7 @@ func (c *Client) checkSettings(ctx context.Context, names []string, replication 
 		return failed(err, "read the settings of the topics")
 	}
 	slices.SortFunc(res.Resources, func(a, b kafkago.DescribeConfigResponseResource) int {
-		return strings.Compare(a.ResourceName, b.ResourceName)
+		return cmp.Compare(a.ResourceName, b.ResourceName)
 	})
 	for _, r := range res.Resources {
 		if r.Error != nil {
@@ -208,7 +234,7 @@ func (c *Client) checkSettings(ctx context.Context, names []string, replication 
 		for _, e := range r.ConfigEntries {
 			values[e.ConfigName] = e.ConfigValue
 		}
-		if err := suitable(r.ResourceName, values, replication); err != nil {
+		if err := suitable(r.ResourceName, values, copies[r.ResourceName]); err != nil {
 			return err
 		}
 	}
@@ -216,7 +242,7 @@ func (c *Client) checkSettings(ctx context.Context, names []string, replication 
 }
 
 // suitable checks the settings of one topic. What the broker does not tell is not checked.
-func suitable(name string, values map[string]string, replication int) error {
+func suitable(name string, values map[string]string, copies int) error {
 	unfit := func(setting, should, why string) error {
 		return wrong("topic %s has %s=%s, with which %s: run kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%s",
 			name, setting, values[setting], why, name, setting, should)
@@ -240,11 +266,11 @@ func suitable(name string, values map[string]string, replication int) error {
 		}
 		return nil
 	}
-	if err := atLeast("min.insync.replicas", inSync(replication), "an acknowledged event could be lost with one broker"); err != nil {
+	if err := atLeast("min.insync.replicas", inSync(copies), "an acknowledged event could be lost with one broker"); err != nil {
 		return err
 	}
-	if n, err := strconv.Atoi(values["min.insync.replicas"]); err == nil && n > replication {
-		return unfit("min.insync.replicas", strconv.Itoa(inSync(replication)), fmt.Sprintf("nothing could be written, for there are %d copies", replication))
+	if n, err := strconv.Atoi(values["min.insync.replicas"]); err == nil && n > copies {
+		return unfit("min.insync.replicas", strconv.Itoa(inSync(copies)), fmt.Sprintf("nothing could be written, for there are %d copies", copies))
 	}
 	if values["unclean.leader.election.enable"] == "true" {
 		return unfit("unclean.leader.election.enable", "false", "an acknowledged event could be lost with one broker")
