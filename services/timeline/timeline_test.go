@@ -384,10 +384,16 @@ func TestErase(t *testing.T) {
 			Feed: w.feed, Partitions: 1, Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters, Public: fakePublic, Void: w.void,
 			Linger: time.Millisecond, BatchRecords: 7, Logger: quiet,
 		})
+		w.faults.at = func(n int, what string) fault {
+			if n < 2 && (what == "erased" || what == "erase") && (int(seed)+n)%2 == 0 {
+				return []fault{failed, failedApplied, slow}[int(seed)%3]
+			}
+			return none
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- role.Run(ctx) }()
-		for { // at once, or after some batches
+		for { // at once, or after some batches; again after a failure
 			err := role.Erase(ctx, "main", e)
 			if err == nil {
 				break

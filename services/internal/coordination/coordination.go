@@ -366,6 +366,17 @@ func (c *Coordination) Owner(name string) (Owner, bool) {
 	return Owner{lease.Instance, lease.Address, lease.Epoch}, true
 }
 
+// Noted gives the last note under a key of a lease, whoever holds it: for those who wait for the lease and prepare.
+func (c *Coordination) Noted(lease, key string) (value []byte, found bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.member.state == nil || c.member.leases[lease] == nil {
+		return nil, false
+	}
+	note, found := c.member.leases[lease].Notes[key]
+	return note.Value, found
+}
+
 // Present lists the processes that offer a role, by instance, and gave a sign of life within their lease time. A process that is not
 // listed, and had announced the role, has found out itself: its Presence has ended.
 func (c *Coordination) Present(role string) []Owner {

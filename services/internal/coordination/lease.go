@@ -198,12 +198,4 @@ func (l *Lease) Note(ctx context.Context, key string, value []byte) error {
 }
 
 // Noted gives the last note under a key, this owner's or a former one's.
-func (l *Lease) Noted(key string) (value []byte, found bool) {
-	l.c.mu.Lock()
-	defer l.c.mu.Unlock()
-	if l.c.member.state == nil || l.c.member.leases[l.name] == nil {
-		return nil, false
-	}
-	note, found := l.c.member.leases[l.name].Notes[key]
-	return note.Value, found
-}
+func (l *Lease) Noted(key string) (value []byte, found bool) { return l.c.Noted(l.name, key) }
