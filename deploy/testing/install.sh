@@ -38,6 +38,9 @@ command -v chromium >/dev/null 2>&1 || system_packages chromium chromium
 command -v java >/dev/null 2>&1 || system_packages java openjdk-17-jre-headless
 command -v mvn >/dev/null 2>&1 || system_packages mvn maven
 command -v openssl >/dev/null 2>&1 || system_packages openssl openssl
+command -v kcat >/dev/null 2>&1 || system_packages kcat kcat
+# Python's virtual environments are a package of their own on some systems.
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || system_packages python3 python3 python3-venv
 "$root/deploy/testing/kafka/kafka.sh" fetch >/dev/null
 "$root/deploy/testing/s3/gateway.sh" >/dev/null
 "$root/deploy/testing/tools.sh" >/dev/null
@@ -56,3 +59,13 @@ find "$root/services" -name node_modules -prune -o -path '*/testdata/*' -name pa
 		fail "npm could not install the packages of ${folder#"$root/"}: check the network and npm's registry setting, then run it again"
 	printf '%s' "$want" >"$stamp"
 done
+
+# The packages of the example in Python, in an environment of its own.
+python=$root/deploy/clients/python
+want=$(sha256sum <"$python/requirements.txt")
+if ! [ -f "$python/.venv/.installed" ] || [ "$(cat "$python/.venv/.installed")" != "$want" ]; then
+	say "installing the packages of deploy/clients/python"
+	{ python3 -m venv "$python/.venv" && "$python/.venv/bin/pip" install --quiet --disable-pip-version-check -r "$python/requirements.txt" >&2; } ||
+		fail "pip could not install the packages of deploy/clients/python: check the network and pip's index setting, then run it again"
+	printf '%s' "$want" >"$python/.venv/.installed"
+fi

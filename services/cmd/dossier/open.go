@@ -23,7 +23,7 @@ import (
 type openCommand struct {
 	Data      string `default:"./dossier-data" type:"path" help:"The data folder whose key ring opens the records." placeholder:"DIR"`
 	Workspace string `default:"main" help:"The workspace of the records."`
-	Base64    bool   `help:"Read one value in base64 a line, instead of values behind their length."`
+	Base64    bool   `name:"base64" help:"Read one value in base64 a line, instead of values behind their length."`
 }
 
 func (openCommand) Help() string {
