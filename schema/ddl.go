@@ -37,6 +37,7 @@ func Migrations() []Migration {
 		{9, ViewSurveys, createViewSurveys},
 		{10, ViewCases, createViewCases},
 		{11, ViewProfiles, createViewProfiles},
+		{12, "events deduplicated for longer", longerDeduplication},
 	}
 }
 
@@ -122,3 +123,7 @@ WHERE deleted = 0`
 // merge cheaper: no file, buffer and sync for each of forty columns. A scan of few columns costs up to twice as much. Parts beyond the
 // limit, in uncompressed bytes, keep a file for each column.
 const compactEvents = "ALTER TABLE events MODIFY SETTING min_bytes_for_wide_part = 1073741824"
+
+// A former owner of the timeline may have an insert under way while the next one goes on. Its token must still be known when it lands:
+// package timeline says how many blocks can come between.
+const longerDeduplication = "ALTER TABLE events MODIFY SETTING non_replicated_deduplication_window = 10000"

@@ -122,15 +122,18 @@ CREATE VIEW IF NOT EXISTS v_cases DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT e.workspace AS workspace, e.profile AS profile, e.case_id AS case_id,
   transform(argMaxIf(e.type, (e.occurred_at, e.id), e.type IN ('case.opened', 'case.resolved', 'case.reopened')), ['case.resolved', 'case.reopened'], ['resolved', 'reopened'], 'open') AS state,
   minIfOrNull(e.occurred_at, e.type = 'case.opened') AS opened_at, maxIfOrNull(e.occurred_at, e.type = 'case.resolved') AS resolved_at,
-  max(e.occurred_at) AS last_contact_at, count() AS events
+  max(e.occurred_at) AS last_contact_at, count() AS interactions
 FROM v_events AS e
 WHERE e.case_id != ''
 GROUP BY workspace, profile, case_id;
 
 -- 11 v_profiles
 CREATE VIEW IF NOT EXISTS v_profiles DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
-SELECT workspace, profile, uniqExact(persona) AS personas, count() AS events,
+SELECT workspace, profile, uniqExact(persona) AS personas, count() AS interactions,
   min(occurred_at) AS first_contact_at, max(occurred_at) AS last_contact_at
 FROM v_events
 GROUP BY workspace, profile;
+
+-- 12 events deduplicated for longer
+ALTER TABLE events MODIFY SETTING non_replicated_deduplication_window = 10000;
 

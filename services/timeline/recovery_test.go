@@ -202,3 +202,32 @@ func TestTokenOutlivesRestart(t *testing.T) {
 		t.Errorf("%d rows, %v; want 500", n, err)
 	}
 }
+
+// TestWindowGrows: the window of tokens is lengthened on a table that is there, and counts from then on, as migrations rely on.
+func TestWindowGrows(t *testing.T) {
+	conn := clickhousetest.Start(t)
+	exec := func(sql string) {
+		t.Helper()
+		if err := conn.Exec(t.Context(), sql, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	insert := func(token string) {
+		t.Helper()
+		err := conn.Insert(t.Context(), "tokens", []string{"n"}, token, inserting, func(b *clickhouse.Batch) error { return b.Append(uint64(1)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("CREATE TABLE tokens (n UInt64) ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 3")
+	exec("ALTER TABLE tokens MODIFY SETTING non_replicated_deduplication_window = 20")
+	insert("first")
+	for i := range 10 {
+		insert(fmt.Sprint("other ", i))
+	}
+	insert("first")
+	var n uint64
+	if err := conn.QueryRow(t.Context(), "SELECT count() FROM tokens", nil, nil, &n); err != nil || n != 11 {
+		t.Errorf("%d rows, %v; want 11", n, err)
+	}
+}
