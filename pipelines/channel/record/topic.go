@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,6 +45,7 @@ type Settings struct {
 type Topic struct {
 	Settings
 	Source string
+	Hash   string // of settings and mapping: with another one the topic is read by other rules
 
 	mapping *mapping.Mapping
 	rows    *mapping.Rows // nil: the records are events already
@@ -69,6 +71,12 @@ func New(source string, text []byte, s Settings, zone func(string) (*time.Locati
 		sum := sha256.Sum256([]byte(s.Topic))
 		t.prefix = hex.EncodeToString(sum[:10])
 	}
+	settings, err := json.Marshal(s)
+	if err != nil {
+		return nil, invalid("its settings cannot be written", "correct them") // Unreachable: plain fields
+	}
+	sum := sha256.Sum256(append(append(settings, 0), text...))
+	t.Hash = hex.EncodeToString(sum[:])
 	if t.Format == "" {
 		t.Format = FormatJSON
 	}

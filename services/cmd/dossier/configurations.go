@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
+	"github.com/dossier-cdp/dossier/pipelines/channel/webhook"
 	"github.com/dossier-cdp/dossier/pipelines/configuration"
 	"github.com/dossier-cdp/dossier/services/identity"
 	"github.com/dossier-cdp/dossier/services/internal/control"
@@ -16,6 +17,7 @@ import (
 type configurations struct {
 	control *control.Control
 	current atomic.Pointer[configuration.Configuration]
+	following
 }
 
 // refresh takes over what the control topic says. A document was checked before it was appended, so one that does not parse was
@@ -30,6 +32,7 @@ func (c *configurations) refresh() error {
 		return fmt.Errorf("the configuration in force cannot be read by this version of dossier: %w", err)
 	}
 	c.current.Store(parsed)
+	c.tell()
 	return nil
 }
 
@@ -53,6 +56,12 @@ func (c *configurations) run(ctx context.Context, changedTo func(identity.Settin
 		case <-changed:
 		}
 	}
+}
+
+// hook is how a source takes webhooks; false if it does not.
+func (c *configurations) hook(source string) (*webhook.Hook, bool) {
+	h, known := c.current.Load().Hooks[source]
+	return h, known
 }
 
 func (c *configurations) source(name string) *channel.Source { return c.current.Load().Source(name) }

@@ -94,12 +94,8 @@ func secret(variable, flag, path string) (string, error) {
 			return "", fmt.Errorf("the password in %s cannot be read: %w", from, reason(err))
 		}
 	}
-	value = bytes.TrimSuffix(bytes.TrimSuffix(value, []byte("\n")), []byte("\r"))
-	switch {
-	case path != "" && len(value) == 0:
+	if path != "" && len(bytes.TrimSpace(value)) == 0 {
 		return "", fmt.Errorf("the password in %s is empty", from)
-	case len(bytes.TrimSpace(value)) != len(value) || bytes.ContainsAny(value, "\r\n\x00"):
-		return "", fmt.Errorf("the password in %s begins or ends with a space, or has several lines: write it without", from)
 	}
-	return string(value), nil
+	return cleanSecret(value, "the password in "+from)
 }

@@ -16,18 +16,6 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
 )
 
-// secret resolves secret:NAME of an archive's location: from DIR/keys/NAME, or from the environment variable NAME.
-func (f *folder) secret(name string) (string, error) {
-	if value, set := os.LookupEnv(name); set {
-		return value, nil
-	}
-	b, err := os.ReadFile(f.path("keys", name))
-	if err != nil {
-		return "", fmt.Errorf("there is neither an environment variable %s nor a file %s: %w", name, f.path("keys", name), reason(err))
-	}
-	return string(b), nil
-}
-
 // firstPartitions is the number of partitions of the embedded log's topics if this is its first start, else 0.
 func (i *installation) firstPartitions() int32 {
 	if _, err := os.Stat(i.folder.path("log", "broker.json")); err == nil {

@@ -201,6 +201,14 @@ func (i *installation) startRoles(ctx context.Context) error {
 	if i.roles.has(collectorRole, apiRole) { // decisions are events too
 		i.startCollector()
 	}
+	if i.roles.has(collectorRole) {
+		if err := i.checkHooks(i.configuration.current.Load()); err != nil {
+			return err
+		}
+		if err := i.startIntake(); err != nil {
+			return err
+		}
+	}
 	if !i.roles.has(identityRole) { // which takes over a changed configuration for all
 		i.group.Go(func() error { return i.configuration.run(i.run, func(identity.Settings) error { return nil }) })
 	}

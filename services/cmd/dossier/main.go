@@ -74,7 +74,7 @@ func run(args []string) int {
 		kong.Description("Every contact of a customer on every channel, as one person.\n\nFlags beat DOSSIER_* variables, those beat dossier.yaml."),
 		kong.UsageOnError(),
 		kong.DefaultEnvars("DOSSIER"),
-		kong.Configuration(yamlConfiguration, "dossier.yaml"),
+		kong.Configuration(yamlConfiguration, configurationFile),
 	)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "dossier:", err)

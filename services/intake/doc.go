@@ -1,0 +1,12 @@
+// Package intake reads companies' own Kafka topics: each record becomes events by its source's settings, and enters the log through the
+// collector.
+//
+// Every partition is read from where its source says, without consumer groups: how far it was read is kept in a state store, after the log has
+// acknowledged. A crash, a takeover or a lost store makes it read again, which adds nothing, since the id of an event comes from topic,
+// partition and offset, or from what the mapping names.
+//
+// What cannot be read or mapped goes whole to the dead letters, with its place, and reading goes on. A topic that cannot be reached, or that has
+// lost records before they were read, is told of in the log and the figures; the other topics do not wait for it.
+//
+// The package writes nothing to a company's cluster.
+package intake
