@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -34,7 +35,7 @@ type Client struct {
 	checkTopics bool
 	timeout     time.Duration
 	addr        net.Addr
-	transport   *kafkago.Transport
+	router      *router
 	calls       *kafkago.Client
 	stop        context.CancelFunc
 }
@@ -72,22 +73,25 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		prefix: cfg.TopicPrefix, checkTopics: cfg.CheckTopics,
 		timeout: cfg.Timeout,
 		addr:    kafkago.TCP(cfg.Brokers...),
-		transport: &kafkago.Transport{
-			ClientID:    clientID,
-			MetadataTTL: cfg.MetadataTTL,
-			Dial:        cfg.Dial,
-			TLS:         settings,
-			SASL:        login,
-			DialTimeout: min(cfg.Timeout, 5*time.Second),
-			Context:     background,
-		},
+		router: newRouter(func(topics []string) *kafkago.Transport {
+			return &kafkago.Transport{
+				ClientID:       clientID,
+				MetadataTTL:    cfg.MetadataTTL,
+				MetadataTopics: topics,
+				Dial:           cfg.Dial,
+				TLS:            settings,
+				SASL:           login,
+				DialTimeout:    min(cfg.Timeout, 5*time.Second),
+				Context:        background,
+			}
+		}),
 		stop: stop,
 	}
 	if cfg.SASL != nil {
 		c.user = cfg.SASL.User
 	}
-	c.calls = &kafkago.Client{Addr: c.addr, Timeout: cfg.Timeout, Transport: c.transport}
-	if _, err := c.ClusterID(ctx); err != nil {
+	c.calls = &kafkago.Client{Addr: c.addr, Timeout: cfg.Timeout, Transport: c.router}
+	if err := c.reached(ctx); err != nil {
 		c.Close()
 		return nil, failed(unreached(ctx, cfg, settings, err), "open the log")
 	}
@@ -104,8 +108,29 @@ func validPrefix(prefix string) bool {
 	return len(prefix) <= 100
 }
 
-// name is the topic's name in the cluster. Every request goes through it, and nothing else knows the prefix.
-func (c *Client) name(topic string) string { return c.prefix + topic }
+// reached returns when the cluster's layout is known. The client library gives up asking for it after MetadataTTL, which is short of what a
+// busy broker may take the first time, and asks again.
+func (c *Client) reached(ctx context.Context) error {
+	for begun := time.Now(); ; {
+		_, err := c.ClusterID(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || time.Since(begun) > c.timeout {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// name is the topic's name in the cluster, whose layout is followed from now on. Every request goes through it, and nothing else knows
+// the prefix.
+func (c *Client) name(topic string) string {
+	name := c.prefix + topic
+	c.router.follow(name)
+	return name
+}
 
 // failed wraps an error of the log with what was tried, and with its class.
 func failed(err error, format string, args ...any) error {
@@ -114,7 +139,7 @@ func failed(err error, format string, args ...any) error {
 
 // Close ends the background work. Requests under way fail.
 func (c *Client) Close() {
-	c.transport.CloseIdleConnections()
+	c.router.close()
 	c.stop()
 }
 
@@ -209,7 +234,7 @@ func (c *Client) exchange(ctx context.Context, x *exchange) (*cursor, error) {
 }
 
 func (c *Client) exchangeWithin(ctx context.Context, x *exchange) (*cursor, error) {
-	m, err := c.transport.RoundTrip(ctx, c.addr, x)
+	m, err := c.router.RoundTrip(ctx, c.addr, x)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package kafka_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/pbkdf2"
@@ -18,6 +20,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -375,6 +378,23 @@ func testRights(t *testing.T, cluster *kafkatest.Cluster) {
 	}
 }
 
+// listener notes what is read that names a topic of another prefix.
+type listener struct {
+	net.Conn
+	heard *atomic.Pointer[[]byte]
+	last  []byte
+}
+
+func (l *listener) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	l.last = append(l.last, b[:n]...)
+	if bytes.Contains(l.last, []byte("south.events")) {
+		l.heard.Store(&l.last)
+	}
+	l.last = l.last[max(0, len(l.last)-64):]
+	return n, err
+}
+
 // testPrefixes: two prefixes are two logs, in everything that a client can do.
 func testPrefixes(t *testing.T, cluster *kafkatest.Cluster) {
 	open := func(prefix string) *kafka.Client {
@@ -390,6 +410,27 @@ func testPrefixes(t *testing.T, cluster *kafkatest.Cluster) {
 		return c
 	}
 	north, south := open("north."), open("south.")
+	var heard atomic.Pointer[[]byte] // what the brokers say about topics that nobody asked for
+	curious, err := kafka.Open(t.Context(), kafka.Config{
+		Brokers: cluster.Brokers(t, kafkatest.Plaintext), TopicPrefix: "north.", MetadataTTL: 20 * time.Millisecond,
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			return &listener{conn, &heard, nil}, err
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer curious.Close()
+	for range 20 {
+		if _, err := curious.Offsets(t.Context(), "events"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond) // a few updates of the layout
+	}
+	if said := heard.Load(); said != nil {
+		t.Errorf("the client hears of other topics: %q", *said)
+	}
 	for n := range 3 {
 		b := kafka.NewBatcher(north, "events", 2, kafka.BatcherConfig{})
 		if err := b.Submit(t.Context(), []kafka.Message{{Key: []byte("k"), Value: []byte{byte(n)}}}); err != nil {

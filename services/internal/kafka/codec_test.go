@@ -191,7 +191,7 @@ func startLog(t *testing.T, partitions int32) (*Client, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	return c, topic.Name
+	return c, c.name(topic.Name)
 }
 
 func TestOffsetsAndDeleteRecords(t *testing.T) {

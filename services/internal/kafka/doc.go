@@ -9,6 +9,6 @@
 // There is no idempotent producer and no transaction: a retry may write a record twice. Readers fold an event once by its id.
 // Consumer groups are not used either: roles own partitions by lease and keep offsets in their own stores.
 //
-// Files: client (connections, topics, offsets), exchange (one request on a connection), recordbatch (format version 2),
+// Files: client (connections, offsets), security (TLS, SASL), reach (why no broker is reached), router (whose layout is followed), topics, exchange (one request on a connection), recordbatch (format version 2),
 // produce, fetch, batcher and its queue (one partition), partition (Java's murmur2), class (errors into three classes).
 package kafka

@@ -149,8 +149,9 @@ func (c *Client) DeleteTopics(ctx context.Context, topics []schema.Topic) error 
 func (c *Client) names(topics []schema.Topic) []string {
 	names := make([]string, len(topics))
 	for i, t := range topics {
-		names[i] = c.name(t.Name)
+		names[i] = c.prefix + t.Name
 	}
+	c.router.follow(names...) // all at once: each change of what is followed is a new connection
 	return names
 }
 
