@@ -43,6 +43,7 @@ func (r *reader) run(ctx context.Context, at int64) error {
 		}
 		lost := (*storeError)(nil)
 		switch {
+		case err == nil: // what is durable is noted, also at the end
 		case ctx.Err() != nil:
 			return nil
 		case errors.As(err, &lost):
@@ -52,7 +53,7 @@ func (r *reader) run(ctx context.Context, at int64) error {
 				continue
 			}
 			fallthrough
-		case err != nil:
+		default:
 			if r.back.worthTelling(err) {
 				r.logger.Warn("a partition cannot be read on, and is tried again", "offset", at, "error", err)
 			}
