@@ -23,15 +23,41 @@
 // finds them. It first takes the ids and positions of all rows that others have written since its own index was up to date (Follow does
 // that while it waits), then repeats what is open, then goes on. A former owner that was paused and goes on can declare nothing more. An
 // insert that it had under way lands under the token of the repetition and adds nothing, as long as fewer blocks than the table's
-// deduplication window have come between: an insert is given up after InsertLimit, at the server too
-// (max_execution_time), and a server gives up a connection on which nothing comes for 30 s, so nothing of a paused process arrives later
-// than 90 s after it was sent; in that time the two inserts at a time of the new owner, of some 20 ms each, are fewer than 9,000. One case
+// deduplication window, 10,000, have come between. A server works on an insert for no longer than InsertLimit and two seconds
+// (max_execution_time), and gives up a connection on which nothing comes for 30 s (ClickHouse's default), so what a paused process had
+// begun to send lands within about 92 s; in that time the new owner's two inserts at a time, of some 20 ms each, are fewer than 9,300. One case
 // is not covered: an insert that lands so late, of a batch of which every row of a year was erased in the meantime, brings those rows
 // back until the erasures are repeated at the next start.
 //
 // A lost index is rebuilt from the table (ids, times and positions), then from the log, at most one batch before the newest position of
 // each partition, or from where the intents say. Without a lease this needs that no insert of a dead process is still running, which holds
 // for the embedded engine: it dies with its parent.
+//
+// # Faults
+//
+// Every boundary that this role and the commits of package identity cross, what a fault there leads to, and the test that lets it happen.
+// Failed: an error or a crash, nothing done. Applied: an error or a crash, all done. Slow: what was asked is done after the caller's limit
+// has passed, or, where it has none, late. Reads have nothing to apply.
+//
+//	boundary                       failed              applied             slow                  tested by
+//	table: identity, index         tried again         –                   tried again           TestFaultAtEveryBoundary
+//	table: rows of others          tried again         –                   tried again           TestTakeover
+//	log: read                      tried again         –                   waited for            TestFaultAtEveryBoundary
+//	log: check                     tried again         –                   waited for            TestFaultWhileRecovering
+//	dead letter                    tried again         the same position   waited for            TestFaultAtEveryBoundary
+//	declare, in the state store    tried again         repeated at start   waited for            TestFaultAtEveryBoundary
+//	declare, in a lease's notes    tried again         counts once         the lease may end     TestTakeover, coordination.TestNeverTwoOwners
+//	insert of a block              tried again         Present, token      token                 TestFaultAtEveryBoundary, TestTakeover, TestEngineKilled
+//	insert: the rows' own fault    halved, buried      –                   –                     TestEachEventOnce, TestRefusesAll
+//	rows that are there (Present)  tried again         –                   tried again           TestFaultWhileRecovering
+//	mark, in the state store       the process ends    repeated, all known waited for            TestAnyFaults (what was not synced is lost or kept)
+//	erasure: ids, then rows        repeated by caller  repeated            waited for            TestErase
+//	index or table lost            rebuilt             –                   –                     TestAnyFaults, TestLostTable, TestUpgrade
+//	identity: commit of a fold     folded again        goes on after it    waited for            identity.TestCommitFaults, TestTheSetAloneDecides
+//	identity: read of the log      tried again         –                   waited for            identity.TestCommitFaults
+//	identity: sinks                told again          told again, by      holds up nothing      identity.TestSinkFaults, TestSinksComeToKnowTheWhole
+//	                                                   version
+//	identity: erasure              every start repeats repeated            waited for            identity.TestErasureIsAsIfItHadNeverBeen
 //
 // It deliberately does not know who is who. Rows belong to personas; which profile a persona belongs to is written beside them by
 // PersonaMap, and no row is rewritten for a merge.

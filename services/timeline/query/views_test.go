@@ -85,11 +85,11 @@ func TestViews(t *testing.T) {
 		{"toString(profile), toString(count())] AS row FROM v_events GROUP BY profile ORDER BY profile)", fmt.Sprint(id(1), " | 7\n", id(3), " | 1\n", id(4), " | 1\n", id(9), " | 1")},
 		{"toString(profile), order_id, ifNull(toString(amount), 'none'), currency, toString(versions), toString(persona)] AS row FROM v_orders ORDER BY profile, order_id)",
 			id(1) + " | o1 | 12.5 | EUR | 2 | " + id(2) + "\n" + id(1) + " | o2 | none | EUR | 1 | " + id(2) + "\n" + id(3) + " | o1 | 99 | EUR | 1 | " + id(3)},
-		{"toString(profile), case_id, state, toString(isNull(opened_at)), toString(isNull(resolved_at)), toString(events)] AS row FROM v_cases ORDER BY case_id)",
+		{"toString(profile), case_id, state, toString(isNull(opened_at)), toString(isNull(resolved_at)), toString(interactions)] AS row FROM v_cases ORDER BY case_id)",
 			id(1) + " | k1 | resolved | 0 | 0 | 3\n" + id(4) + " | k2 | reopened | 1 | 1 | 1"},
 		{"direction, text, case_id] AS row FROM v_messages ORDER BY occurred_at)", "received | où est-il ? | k1\nsent | le voici | "},
 		{"toString(profile), type, ifNull(toString(rating), 'none'), rating_scale, text] AS row FROM v_surveys)", id(9) + " | survey.answered | 9 | 0-10 | parfait"},
-		{"toString(profile), toString(personas), toString(events)] AS row FROM v_profiles ORDER BY profile)", fmt.Sprint(id(1), " | 2 | 7\n", id(3), " | 1 | 1\n", id(4), " | 1 | 1\n", id(9), " | 1 | 1")},
+		{"toString(profile), toString(personas), toString(interactions)] AS row FROM v_profiles ORDER BY profile)", fmt.Sprint(id(1), " | 2 | 7\n", id(3), " | 1 | 1\n", id(4), " | 1 | 1\n", id(9), " | 1 | 1")},
 	} {
 		if got := asked(t, r, c.sql); got != c.want {
 			t.Errorf("%s\ngot\n%s\nwant\n%s", c.sql, got, c.want)
