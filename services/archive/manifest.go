@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -17,7 +18,7 @@ import (
 // segment is the SHA-256 of the segment file; last the digest of the record at next−1 (RecordDigest), which tells whether a log
 // that still holds it is the same log; chain the first 16 bytes of SHA-256 over the previous line's chain and this line's other
 // members as written. Lines are only ever added: the next line's from is this line's next. A last line without newline is a torn
-// append, which was never acted on: readers skip it and the writer removes it.
+// append, which was never acted on: readers skip it and the writer removes it. A later form says "format":2 or more in its lines.
 
 // Part names one partition of one generation of a topic.
 type Part struct {
@@ -107,7 +108,16 @@ func parseManifest(known []Entry, b []byte) (entries []Entry, whole int, err err
 	return entries, whole, nil
 }
 
+// errNewer says that a newer program wrote a file of the archive.
+var errNewer = errors.New("it was written by a newer dossier: use that one")
+
 func parseEntry(prev *Entry, line []byte) (Entry, error) {
+	var version struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(line, &version); err == nil && version.Format > 1 {
+		return Entry{}, errNewer
+	}
 	var l entryLine
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()

@@ -192,6 +192,9 @@ func OpenSegment(file []byte, want [sha256.Size]byte) (*Segment, error) {
 var errSegmentForm = errors.New("it is not a segment of a known format")
 
 func (s *Segment) read() error {
+	if n := len(segmentMagic) - 2; len(s.file) > n+2 && string(s.file[:n]) == segmentMagic[:n] && string(s.file[n:n+2]) > segmentMagic[n:] {
+		return errNewer
+	}
 	if len(s.file) < segmentMinimum || string(s.file[:len(segmentMagic)]) != segmentMagic {
 		return errSegmentForm
 	}

@@ -102,9 +102,38 @@ func closing(store *state.Store, err error) error {
 	return err
 }
 
+// stateFormat is the version of the form of the state. A state of an earlier one is built anew; the first one did not say which it was.
+const stateFormat = 2
+
+// errEarlierForm means that the state is of an earlier form.
+var errEarlierForm = errors.New("the state is of an earlier form")
+
+// checkFormat refuses a state of a later form, and notes the form of a new one.
+func (p *projection) checkFormat(empty bool) error {
+	format, found, err := counter(p.store, "format")
+	switch {
+	case err != nil:
+		return err
+	case !found && empty:
+		b := p.store.NewBatch()
+		if err := setCounter(b, "format", stateFormat); err != nil {
+			return errors.Join(err, b.Discard())
+		}
+		return b.Commit()
+	case format > stateFormat:
+		return schema.Classify(schema.Fatal, fmt.Errorf("the state in %s has format %d, this program knows %d: use the newer dossier that wrote it, or remove the folder, which is then built anew", p.dir, format, stateFormat))
+	case format < stateFormat:
+		return errEarlierForm
+	}
+	return nil
+}
+
 func (p *projection) restore(ctx context.Context) error {
 	offsets, err := state.Offsets(p.store, p.topic)
 	if err != nil {
+		return err
+	}
+	if err := p.checkFormat(len(offsets) == 0); err != nil {
 		return err
 	}
 	p.marks = make([]eventlog.Checkpoint, p.log.Partitions())

@@ -9,8 +9,8 @@
 // It answers nothing before it has read to the end of the log as that was at its start (ErrNotReady). A lookup that must see an event waits for its position
 // (WaitFor).
 //
-// The state folder can be removed: it is built anew from the log. It is also built anew if the log is not the one that it was built from, and when the
-// identity rules change: then beside the old state, which goes on answering until the new one has caught up.
+// The state folder can be removed: it is built anew from the log. It is also built anew if the log is not the one that it was built from, if an
+// earlier version of this package wrote it in another form, and when the identity rules change: then beside the old state, which goes on answering until the new one has caught up.
 //
 // # How
 //
@@ -201,8 +201,8 @@ func (s *Service) open(ctx context.Context, rules *identity.Rules) (*worker, err
 	}
 	dir := filepath.Join(s.config.Folder, name)
 	p, err := openProjection(ctx, dir, &s.config, rules)
-	if errors.Is(err, eventlog.ErrOtherLog) {
-		s.logger.Warn("identity: the state belongs to another log and is built anew", "folder", dir, "reason", err)
+	if errors.Is(err, eventlog.ErrOtherLog) || errors.Is(err, errEarlierForm) {
+		s.logger.Warn("identity: the state belongs to another log or an earlier version and is built anew", "folder", dir, "reason", err)
 		if err := s.config.files().RemoveAll(dir); err != nil {
 			return nil, fmt.Errorf("remove identity state: %w", err)
 		}

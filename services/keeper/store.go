@@ -101,8 +101,22 @@ func names(found map[suffix][]byte) map[suffix]bool {
 	return held
 }
 
+// ErrNewer says that the files are of a form that this version does not know. Nothing has been touched.
+var ErrNewer = errors.New("the key ring was written by a newer dossier: use that one")
+
+// newer says whether a file is of a later version of the form that magic ends with the version of.
+func newer(content []byte, magic string) bool {
+	n := len(magic) - 1
+	return len(content) > n && string(content[:n]) == magic[:n] && content[n] > magic[n]
+}
+
 // choose gives the fitting pair with the highest generation; nil, nil if no write was ever decided.
 func (s *store) choose(keys, ringFiles map[suffix][]byte) (*pair, error) {
+	for _, at := range suffixes {
+		if newer(keys[at], keyMagic) || newer(ringFiles[at], ringMagic) {
+			return nil, ErrNewer
+		}
+	}
 	var best *pair
 	var known, opened int // key files of one of our masters; those that open
 	for _, keyAt := range suffixes {

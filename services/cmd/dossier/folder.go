@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -14,6 +16,7 @@ import (
 //
 //	credentials.json   how the other commands reach it (0600)
 //	keys/              master key and key ring: irreplaceable, not in any backup of the rest
+//	format             the version of the folder
 //	log.json           which log the rest was built from
 //	log/               the embedded log
 //	archive/           closed ranges of the log: with the log and the ring, all that is irreplaceable
@@ -36,7 +39,36 @@ func openFolder(dir string) (*folder, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("the data folder %s is in use by another dossier: stop it, or choose another with --data", dir), lock.Close())
 	}
-	return &folder{dir, lock}, nil
+	f := &folder{dir, lock}
+	if err := f.checkFormat(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return f, nil
+}
+
+// dataFormat is the version of the data folder as a whole. Format 1 had no file that says so. What lies in the folder has versions of its
+// own, and is brought up to date or built anew by whoever opens it; this one is for what an earlier program would misread unawares, such as
+// records of the control topic that it does not know.
+const dataFormat = 2
+
+// checkFormat refuses a folder that a newer program wrote, before anything is touched, and notes the format.
+func (f *folder) checkFormat() error {
+	b, err := os.ReadFile(f.path("format"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("read the format of the data folder: %w", reason(err))
+	}
+	if err == nil {
+		format, err := strconv.Atoi(strings.TrimSpace(string(b)))
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s is not the number that dossier wrote: write %d into it if no newer dossier has used the folder", f.path("format"), dataFormat)
+		case format > dataFormat:
+			return fmt.Errorf("the data folder %s was written by a newer dossier (format %d, this one knows %d): use that one, or restore a backup into another folder", f.dir, format, dataFormat)
+		case format == dataFormat:
+			return nil
+		}
+	}
+	return writeWhole(f.path("format"), fmt.Appendf(nil, "%d\n", dataFormat))
 }
 
 func reason(err error) error {

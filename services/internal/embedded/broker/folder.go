@@ -14,7 +14,9 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-const identityVersion = 1
+// identityVersion is that of broker.json. Version 1 knew no generations of a topic: a program of then would go on writing to one that is
+// closed, and refuses version 2. One of version 1 is read as it is, and becomes version 2 when the log starts.
+const identityVersion = 2
 
 // identity is broker.json: which log this folder holds.
 type identity struct {
@@ -60,6 +62,7 @@ func (id *identity) load(dir, folder string) error {
 		read.Topics = map[string]topicIdentity{}
 	}
 	*id = read
+	id.Version = identityVersion
 	if len(read.Topics) > 0 {
 		if _, err := os.Stat(filepath.Join(folder, "topics.json")); err != nil {
 			return &DamageError{Path: folder, Reason: "the log is missing; restore it, or start a new data folder"}
