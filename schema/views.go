@@ -64,12 +64,12 @@ GROUP BY workspace, profile, source, answer_id`
 const createViewCases = "CREATE VIEW IF NOT EXISTS v_cases" + asDefiner + `SELECT e.workspace AS workspace, e.profile AS profile, e.case_id AS case_id,
   transform(argMaxIf(e.type, (e.occurred_at, e.id), e.type IN ('case.opened', 'case.resolved', 'case.reopened')), ['case.resolved', 'case.reopened'], ['resolved', 'reopened'], 'open') AS state,
   minIfOrNull(e.occurred_at, e.type = 'case.opened') AS opened_at, maxIfOrNull(e.occurred_at, e.type = 'case.resolved') AS resolved_at,
-  max(e.occurred_at) AS last_contact_at, count() AS events
+  max(e.occurred_at) AS last_contact_at, count() AS interactions
 FROM v_events AS e
 WHERE e.case_id != ''
 GROUP BY workspace, profile, case_id`
 
-const createViewProfiles = "CREATE VIEW IF NOT EXISTS v_profiles" + asDefiner + `SELECT workspace, profile, uniqExact(persona) AS personas, count() AS events,
+const createViewProfiles = "CREATE VIEW IF NOT EXISTS v_profiles" + asDefiner + `SELECT workspace, profile, uniqExact(persona) AS personas, count() AS interactions,
   min(occurred_at) AS first_contact_at, max(occurred_at) AS last_contact_at
 FROM v_events
 GROUP BY workspace, profile`

@@ -14,6 +14,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/backup"
 	"github.com/dossier-cdp/dossier/services/collector"
+	"github.com/dossier-cdp/dossier/services/sql"
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
 
@@ -56,6 +57,9 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger,
 	})
 	mux.Handle("/", front.Handler())
+	views := sql.Handler(sql.Config{Access: i.control, House: i.house, Logger: i.logger})
+	mux.Handle(sql.Path, views)
+	mux.Handle(sql.Path+"/", views)
 	management := manage.Handler(manage.Config{
 		Control: i.control, Exports: i.exports(), DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,
 		CheckConfiguration:   checkConfiguration,

@@ -43,6 +43,7 @@ type Settings map[string]any
 // Conn is a pool of connections to one database. It is safe for concurrent use.
 type Conn struct {
 	conn     driver.Conn
+	options  *driver.Options
 	database string
 
 	mu      sync.Mutex
@@ -80,7 +81,7 @@ func Open(ctx context.Context, config Config) (*Conn, error) {
 	if err := conn.Ping(ctx); err != nil {
 		return nil, errors.Join(failed("reach ClickHouse at "+address(options), err), conn.Close())
 	}
-	return &Conn{conn: conn, database: firstOf(options.Auth.Database, "default"), columns: map[string][]driver.ColumnNameAndType{}}, nil
+	return &Conn{conn: conn, options: options, database: firstOf(options.Auth.Database, "default"), columns: map[string][]driver.ColumnNameAndType{}}, nil
 }
 
 func createDatabase(ctx context.Context, options *driver.Options, name string) error {
