@@ -112,21 +112,23 @@ func (c *Client) ensureTopics(ctx context.Context, topics []schema.Topic, partit
 }
 
 // Exists says whether the topic is in the cluster. It believes that one is not only after it was asked for some seconds: a broker that
-// starts may not know all topics yet.
+// starts may not know all topics yet. What is transient it repeats until ctx ends or half a minute is over.
 func (c *Client) Exists(ctx context.Context, topic string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	for begun := time.Now(); ; {
 		_, err := c.Partitions(ctx, topic)
 		switch {
 		case err == nil:
 			return true, nil
-		case !errors.Is(err, kafkago.UnknownTopicOrPartition):
-			return false, err
-		case time.Since(begun) > 5*time.Second:
+		case errors.Is(err, kafkago.UnknownTopicOrPartition) && time.Since(begun) > 5*time.Second:
 			return false, nil
+		case Class(err) != schema.Transient:
+			return false, err
 		}
 		select {
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return false, err
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
