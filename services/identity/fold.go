@@ -137,10 +137,12 @@ func (w *worker) catchUp(ends []int64) error {
 
 // foldSome folds a batch, and those that wait behind it, into one commit.
 func (s *Service) foldSome(w *worker, b eventlog.OpenedBatch, more <-chan eventlog.OpenedBatch) error {
+	traced := s.traced(w)
 	for records := 0; ; {
 		if err := s.foldBatch(w, &b); err != nil {
 			return err
 		}
+		traced.add(b.Events)
 		if records += len(b.Events); records < s.config.CommitRecords {
 			select {
 			case b = <-more:
@@ -151,6 +153,7 @@ func (s *Service) foldSome(w *worker, b eventlog.OpenedBatch, more <-chan eventl
 		if err := w.projection.commit(); err != nil {
 			return err
 		}
+		traced.end()
 		if s.metrics.Commits.Add(1)%256 == 0 {
 			if s.standsBy() {
 				return w.projection.forget(nil) // the sinks will be told everything
@@ -158,6 +161,32 @@ func (s *Service) foldSome(w *worker, b eventlog.OpenedBatch, more <-chan eventl
 			return w.projection.forget(s.config.Sinks)
 		}
 		return nil
+	}
+}
+
+// commitTrace gathers what Config.Trace is told of a commit. A nil one gathers nothing.
+type commitTrace struct {
+	tell    func(begun time.Time, batches ...[]eventlog.Opened)
+	begun   time.Time
+	batches [][]eventlog.Opened
+}
+
+func (s *Service) traced(w *worker) *commitTrace {
+	if s.config.Trace == nil || !w.projection.built { // what is read again was traced when it came
+		return nil
+	}
+	return &commitTrace{tell: s.config.Trace, begun: time.Now()}
+}
+
+func (t *commitTrace) add(events []eventlog.Opened) {
+	if t != nil {
+		t.batches = append(t.batches, events)
+	}
+}
+
+func (t *commitTrace) end() {
+	if t != nil {
+		t.tell(t.begun, t.batches...)
 	}
 }
 

@@ -87,6 +87,9 @@ type Config struct {
 	Store     state.Options
 	Logger    *slog.Logger // nil is slog.Default()
 
+	// Trace is told of each commit: when its first batch came, and the events of its batches. nil is nobody.
+	Trace func(begun time.Time, batches ...[]eventlog.Opened)
+
 	// CommitRecords is how many records are folded into one commit at most; 0 is 4,096. It changes nothing but speed and memory: what a
 	// commit touches is in memory until then, about 4 kB for a new persona.
 	CommitRecords int

@@ -50,6 +50,9 @@ type Config struct {
 	InsertLimit  time.Duration // after which an insert is given up and tried again; 0 is one minute
 	BackOff      time.Duration // before the first retry; doubles up to 64 times; 0 is 100 ms
 
+	// Trace is told of each batch that was written: when its first record came, and its events. nil is nobody.
+	Trace func(begun time.Time, batch ...[]eventlog.Opened)
+
 	Now      func() time.Time // for figures only; nil is time.Now
 	Logger   *slog.Logger     // nil is slog.Default()
 	Registry prometheus.Registerer

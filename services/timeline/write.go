@@ -127,6 +127,9 @@ func (w *writer) land(ctx context.Context, f, before *flight, repeated bool) err
 	t.advance(f.batch)
 	close(f.landed)
 	t.metrics.observe(t.Now(), f.records, rows)
+	if t.Trace != nil && len(rows) > 0 {
+		t.Trace(f.begun, f.events...)
+	}
 	return nil
 }
 

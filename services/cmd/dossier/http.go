@@ -28,7 +28,7 @@ func (i *installation) serve() {
 	}
 	if i.roles.has(collectorRole) {
 		for _, path := range collector.Paths() {
-			mux.Handle(path, i.collector.Handler())
+			mux.Handle(path, i.tracer.Handler("collector accept", i.collector.Handler()))
 		}
 	}
 	i.server = &http.Server{
@@ -56,6 +56,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		},
 		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger,
 	})
+	mux.Handle("/graphql", i.tracer.Handler("graphql query", front.Handler()))
 	mux.Handle("/", front.Handler())
 	views := sql.Handler(sql.Config{Access: i.control, House: i.house, Logger: i.logger})
 	mux.Handle(sql.Path, views)

@@ -31,7 +31,7 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 			&identity.ProfilesTopic{Workspace: mainWorkspace, Producer: i.client, Now: time.Now},
 			i.people,
 		},
-		Store: state.Options{Logger: i.logger}, Logger: i.logger,
+		Store: state.Options{Logger: i.logger}, Logger: i.logger, Trace: i.tracer.Fold("identity fold"),
 	})
 	if err != nil {
 		return err

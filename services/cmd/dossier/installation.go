@@ -28,6 +28,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/embedded/chdb"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
+	"github.com/dossier-cdp/dossier/services/internal/tracing"
 	"github.com/dossier-cdp/dossier/services/keeper"
 	"github.com/dossier-cdp/dossier/services/timeline"
 	"github.com/dossier-cdp/dossier/services/timeline/personamap"
@@ -49,6 +50,7 @@ type installation struct {
 	partitions  int32
 	roles       roles
 	logger      *slog.Logger
+	tracer      *tracing.Tracer // nil where nothing is traced
 
 	// What every role stands on.
 	registry                        *prometheus.Registry
@@ -101,6 +103,7 @@ func (i *installation) start(ctx context.Context) error {
 	running, cancel := context.WithCancel(context.Background())
 	i.cancel = cancel
 	i.group, i.run = errgroup.WithContext(running)
+	i.onStop(i.tracer.Close)
 
 	if i.roles.has(keeperRole) {
 		if err := i.openKeeper(); err != nil {

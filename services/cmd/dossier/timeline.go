@@ -48,7 +48,7 @@ func (i *installation) writeTimeline(ctx context.Context, l lease) (err error) {
 		Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
 		Table: timeline.ClickHouse{Conn: i.house}, Store: store, DeadLetters: timelineLetters{i.letterBox("timeline")},
 		Public: func(_ string, p schema.PersonaEpoch) schema.ProfileID { return ids.New(i.ring.PRF()).Public(p) },
-		Void:   i.erasures.void, Logger: i.logger, Registry: metrics,
+		Void:   i.erasures.void, Trace: i.tracer.Fold("timeline insert"), Logger: i.logger, Registry: metrics,
 	})
 	i.timeline.Store(t)
 	defer i.timeline.Store(nil)

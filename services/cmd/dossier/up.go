@@ -24,6 +24,7 @@ type upCommand struct {
 	Pprof         string `help:"Serve Go's profiles on this loopback address, such as 127.0.0.1:6060." placeholder:"ADDR"`
 	OnlyCollector bool   `hidden:"" help:"Run the collector and the log alone, for benchmarks."`
 	logging
+	spans
 }
 
 func (upCommand) Help() string {
@@ -46,6 +47,10 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 		debug.SetMemoryLimit(memoryLimit)
 		debug.SetGCPercent(400)
 	}
+	tracer, err := c.tracer(logger)
+	if err != nil {
+		return err
+	}
 	// The port first: nothing is touched when it is taken.
 	listener, err := net.Listen("tcp", c.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -66,7 +71,7 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, folder.close()) }()
 
 	installation := &installation{
-		folder: folder, listener: listener, connections: c.connections, partitions: c.Partitions, logger: logger,
+		folder: folder, listener: listener, connections: c.connections, partitions: c.Partitions, logger: logger, tracer: tracer,
 		roles: allRoles(), leases: alone{},
 	}
 	if c.OnlyCollector {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/envelope"
 )
@@ -18,6 +20,8 @@ type Opened struct {
 	Void       error         // the key is gone: carry on
 	Bad        error         // it can never be decoded: a dead letter, carry on
 	Record     *Record       // the record as it is in the log, with Bad only
+
+	Trace *trace.SpanContext // of the span that wrote it; nil where nothing is traced
 }
 
 // OpenedBatch is what one read of a feed returns: the events of [From, Next).
@@ -154,6 +158,9 @@ func (f *Feed) load(ctx context.Context, partition int32, offset int64, wait tim
 		r := &raw.Records[i]
 		o := &b.Events[i]
 		o.Position, o.RecordedAt = r.Position, r.RecordedAt
+		if len(r.Headers) > 0 {
+			o.Trace = traceOf(r.Headers)
+		}
 		// Opened events are about twice as large as sealed ones, plus the struct.
 		size += 2*int64(len(r.Value)) + 768
 		err := f.open(r.Value, &events[i])
