@@ -347,12 +347,22 @@ func testRights(t *testing.T, cluster *kafkatest.Cluster) {
 			t.Fatalf("without any right: %v; want one line that says %q", err, word)
 		}
 	}
-	granted, err := admin.CreateACLs(t.Context(), &kafkago.CreateACLsRequest{ACLs: []kafkago.ACLEntry{{
-		ResourceType: kafkago.ResourceTypeTopic, ResourceName: "guests.", ResourcePatternType: kafkago.PatternTypePrefixed,
-		Principal: "User:guest", Host: "*", Operation: kafkago.ACLOperationTypeAll, PermissionType: kafkago.ACLPermissionTypeAllow,
-	}}})
-	if err != nil || granted.Errors[0] != nil {
-		t.Fatal(err, granted)
+	request := &kafkago.CreateACLsRequest{}
+	for _, operation := range []kafkago.ACLOperationType{
+		kafkago.ACLOperationTypeCreate, kafkago.ACLOperationTypeDescribe, kafkago.ACLOperationTypeDescribeConfigs, kafkago.ACLOperationTypeRead,
+		kafkago.ACLOperationTypeWrite, kafkago.ACLOperationTypeDelete, // of records
+	} {
+		request.ACLs = append(request.ACLs, kafkago.ACLEntry{
+			ResourceType: kafkago.ResourceTypeTopic, ResourceName: "guests.", ResourcePatternType: kafkago.PatternTypePrefixed,
+			Principal: "User:guest", Host: "*", Operation: operation, PermissionType: kafkago.ACLPermissionTypeAllow,
+		})
+	}
+	granted, err := admin.CreateACLs(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(granted.Errors...); err != nil {
+		t.Fatal(err)
 	}
 	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		if err = client.EnsureTopics(t.Context(), topics, 0, 0); err == nil {

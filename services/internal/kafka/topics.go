@@ -55,7 +55,7 @@ func (c *Client) forbidden(err error) error {
 	if c.prefix != "" {
 		topics = "every topic whose name begins with " + c.prefix
 	}
-	return wrong("%s lacks rights (%w): grant it all operations on %s with kafka-acls.sh", whom, err, topics)
+	return wrong("%s lacks rights (%w): grant it Create, Describe, DescribeConfigs, Read, Write and Delete on %s with kafka-acls.sh", whom, err, topics)
 }
 
 func (c *Client) ensureTopics(ctx context.Context, topics []schema.Topic, partitions int32, replication int) error {
