@@ -54,7 +54,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 			},
 		},
-		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger,
+		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger, MaxCost: i.limits.MaxQueryCost,
 	})
 	mux.Handle("/graphql", i.tracer.Handler("graphql query", front.Handler()))
 	mux.Handle("/", front.Handler())

@@ -47,6 +47,7 @@ type installation struct {
 	folder      *folder
 	listener    net.Listener
 	connections connections
+	limits      limits
 	partitions  int32
 	roles       roles
 	logger      *slog.Logger

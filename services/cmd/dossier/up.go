@@ -19,6 +19,7 @@ type upCommand struct {
 	Data   string `default:"./dossier-data" type:"path" help:"The data folder; made at the first start." placeholder:"DIR"`
 	Listen string `default:"127.0.0.1:8080" help:"Where to serve HTTP." placeholder:"ADDR"`
 	connections
+	limits
 	Demo          bool   `help:"Load the demo workspace at the first start, and print three queries to try."`
 	Partitions    int32  `help:"Partitions of the events topic (default: 4 at the first start). Another number than before starts a new generation of the log; no other process may take events meanwhile."`
 	Pprof         string `help:"Serve Go's profiles on this loopback address, such as 127.0.0.1:6060." placeholder:"ADDR"`
@@ -71,7 +72,7 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, folder.close()) }()
 
 	installation := &installation{
-		folder: folder, listener: listener, connections: c.connections, partitions: c.Partitions, logger: logger, tracer: tracer,
+		folder: folder, listener: listener, connections: c.connections, limits: c.limits, partitions: c.Partitions, logger: logger, tracer: tracer,
 		roles: allRoles(), leases: alone{},
 	}
 	if c.OnlyCollector {
