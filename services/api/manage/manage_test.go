@@ -135,6 +135,7 @@ func install(t *testing.T) *installation {
 			return "hash of " + string(document), document, nil
 		},
 		DefaultConfiguration: []byte(`{"default":true}`),
+		Backup:               source{}, RingCopies: copies{},
 	})
 	return i
 }
@@ -184,6 +185,8 @@ func TestScopes(t *testing.T) {
 		{"GET", "/v1/workspaces", []string{"admin"}}, {"GET", "/v1/keys", []string{"admin"}}, {"POST", "/v1/keys", []string{"admin"}}, {"DELETE", "/v1/keys/x", []string{"admin"}},
 		{"GET", "/v1/tokens", []string{"admin"}}, {"POST", "/v1/tokens", []string{"admin"}}, {"DELETE", "/v1/tokens/x", []string{"admin"}},
 		{"GET", "/v1/configuration", []string{"read"}}, {"PUT", "/v1/configuration", []string{"admin"}}, {"GET", "/v1/configuration/log", []string{"read"}},
+		{"GET", "/v1/backup", []string{"admin"}}, {"GET", aSegment, []string{"admin"}}, {"GET", "/v1/backup/ranges/events/0/0/0/1", []string{"admin"}},
+		{"GET", "/v1/ring/copies", []string{"admin"}}, {"POST", "/v1/ring/copies/x", []string{"admin", "privacy"}}, {"DELETE", "/v1/ring/copies/x", []string{"admin", "privacy"}},
 	} {
 		name := c.method + " " + c.path
 		if status, _, code := i.call(t, c.method, c.path, "", "{}"); status != 401 || code != "token_missing" {
