@@ -160,6 +160,7 @@ type Interaction struct {
 type Page struct {
 	Interactions []Interaction // newest first
 	More         bool
+	Total        int64 // events of the whole timeline; −1 if they were not counted
 }
 
 // Case is the state of one case by its latest event.
@@ -187,13 +188,17 @@ type Value struct {
 	LastOrderAt schema.Instant
 }
 
-// Fields names the fields of interactions that somebody asks for, as the SDL does, sorted. ID, Persona and OccurredAt are always read,
-// the others may be left empty. nil is all.
-type Fields []string
+// Wanted is what somebody asks for of a timeline.
+type Wanted struct {
+	// Fields of interactions, named as in the SDL and sorted. ID, Persona and OccurredAt are always read, the others may be left empty.
+	// nil is all.
+	Fields []string
+	Total  bool // Page.Total as well, where a page begins with the newest event
+}
 
 // Timeline reads interactions. Each method takes the personas of several people and answers for each: one call is one query.
 type Timeline interface {
-	Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f Filter, after *Cursor, first int, fields Fields) ([]Page, error)
+	Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f Filter, after *Cursor, first int, w Wanted) ([]Page, error)
 	Totals(ctx context.Context, workspace string, people [][]schema.PersonaID, f Filter) ([]int64, error)
 	Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]Case, error)
 	Satisfaction(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]Satisfaction, error)

@@ -80,6 +80,6 @@ func ask[T any](ctx context.Context, c *cohort, at int, question string, rows in
 // page reads the part of a timeline that each of the cohort shows.
 func (d *dossier) page(ctx context.Context, question string, f Filter, after *Cursor, first int) (Page, error) {
 	return ask(ctx, d.cohort, d.at, "page "+question, max(first, 1), func(people [][]schema.PersonaID) ([]Page, error) {
-		return d.root.backends.Timeline.Pages(ctx, d.workspace, people, f, after, first, operationOf(ctx).interaction)
+		return d.root.backends.Timeline.Pages(ctx, d.workspace, people, f, after, first, operationOf(ctx).wanted)
 	})
 }

@@ -74,18 +74,19 @@ type costing struct {
 	cost      int
 	visited   int
 	asked     map[string]bool // fields of interactions
+	total     bool            // the length of a timeline
 }
 
-// estimate is what an operation of a valid document costs at most, and which fields of interactions it asks for. It ends early, with
+// estimate is what an operation of a valid document costs at most, and what it asks for of timelines. It ends early, with
 // what it has, once the cost is past the limit.
-func estimate(document, operation string, variables map[string]any, types map[string]string, limit int) (int, Fields, error) {
+func estimate(document, operation string, variables map[string]any, types map[string]string, limit int) (int, Wanted, error) {
 	doc, err := parser.ParseQuery(&ast.Source{Input: document})
 	if err != nil {
-		return 0, nil, fmt.Errorf("read a document that is valid: %w", err)
+		return 0, Wanted{}, fmt.Errorf("read a document that is valid: %w", err)
 	}
 	op := doc.Operations.ForName(operation)
 	if op == nil {
-		return 0, nil, fmt.Errorf("find operation %q of a document that is valid", operation)
+		return 0, Wanted{}, fmt.Errorf("find operation %q of a document that is valid", operation)
 	}
 	root := "Query"
 	if op.Operation == ast.Mutation {
@@ -93,7 +94,7 @@ func estimate(document, operation string, variables map[string]any, types map[st
 	}
 	c := &costing{document: doc, variables: variables, types: types, asked: map[string]bool{}}
 	c.add(op.SelectionSet, root, 1, 0, limit)
-	return c.cost, append(Fields{}, slices.Sorted(maps.Keys(c.asked))...), nil
+	return c.cost, Wanted{append([]string{}, slices.Sorted(maps.Keys(c.asked))...), c.total}, nil
 }
 
 // add counts a selection of n objects of a type. page is what first said of the connection that the selection is of.
@@ -129,8 +130,11 @@ func named(condition, of string) string {
 }
 
 func (c *costing) field(f *ast.Field, of string, n, page, limit int) {
-	if of == "Interaction" {
+	switch {
+	case of == "Interaction":
 		c.asked[f.Name] = true
+	case of == "TimelineConnection" && f.Name == "totalCount":
+		c.total = true
 	}
 	w := weights[of+"."+f.Name]
 	members := n
@@ -207,11 +211,11 @@ func (o *operation) price(document, name string, variables map[string]any) error
 	if limit <= 0 {
 		limit = DefaultMaxCost
 	}
-	cost, asked, err := estimate(document, name, variables, o.types, limit)
+	cost, wanted, err := estimate(document, name, variables, o.types, limit)
 	if err != nil {
 		return &Error{Code: CodeParse, Message: "this document cannot be priced: " + err.Error(), Hint: "write it without unusual constructs"}
 	}
-	o.cost, o.interaction = &Cost{Estimate: cost, Limit: limit}, asked
+	o.cost, o.wanted = &Cost{Estimate: cost, Limit: limit}, wanted
 	if cost > limit {
 		return &Error{
 			Code: CodeTooCostly, Message: fmt.Sprintf("this query may cost %d or more, and %d is the limit", cost, limit),

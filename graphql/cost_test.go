@@ -129,7 +129,7 @@ func TestAliasesShareReads(t *testing.T) {
 		if len(r.Errors) > 0 {
 			t.Fatal(r.Errors[0])
 		}
-		want := map[string]int{"Owners": 1, "People": 1, "Pages": 1, "Totals": 1, "Cases": 1, "Satisfaction": 1, "Value": 1, "Profiles.Count": 1, "Timeline.Count": 1}
+		want := map[string]int{"Owners": 1, "People": 1, "Pages": 1, "Cases": 1, "Satisfaction": 1, "Value": 1, "Profiles.Count": 1, "Timeline.Count": 1}
 		if got := w.Reads(); !reflect.DeepEqual(got, want) {
 			t.Errorf("reads %v, want %v", got, want)
 		}
@@ -177,7 +177,7 @@ func TestBatchOfDossiers(t *testing.T) {
 		Variables: map[string]any{"ids": ids},
 	}
 	got := ask[batch](t, s, request).Profiles
-	if reads := w.Reads(); !reflect.DeepEqual(reads, map[string]int{"People": 1, "Pages": 1, "Totals": 1, "Value": 1}) {
+	if reads := w.Reads(); !reflect.DeepEqual(reads, map[string]int{"People": 1, "Pages": 1, "Value": 1}) {
 		t.Errorf("reads %v", reads)
 	}
 	if len(got.Edges) != people || got.PageInfo.HasNextPage {

@@ -76,14 +76,14 @@ type operation struct {
 	cancel context.CancelCauseFunc
 	types  map[string]string
 	cost   *Cost // found before anything runs
-	// Fields of interactions that are asked for anywhere in the operation, found with the cost. So pages of one timeline share a read,
-	// whatever each shows of it.
-	interaction Fields
-	reads       reads
-	rows        atomic.Int64 // asked of the backends; a read of identity counts for lookupCost at least
-	queries     atomic.Int64 // of the timeline's engine
-	fields      atomic.Int64 // answered
-	broken      atomic.Bool  // a resolver panicked
+	// What is asked for of timelines anywhere in the operation, found with the cost. So pages of one timeline share a read, whatever
+	// each shows of it.
+	wanted  Wanted
+	reads   reads
+	rows    atomic.Int64 // asked of the backends; a read of identity counts for lookupCost at least
+	queries atomic.Int64 // of the timeline's engine
+	fields  atomic.Int64 // answered
+	broken  atomic.Bool  // a resolver panicked
 
 	// A rehearsal goes through the root fields without running them.
 	rehearsal bool

@@ -57,9 +57,12 @@ func (t *timelineConnection) PageInfo() pageInfo {
 	return info
 }
 
-// TotalCount resolves TimelineConnection.totalCount; it costs a read only when it is selected and the page is not the whole.
+// TotalCount resolves TimelineConnection.totalCount; it costs a read of its own only when the page does not begin with the newest event.
 func (t *timelineConnection) TotalCount(ctx context.Context) (*int32, error) {
 	d := t.dossier
+	if t.page.Total >= 0 {
+		return count(t.page.Total, nil)
+	}
 	if !t.previous && !t.page.More {
 		return count(int64(len(t.page.Interactions)), nil)
 	}

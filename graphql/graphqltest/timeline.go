@@ -39,8 +39,12 @@ func each[T any](ctx context.Context, t timeline, workspace, read string, people
 	return out, nil
 }
 
-func (t timeline) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int, fields graphql.Fields) ([]graphql.Page, error) {
+func (t timeline) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int, w graphql.Wanted) ([]graphql.Page, error) {
 	return each(ctx, t, workspace, "Pages", people, func(personas []schema.PersonaID) (p graphql.Page) {
+		p.Total = -1
+		if w.Total && after == nil {
+			p.Total = int64(len(t.of(personas, f)))
+		}
 		for _, i := range t.of(personas, f) {
 			if after != nil && !newer(&graphql.Interaction{OccurredAt: after.OccurredAt, ID: after.ID}, i.OccurredAt, i.ID) {
 				continue
@@ -48,14 +52,14 @@ func (t timeline) Pages(ctx context.Context, workspace string, people [][]schema
 			if p.More = len(p.Interactions) == first; p.More {
 				break
 			}
-			p.Interactions = append(p.Interactions, only(i, fields))
+			p.Interactions = append(p.Interactions, only(i, w.Fields))
 		}
 		return p
 	})
 }
 
 // only leaves out what was not asked for, as a store does that does not read it.
-func only(i graphql.Interaction, fields graphql.Fields) graphql.Interaction {
+func only(i graphql.Interaction, fields []string) graphql.Interaction {
 	if fields == nil {
 		return i
 	}

@@ -64,7 +64,7 @@ func BenchmarkPage(b *testing.B) {
 		read func() error
 	}{
 		{"page", func() error {
-			_, err := reader.Pages(b.Context(), "main", person(), graphql.Filter{}, nil, 50, nil)
+			_, err := reader.Pages(b.Context(), "main", person(), graphql.Filter{}, nil, 50, graphql.Wanted{})
 			return err
 		}},
 		{"total", func() error {

@@ -37,7 +37,7 @@ type Page struct {
 	Filter    Filter
 	After     *Cursor
 	First     int // events of each person
-	Fields    graphql.Fields
+	Wanted    graphql.Wanted
 }
 
 // Statement reads the page, one event more than First for each person.
@@ -49,13 +49,25 @@ func (q Page) Statement() Statement {
 		s.params["afterTime"], s.params["afterId"] = bounded(q.After.OccurredAt), q.After.ID
 	}
 	s.params["limit"] = uint64(q.First + 1)
+	total := ""
+	if q.counted() {
+		// The engine looks at all rows of the people to find the newest, so to count them costs nothing beside, and a query of its own
+		// some 5 ms of CPU.
+		total = ", count() OVER (PARTITION BY person) AS total"
+		if s.one {
+			total = ", count() OVER () AS total"
+		}
+	}
 	if s.one {
-		return s.statement("SELECT toUInt32(0) AS person, " + columnsOf(q.Fields) + "\nFROM events" + where +
+		return s.statement("SELECT toUInt32(0) AS person, " + columnsOf(q.Wanted.Fields) + total + "\nFROM events" + where +
 			"\nORDER BY occurred_at DESC, id DESC\nLIMIT {limit:UInt64}")
 	}
-	return s.statement("SELECT " + s.person + " AS person, " + columnsOf(q.Fields) + "\nFROM events" + where +
+	return s.statement("SELECT " + s.person + " AS person, " + columnsOf(q.Wanted.Fields) + total + "\nFROM events" + where +
 		"\nORDER BY person, occurred_at DESC, id DESC\nLIMIT {limit:UInt64} BY person")
 }
+
+// counted says whether the rows tell how many events their person has.
+func (q Page) counted() bool { return q.Wanted.Total && q.After == nil }
 
 // Total counts the events of several people.
 type Total struct {
@@ -87,7 +99,7 @@ func (q Events) Statement() Statement {
 
 // columnsOf are the columns that fields of interactions come from, in the order of interactionRow.into. Every column costs the engine
 // some 0.4 ms of CPU, however few the rows.
-func columnsOf(fields graphql.Fields) string {
+func columnsOf(fields []string) string {
 	columns := "id, persona, occurred_at"
 	for _, c := range interactionColumns {
 		if fields == nil || slices.Contains(fields, c.field) {

@@ -42,19 +42,25 @@ func (r Reader) each(ctx context.Context, s Statement, scan func(rows *clickhous
 }
 
 // Pages gives a part of the timeline of each of several people.
-func (r Reader) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int, fields graphql.Fields) ([]graphql.Page, error) {
-	q := Page{Workspace: workspace, People: people, Filter: Filter(f), First: first, Fields: fields}
+func (r Reader) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int, w graphql.Wanted) ([]graphql.Page, error) {
+	q := Page{Workspace: workspace, People: people, Filter: Filter(f), First: first, Wanted: w}
 	if after != nil {
 		q.After = &Cursor{after.OccurredAt, after.ID}
 	}
 	pages := make([]graphql.Page, len(people))
-	scan := interactionScanner(fields)
+	if !q.counted() {
+		for i := range pages {
+			pages[i].Total = -1
+		}
+	}
+	scan := interactionScanner(w.Fields, q.counted())
 	err := r.each(ctx, q.Statement(), func(rows *clickhouse.Rows) error {
-		person, i, err := scan(rows)
+		person, i, total, err := scan(rows)
 		if err != nil {
 			return err
 		}
 		page := &pages[person]
+		page.Total = total
 		if page.More = len(page.Interactions) == first; !page.More {
 			page.Interactions = append(page.Interactions, i)
 		}
@@ -158,9 +164,9 @@ func (r Reader) Value(ctx context.Context, workspace string, people [][]schema.P
 // Interactions gives events by id, in the order of time; what is not there is left out.
 func (r Reader) Interactions(ctx context.Context, workspace string, ids []schema.EventID) ([]graphql.Interaction, error) {
 	var out []graphql.Interaction
-	scan := interactionScanner(nil)
+	scan := interactionScanner(nil, false)
 	err := r.each(ctx, Events{workspace, ids}.Statement(), func(rows *clickhouse.Rows) error {
-		_, i, err := scan(rows)
+		_, i, _, err := scan(rows)
 		out = append(out, i)
 		return err
 	})
@@ -220,8 +226,9 @@ func (r Reader) Positions(ctx context.Context, generation uint32) ([]Newest, err
 	return out, err
 }
 
-// interactionScanner reads rows of columnsOf(fields), one after the other.
-func interactionScanner(fields graphql.Fields) func(rows *clickhouse.Rows) (person int, i graphql.Interaction, err error) {
+// interactionScanner reads rows of columnsOf(fields), one after the other; counted are followed by their person's total, which is −1
+// for the others.
+func interactionScanner(fields []string, counted bool) func(rows *clickhouse.Rows) (person int, i graphql.Interaction, total int64, err error) {
 	asked := func(field string) bool { return fields == nil || slices.Contains(fields, field) }
 	var r interactionRow
 	into := []any{&r.person, &r.ID, &r.Persona, &r.OccurredAt}
@@ -230,10 +237,14 @@ func interactionScanner(fields graphql.Fields) func(rows *clickhouse.Rows) (pers
 			into = append(into, c.into(&r))
 		}
 	}
-	return func(rows *clickhouse.Rows) (int, graphql.Interaction, error) {
+	var number uint64
+	if counted {
+		into = append(into, &number)
+	}
+	return func(rows *clickhouse.Rows) (int, graphql.Interaction, int64, error) {
 		r = interactionRow{}
 		if err := rows.Scan(into...); err != nil {
-			return 0, r.Interaction, err
+			return 0, r.Interaction, 0, err
 		}
 		known := true
 		if asked("type") {
@@ -246,11 +257,15 @@ func interactionScanner(fields graphql.Fields) func(rows *clickhouse.Rows) (pers
 			r.Actor, known = schema.ParseActor(r.actor)
 		}
 		if !known {
-			return 0, r.Interaction, schema.Classify(schema.Fatal, fmt.Errorf("the row of event %s has a type, channel or actor that this program does not know", r.ID))
+			return 0, r.Interaction, 0, schema.Classify(schema.Fatal, fmt.Errorf("the row of event %s has a type, channel or actor that this program does not know", r.ID))
 		}
 		if r.properties != "" {
 			r.Properties = json.RawMessage(r.properties)
 		}
-		return int(r.person), r.Interaction, nil
+		total := int64(-1)
+		if counted {
+			total = int64(number)
+		}
+		return int(r.person), r.Interaction, total, nil
 	}
 }

@@ -82,11 +82,11 @@ func TestPagesOfSeveralPeople(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	together, err := reader.Pages(t.Context(), "main", people, filter, nil, 7, nil)
+	together, err := reader.Pages(t.Context(), "main", people, filter, nil, 7, graphql.Wanted{Total: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	some, err := reader.Pages(t.Context(), "main", people, filter, nil, 7, graphql.Fields{"source", "text"})
+	some, err := reader.Pages(t.Context(), "main", people, filter, nil, 7, graphql.Wanted{Fields: []string{"source", "text"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +99,9 @@ func TestPagesOfSeveralPeople(t *testing.T) {
 		}
 	}
 	for i, p := range people {
+		if together[i].Total != totals[i] || some[i].Total != -1 {
+			t.Errorf("person %d: pages count %d and %d events, want %d and none", i, together[i].Total, some[i].Total, totals[i])
+		}
 		if totals[i] != int64(len(want[i])) {
 			t.Errorf("person %d has %d events, want %d", i, totals[i], len(want[i]))
 		}
@@ -106,7 +109,7 @@ func TestPagesOfSeveralPeople(t *testing.T) {
 		got := map[schema.EventID]bool{}
 		last := schema.Instant(1 << 62)
 		for n := 0; ; n++ {
-			pages, err := reader.Pages(t.Context(), "main", [][]schema.PersonaID{p}, filter, after, 7, nil)
+			pages, err := reader.Pages(t.Context(), "main", [][]schema.PersonaID{p}, filter, after, 7, graphql.Wanted{Total: true})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-SELECT toUInt32(0) AS person, id, persona, occurred_at, type, case_id, text
+SELECT toUInt32(0) AS person, id, persona, occurred_at, type, case_id, text, count() OVER () AS total
 FROM events
 WHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}
 ORDER BY occurred_at DESC, id DESC
