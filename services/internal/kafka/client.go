@@ -16,6 +16,10 @@ import (
 // MaxBatchBytes is the largest record batch: topics are created so that they take it.
 const MaxBatchBytes = 8 << 20
 
+// dialTimeout bounds a connect with its first exchange. A broker that hangs still takes connections, and while it is tried the layout
+// is not brought up to date.
+const dialTimeout = 2 * time.Second
+
 // Config says which log to talk to.
 type Config struct {
 	Brokers     []string      // host:port, at least one
@@ -81,7 +85,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 				Dial:           cfg.Dial,
 				TLS:            settings,
 				SASL:           login,
-				DialTimeout:    min(cfg.Timeout, 5*time.Second),
+				DialTimeout:    min(cfg.Timeout, dialTimeout),
 				Context:        background,
 			}
 		}),
