@@ -32,7 +32,7 @@ engine: ## fetch the embedded ClickHouse engine into the cache folder
 	@deploy/engine/fetch.sh
 
 .PHONY: test-tools
-test-tools: ## install what the tests need: Chromium and npm packages
+test-tools: ## install what the tests need: Chromium, Java, Kafka, npm packages
 	@deploy/testing/install.sh
 
 .PHONY: test

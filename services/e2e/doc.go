@@ -1,4 +1,4 @@
-// Package e2e tests the whole product as a user would: it builds the binary, starts it with `up` on embedded engines, sends it
+// Package e2e tests the whole product as a user would: it builds the binary, starts it with `up` on embedded engines or on real Apache Kafka, sends it
 // events with the SDKs that users have, imports real files, kills it, and asks through the command line and GraphQL.
 //
 // There is nothing here but tests. What they know of the product is its outer contract: commands, paths, SDL, files of the data
