@@ -401,3 +401,37 @@ func (r *Ring) Destroy() {
 	r.pseudonym = Key{}
 	r.prf.pads.wipe()
 }
+
+// Follow makes r what newer is, a later version of the same ring: what was punched or expired there is given up here. The process that
+// received newer lets everything go on with r. newer is destroyed. An older version, or another workspace's ring, is refused.
+func (r *Ring) Follow(newer *Ring) error {
+	newer.mu.Lock()
+	defer newer.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.destroyed || newer.destroyed:
+		return errDestroyed
+	case newer.workspace != r.workspace || newer.pseudonym != r.pseudonym:
+		return fmt.Errorf("the ring of workspace %q cannot follow another ring", r.workspace)
+	case newer.version < r.version:
+		return fmt.Errorf("the ring of workspace %q has version %d and cannot follow version %d", r.workspace, r.version, newer.version)
+	}
+	r.cache.destroy() // what it holds may be punched now
+	r.tree.Destroy()
+	r.tree = newer.tree
+	for _, held := range r.secrets {
+		held.wipe()
+	}
+	clear(r.secrets)
+	for name, held := range newer.secrets {
+		r.addSecret(name, held.key)
+		held.wipe()
+	}
+	clear(newer.secrets)
+	r.expired, r.closed, r.version = newer.expired, newer.closed, newer.version
+	newer.destroyed, newer.tree, newer.pseudonym = true, NewTree(Key{}), Key{}
+	newer.prf.pads.wipe()
+	newer.cache.destroy()
+	return nil
+}

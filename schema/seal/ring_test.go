@@ -664,3 +664,61 @@ func TestFingerprint(t *testing.T) {
 		t.Error("a punch changed it")
 	}
 }
+
+// A copy of a ring that follows it gives the keys that the ring gives, and none that it gave up.
+func TestRingFollows(t *testing.T) {
+	r := mathrand.New(mathrand.NewPCG(3, 3))
+	ring := testRing(t, r)
+	follower, err := ring.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(ring *Ring, n uint64, id schema.KeyID) (Key, error) { return ring.EventKey(personaOf(n), id) }
+	for n := range uint64(40) { // its cache knows keys that will be punched
+		if _, err := key(follower, n, standard(0, 2000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range uint64(20) {
+		ring.Punch(personaOf(n), 0)
+	}
+	ring.Expire("standard", 1995)
+	if _, err := ring.Extend("standard", 2029, 2030, bytesOf{r}); err != nil {
+		t.Fatal(err)
+	}
+	newer, err := ring.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	older, err := follower.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := follower.Follow(newer); err != nil {
+		t.Fatal(err)
+	}
+	if follower.Version() != ring.Version() || follower.CurrentEpoch(personaOf(3)) != 1 || !follower.Closed(personaOf(3), 0) {
+		t.Errorf("version %d, epoch %d: the follower is not what it follows", follower.Version(), follower.CurrentEpoch(personaOf(3)))
+	}
+	for n := range uint64(40) {
+		for _, id := range []schema.KeyID{standard(0, 2000), standard(1, 2000), standard(0, 1995), standard(0, 2030)} {
+			want, refused := key(ring, n, id)
+			got, err := key(follower, n, id)
+			if got != want || !errors.Is(err, refused) {
+				t.Fatalf("persona %d, %+v: %v, want %v", n, id, err, refused)
+			}
+		}
+	}
+	if follower.PRF().IdentifierHash("email", "x") != ring.PRF().IdentifierHash("email", "x") {
+		t.Error("another hash")
+	}
+	if err := follower.Follow(older); err == nil {
+		t.Error("an older version was followed")
+	}
+	if err := follower.Follow(testRing(t, r)); err == nil {
+		t.Error("another ring was followed")
+	}
+	if _, err := newer.EventKey(personaOf(30), standard(0, 2000)); err == nil {
+		t.Error("what was taken over still gives keys")
+	}
+}

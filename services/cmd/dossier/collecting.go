@@ -15,6 +15,14 @@ func (i *installation) startCollector() {
 	i.collector = collector.New(collector.Config{
 		Access: i.control, Log: i.tracer.Log(schema.TopicEvents, i.events), Workspace: i.workspace(), Now: time.Now, Logger: i.logger,
 	})
+	if i.coordination == nil {
+		return
+	}
+	if i.roles.has(collectorRole) {
+		i.present(collectorRole)
+	} else {
+		i.present(apiRole)
+	}
 }
 
 // workspace gives the collector what it needs of a workspace. All of it is made once.
@@ -24,5 +32,5 @@ func (i *installation) workspace() func(name string) (*collector.Workspace, bool
 		Letters: i.letterBox("collector"), Epoch: i.erasures.epoch, Source: i.configuration.source,
 		Hook: i.configuration.hook, Secrets: i.folder.hookSecrets,
 	}
-	return func(name string) (*collector.Workspace, bool) { return w, name == mainWorkspace }
+	return func(name string) (*collector.Workspace, bool) { return w, name == mainWorkspace && i.mayCollect() }
 }

@@ -15,7 +15,11 @@ import (
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
 
-// startIdentity folds the log into who is who.
+// identityLease is held by the identity role that answers for a workspace.
+func identityLease(workspace string) string { return "identity/" + workspace }
+
+// startIdentity folds the log into who is who. Every process with this role folds, so that it can take over at once; the one that holds
+// the lease answers, and tells the sinks.
 func (i *installation) startIdentity(ctx context.Context) (err error) {
 	if i.people, err = personamap.Open(ctx, i.house, mainWorkspace, func(p schema.PersonaEpoch) bool { return i.ring.Closed(p.Persona, p.Epoch) }); err != nil {
 		return err
@@ -31,11 +35,12 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 			&identity.ProfilesTopic{Workspace: mainWorkspace, Producer: i.client, Now: time.Now},
 			i.people,
 		},
-		Store: state.Options{Logger: i.logger}, Logger: i.logger, Trace: i.tracer.Fold("identity fold"),
+		StandBy: i.coordination != nil, Store: state.Options{Logger: i.logger}, Logger: i.logger, Trace: i.tracer.Fold("identity fold"),
 	})
 	if err != nil {
 		return err
 	}
+	i.profiles = backend.Profiles{Identity: i.identity, Now: time.Now}
 	i.onStop(func(context.Context) error { return i.identity.Close() })
 	i.group.Go(func() error { return i.identity.Run(i.run) })
 
@@ -49,6 +54,37 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 	i.group.Go(func() error {
 		return i.configuration.run(i.run, func(s identity.Settings) error { return i.identity.Reconfigure(i.run, s) })
 	})
+	if i.coordination != nil {
+		i.hold(identityLease(mainWorkspace), nil, i.leadIdentity)
+	}
+	return nil
+}
+
+// leadIdentity answers for the workspace until ctx ends. It does so only once it has folded what the log held when it took the lease: what
+// the owner before has answered must not be taken back.
+func (i *installation) leadIdentity(ctx context.Context, l lease) error {
+	var now reached
+	err := persist(ctx, i.logger, retryAfter, func() (err error) {
+		now, err = i.now(ctx)
+		return err
+	})
+	if err == nil {
+		err = ownIdentity{&i.profiles, i}.WaitFor(ctx, now)
+	}
+	if err != nil {
+		return ended(ctx, err)
+	}
+	i.identityLead.Store(&l)
+	defer i.identityLead.Store(nil)
+	i.identity.Lead(ctx)
+	return nil
+}
+
+// identityAnswers refuses while another process is the one to ask.
+func (i *installation) identityAnswers() error {
+	if l := i.identityLead.Load(); l == nil || !(*l).Valid() {
+		return errStandsBy
+	}
 	return nil
 }
 

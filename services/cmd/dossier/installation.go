@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/identity"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/control"
+	"github.com/dossier-cdp/dossier/services/internal/coordination"
 	"github.com/dossier-cdp/dossier/services/internal/embedded/broker"
 	"github.com/dossier-cdp/dossier/services/internal/embedded/chdb"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
@@ -49,7 +51,9 @@ type installation struct {
 	connections connections
 	limits      limits
 	partitions  int32
+	publicURL   string // what credentials.json names; empty: the address of listener
 	roles       roles
+	sharing     *sharing // how other processes with other roles reach this one; nil if it has everything to itself
 	logger      *slog.Logger
 	tracer      *tracing.Tracer // nil where nothing is traced
 
@@ -64,6 +68,7 @@ type installation struct {
 	control                         *control.Control
 	credentials                     credentials // of the first start; empty but where the keeper runs
 	leases                          leases
+	coordination                    *coordinated // nil if this process has everything to itself
 	ring                            *seal.Ring
 	configuration                   *configurations
 	erasures                        *erasures
@@ -76,13 +81,18 @@ type installation struct {
 
 	// The roles.
 	keeper         *keeper.Keeper
+	keeping        atomic.Pointer[lease] // nil while this process does not keep the ring
 	archiver       *archive.Role
 	identity       *identity.Service
+	identityLead   atomic.Pointer[lease] // nil while this process does not answer for the others
 	identityErased *eraser
+	profiles       backend.Profiles
 	people         *personamap.Writer
-	timeline       atomic.Pointer[timeline.Timeline] // nil while another process has the lease
+	timeline       *timeline.Timeline
+	timelineLead   atomic.Pointer[lease] // nil while this process does not write
 	timelineErased *eraser
 	collector      *collector.Collector
+	presence       atomic.Pointer[coordination.Presence] // nil while this process may be overlooked by an erasure
 
 	// Identity and timeline, wherever they run.
 	identityPeer identityPeer
@@ -140,7 +150,11 @@ func (i *installation) startControl(ctx context.Context) (err error) {
 	i.group.Go(func() error { return i.control.Run(i.run) })
 	i.erasures = newErasures(i.control, mainWorkspace)
 	i.group.Go(func() error { return i.erasures.run(i.run) })
-	if i.roles.has(keeperRole) {
+	if err := i.startCoordination(ctx); err != nil {
+		return err
+	}
+	switch {
+	case i.roles.has(keeperRole):
 		if i.credentials, err = i.folder.readCredentials(); err != nil {
 			return err
 		}
@@ -150,9 +164,18 @@ func (i *installation) startControl(ctx context.Context) (err error) {
 		if err := i.nameAddress(); err != nil {
 			return err
 		}
+	case i.roles.has(identityRole, timelineRole, collectorRole, apiRole): // the others need no keys
+		if err := i.fetchRing(ctx); err != nil {
+			return err
+		}
+		if err := belongs(ctx, i.control, i.ring, i.connections.TopicPrefix); err != nil {
+			return err
+		}
 	}
-	if err := oldRing(i.control.State(), i.ring); err != nil {
-		return err
+	if i.ring != nil {
+		if err := oldRing(i.control.State(), i.ring); err != nil {
+			return err
+		}
 	}
 	i.configuration = &configurations{control: i.control}
 	return i.configuration.refresh()
@@ -167,8 +190,11 @@ func (i *installation) nameAddress() error {
 	return i.folder.writeCredentials(i.credentials)
 }
 
-// url is the address under which this machine reaches the listener: one that listens everywhere is reached over loopback.
-func (i *installation) url() string {
+// url is the address that credentials.json names.
+func (i *installation) url() string { return cmp.Or(i.publicURL, i.address()) }
+
+// address is where this machine reaches the listener: one that listens everywhere is reached over loopback.
+func (i *installation) address() string {
 	addr := i.listener.Addr()
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return fmt.Sprintf("http://127.0.0.1:%d", tcp.Port)
@@ -199,7 +225,9 @@ func (i *installation) startRoles(ctx context.Context) error {
 		}
 	}
 	if i.roles.has(timelineRole) {
-		i.startTimeline()
+		if err := i.startTimeline(); err != nil {
+			return err
+		}
 	}
 	i.findPeers()
 	if i.roles.has(collectorRole, apiRole) { // decisions are events too
@@ -227,13 +255,13 @@ func (i *installation) whyNotReady() (bool, string) {
 		}
 	}
 	if i.roles.has(timelineRole) {
-		if t := i.timeline.Load(); t != nil {
-			if _, ok := t.Visible(); !ok {
-				return false, "timeline: the index is being rebuilt"
-			}
-		} else {
-			return false, "timeline: the index is being opened"
+		// Who stands by is as ready as can be.
+		if _, ok := i.timeline.Visible(); !ok && (i.coordination == nil || i.timelineWrites() == nil) {
+			return false, "timeline: the index is being rebuilt"
 		}
+	}
+	if i.roles.has(collectorRole, apiRole) && !i.mayCollect() {
+		return false, "the collector: it is not known to the keeper yet, or no longer"
 	}
 	return true, ""
 }
@@ -265,7 +293,7 @@ func (i *installation) pendingErasures() (n int64) {
 	if i.identityErased != nil {
 		n = max(n, i.identityErased.pending())
 	}
-	if i.timelineErased != nil && i.timeline.Load() != nil {
+	if i.timelineErased != nil && i.timelineWrites() == nil {
 		n = max(n, i.timelineErased.pending())
 	}
 	return n
@@ -331,10 +359,11 @@ func (i *installation) wait(ctx context.Context) error {
 
 // findPeers finds identity and timeline: in this process, or wherever their leases are held.
 func (i *installation) findPeers() {
-	if i.roles.has(identityRole) {
-		i.identityPeer = ownIdentity{&backend.Profiles{Identity: i.identity, Now: time.Now}, i}
+	if c := i.coordination; c != nil {
+		remote := remoteIdentity{c: c}
+		remote.Remote = &backend.Remote{Call: remote.owner}
+		i.identityPeer, i.timelinePeer = remote, remoteTimeline{c}
+		return
 	}
-	if i.roles.has(timelineRole) {
-		i.timelinePeer = ownTimeline{i}
-	}
+	i.identityPeer, i.timelinePeer = ownIdentity{&i.profiles, i}, ownTimeline{i}
 }

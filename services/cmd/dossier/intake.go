@@ -94,7 +94,7 @@ func (i *installation) startIntake() error {
 	}
 	figures := &intake.Metrics{}
 	i.registry.MustRegister(figures)
-	i.hold("intake", func(ctx context.Context, _ lease) (err error) {
+	i.hold("intake", nil, func(ctx context.Context, _ lease) (err error) {
 		store, err := state.Open(i.folder.path("state", "intake"), state.Options{CacheBytes: 1 << 20, MemTableBytes: 256 << 10, Logger: i.logger})
 		if err != nil {
 			return err

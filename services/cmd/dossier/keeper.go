@@ -40,14 +40,18 @@ func (i *installation) openKeeper() error {
 func (i *installation) startKeeper(ctx context.Context) error {
 	kept := make(chan struct{})
 	var first sync.Once
-	i.hold(keeperLease, func(ctx context.Context, l lease) error {
+	i.hold(keeperLease, nil, func(ctx context.Context, l lease) error {
 		if err := belongs(ctx, i.control, i.ring, i.connections.TopicPrefix); err != nil {
 			return err
 		}
 		if err := i.firstStart(ctx); err != nil {
 			return err
 		}
-		return i.keep(ctx, func() { first.Do(func() { close(kept) }) })
+		defer i.keeping.Store(nil)
+		return i.keep(ctx, func() {
+			i.keeping.Store(&l)
+			first.Do(func() { close(kept) })
+		})
 	})
 	select {
 	case <-kept:
@@ -56,6 +60,8 @@ func (i *installation) startKeeper(ctx context.Context) error {
 		return ctx.Err()
 	case <-i.run.Done():
 		return i.group.Wait()
+	case <-time.After(i.leaseWait()):
+		return i.anotherKeeper()
 	}
 }
 
@@ -66,10 +72,12 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 		changed := i.control.Changed()
 		all := i.control.State().Erasures(mainWorkspace)
 		if len(all) > punched {
-			i.erasures.notice()
 			epochs := make([]schema.PersonaEpoch, len(all))
 			for n, e := range all {
 				epochs[n] = e.PersonaEpoch
+			}
+			if err := i.noticedEverywhere(ctx, len(all)); err != nil {
+				return ended(ctx, err)
 			}
 			if err := i.keeper.Punch(mainWorkspace, epochs); err != nil {
 				return fmt.Errorf("give up the keys of erased people: %w", err)

@@ -38,28 +38,31 @@ func (e *exit) Error() string {
 func (e *exit) Unwrap() error { return e.err }
 
 type commands struct {
-	Up          upCommand          `cmd:"" help:"Run everything in one process tree, on embedded engines unless addresses are given."`
-	Import      importCommand      `cmd:"" help:"Send the rows of files as events, by a mapping."`
-	Show        showCommand        `cmd:"" help:"Show the dossier of whoever owns an identifier."`
-	Why         whyCommand         `cmd:"" help:"Explain why two identifiers are one person, or why not."`
-	How         howCommand         `cmd:"" help:"Explain how a profile came together."`
-	Link        linkCommand        `cmd:"" help:"Record that two personas are one person."`
-	Separate    separateCommand    `cmd:"" help:"Record that two personas are different people."`
-	Release     releaseCommand     `cmd:"" help:"Withdraw a link or a separation."`
-	Export      exportCommand      `cmd:"" help:"Write a projection as canonical NDJSON."`
-	Open        openCommand        `cmd:"" help:"Open records of the topic events with the key ring of a data folder."`
-	Digest      digestCommand      `cmd:"" help:"Print the SHA-256 and the count of each export."`
-	Backup      backupCommand      `cmd:"" help:"Copy everything irreplaceable but the key ring, while the installation runs."`
-	Restore     restoreCommand     `cmd:"" help:"Make a new data folder of a backup and a copy of the key ring."`
-	Ring        ringCommand        `cmd:"" help:"Write, list and take off the list copies of the key ring."`
-	Config      configCommand      `cmd:"" help:"Show, compare and change the configuration."`
-	Workspaces  workspacesCommand  `cmd:"" help:"List the workspaces."`
-	Keys        keysCommand        `cmd:"" help:"List, create and revoke write keys."`
-	Tokens      tokensCommand      `cmd:"" help:"List, create and revoke tokens."`
-	Deadletters deadlettersCommand `cmd:"" help:"List and show what was refused."`
-	Doctor      doctorCommand      `cmd:"" help:"Check engines, lag, keys and disk; a line each with what to do."`
-	Ready       readyCommand       `cmd:"" help:"Ask a process whether it is ready; for health checks."`
-	Bench       benchCommand       `cmd:"" help:"Run one benchmark on this machine beside its own measured limit."`
+	Up           upCommand           `cmd:"" help:"Run everything in one process tree, on embedded engines unless addresses are given."`
+	Serve        serveCommand        `cmd:"" help:"Run some of the roles, beside other processes, on Kafka and ClickHouse."`
+	Engines      enginesCommand      `cmd:"" hidden:"" help:"Run the embedded engines alone, for tests."`
+	Import       importCommand       `cmd:"" help:"Send the rows of files as events, by a mapping."`
+	Show         showCommand         `cmd:"" help:"Show the dossier of whoever owns an identifier."`
+	Why          whyCommand          `cmd:"" help:"Explain why two identifiers are one person, or why not."`
+	How          howCommand          `cmd:"" help:"Explain how a profile came together."`
+	Link         linkCommand         `cmd:"" help:"Record that two personas are one person."`
+	Separate     separateCommand     `cmd:"" help:"Record that two personas are different people."`
+	Release      releaseCommand      `cmd:"" help:"Withdraw a link or a separation."`
+	Export       exportCommand       `cmd:"" help:"Write a projection as canonical NDJSON."`
+	Open         openCommand         `cmd:"" help:"Open records of the topic events with the key ring of a data folder."`
+	Digest       digestCommand       `cmd:"" help:"Print the SHA-256 and the count of each export."`
+	Backup       backupCommand       `cmd:"" help:"Copy everything irreplaceable but the key ring, while the installation runs."`
+	Restore      restoreCommand      `cmd:"" help:"Make a new data folder of a backup and a copy of the key ring."`
+	Ring         ringCommand         `cmd:"" help:"Write, list and take off the list copies of the key ring."`
+	Config       configCommand       `cmd:"" help:"Show, compare and change the configuration."`
+	Workspaces   workspacesCommand   `cmd:"" help:"List the workspaces."`
+	Keys         keysCommand         `cmd:"" help:"List, create and revoke write keys."`
+	Tokens       tokensCommand       `cmd:"" help:"List, create and revoke tokens."`
+	Deadletters  deadlettersCommand  `cmd:"" help:"List and show what was refused."`
+	Doctor       doctorCommand       `cmd:"" help:"Check engines, lag, keys and disk; a line each with what to do."`
+	Certificates certificatesCommand `cmd:"" help:"Make and list the certificates of the processes of an installation."`
+	Ready        readyCommand        `cmd:"" help:"Ask a process whether it is ready; for health checks."`
+	Bench        benchCommand        `cmd:"" help:"Run one benchmark on this machine beside its own measured limit."`
 }
 
 func main() {

@@ -82,8 +82,8 @@ func (g gauges) lag(gauge func(d *prometheus.Desc, v float64, labels ...string))
 		folded = g.i.identity.Positions()
 	}
 	var visible []int64
-	if t := g.i.timeline.Load(); t != nil {
-		visible, _ = t.Visible()
+	if g.i.timeline != nil && g.i.timelineWrites() == nil {
+		visible, _ = g.i.timeline.Visible()
 	}
 	for p, end := range ends {
 		if p < len(folded) {
@@ -131,23 +131,5 @@ func (i *installation) registerMetrics() {
 	}
 	if i.identity != nil {
 		i.registry.MustRegister(i.identity.Metrics())
-	}
-}
-
-// scopedRegistry registers what goes when a role of this process ends before the process does.
-type scopedRegistry struct {
-	prometheus.Registerer
-	registered []prometheus.Collector
-}
-
-// MustRegister registers collectors until unregister.
-func (s *scopedRegistry) MustRegister(all ...prometheus.Collector) {
-	s.Registerer.MustRegister(all...)
-	s.registered = append(s.registered, all...)
-}
-
-func (s *scopedRegistry) unregister() {
-	for _, c := range s.registered {
-		s.Unregister(c)
 	}
 }

@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dossier-cdp/dossier/services/timeline"
 )
 
 // role is a part of the work that a process of its own may do.
@@ -50,9 +56,12 @@ func (r roles) has(any ...role) bool {
 	return slices.ContainsFunc(any, func(one role) bool { return slices.Contains(r, one) })
 }
 
-// lease is the right to act as the only one of a role. Its context ends the moment it can no longer be trusted.
+// lease is the right to act as the only one of a role. Its context ends the moment it can no longer be trusted; Valid looks at the clock,
+// for what cannot be taken back.
 type lease interface {
+	timeline.Notes
 	Context() context.Context
+	Valid() bool
 	Epoch() int64
 	Release(ctx context.Context) error
 }
@@ -62,38 +71,68 @@ type leases interface {
 	acquire(ctx context.Context, name string) (lease, error)
 }
 
-// alone has the data folder and the log to itself: every lease is its own at once, until the process ends.
+// alone has the data folder and the log to itself: it holds every lease at once, until the process ends.
 type alone struct{}
 
-type always struct{ ctx context.Context }
+type always struct {
+	timeline.Notes
+	ctx context.Context
+}
 
-func (alone) acquire(ctx context.Context, _ string) (lease, error) { return always{ctx}, nil }
+func (alone) acquire(ctx context.Context, _ string) (lease, error) { return always{nil, ctx}, nil }
 
 func (a always) Context() context.Context      { return a.ctx }
+func (a always) Valid() bool                   { return a.ctx.Err() == nil }
 func (a always) Epoch() int64                  { return 0 }
 func (a always) Release(context.Context) error { return nil }
 
-// hold has act run whenever this process holds the lease of a name, and stand by otherwise, until the process ends. act must end with its
-// context, which ends with the lease. An error of act that is not the end of the lease ends the process.
-func (i *installation) hold(name string, act func(ctx context.Context, l lease) error) {
+// hold has act run whenever this process holds the lease of a name, and standBy (which may be nil) while it waits for it, until the process
+// ends. Both must end with their context; act's ends with the lease, too. An error of either that is not the end of its context ends the
+// process.
+func (i *installation) hold(name string, standBy func(ctx context.Context) error, act func(ctx context.Context, l lease) error) {
 	i.group.Go(func() error {
 		for {
-			l, err := i.leases.acquire(i.run, name)
+			l, err := i.await(name, standBy)
 			if i.run.Err() != nil {
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("take the lease %s: %w", name, err)
+				return fmt.Errorf("wait for the lease %s: %w", name, err)
 			}
-			i.logger.Info("took a lease", "lease", name, "epoch", l.Epoch())
-			err = act(l.Context(), l)
-			if i.run.Err() != nil {
-				return err
+			ctx, cancel := context.WithCancel(l.Context())
+			stop := context.AfterFunc(i.run, cancel)
+			err = act(ctx, l)
+			stop()
+			cancel()
+			switch {
+			case i.run.Err() != nil: // a clean end: the next owner need not wait
+				releasing, done := context.WithTimeout(context.Background(), 5*time.Second)
+				defer done()
+				return errors.Join(err, l.Release(releasing))
+			case l.Context().Err() == nil:
+				return err // the role failed
 			}
-			if l.Context().Err() == nil {
-				return err // the role failed, or ended by itself
-			}
-			i.logger.Warn("lost a lease, and stands by", "lease", name, "error", err)
+			i.logger.Warn("a lease was lost: this process stands by", "lease", name, "error", err)
 		}
 	})
+}
+
+// await returns the lease once it is held, and standBy has ended.
+func (i *installation) await(name string, standBy func(ctx context.Context) error) (l lease, err error) {
+	if standBy == nil {
+		return i.leases.acquire(i.run, name)
+	}
+	waiting, held := context.WithCancel(i.run)
+	defer held()
+	group, ctx := errgroup.WithContext(waiting)
+	group.Go(func() error { return ended(waiting, standBy(waiting)) })
+	group.Go(func() error {
+		defer held()
+		l, err = i.leases.acquire(ctx, name)
+		return nil
+	})
+	if failed := group.Wait(); failed != nil {
+		return nil, failed
+	}
+	return l, err
 }

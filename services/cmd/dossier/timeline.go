@@ -18,42 +18,50 @@ import (
 // timelineLease is held by the timeline role that writes for a workspace.
 func timelineLease(workspace string) string { return "timeline/" + workspace }
 
-// startTimeline writes the events table whenever this process holds the lease.
-func (i *installation) startTimeline() {
-	i.timelineErased = &eraser{
-		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
-		erase: func(ctx context.Context, e control.Erasure) error {
-			t := i.timeline.Load()
-			if t == nil {
-				return errStandsBy
-			}
-			return t.Erase(ctx, mainWorkspace, timeline.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
-		},
-	}
-	i.hold(timelineLease(mainWorkspace), i.writeTimeline)
-}
-
-var errStandsBy = schema.Classify(schema.Transient, errors.New("this process stands by: another one has the lease"))
-
-// writeTimeline is the timeline role until ctx ends.
-func (i *installation) writeTimeline(ctx context.Context, l lease) (err error) {
+// startTimeline writes the events table whenever this process holds the lease, and keeps its index up with the writer's while it does not.
+func (i *installation) startTimeline() error {
 	store, err := state.Open(i.folder.path("state", "timeline"), state.Options{CacheBytes: 32 << 20, Logger: i.logger})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	metrics := &scopedRegistry{Registerer: i.registry}
-	defer metrics.unregister()
-	t := timeline.New(timeline.Config{
+	i.onStop(func(context.Context) error { return store.Close() })
+	i.timeline = timeline.New(timeline.Config{
 		Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
 		Table: timeline.ClickHouse{Conn: i.house}, Store: store, DeadLetters: timelineLetters{i.letterBox("timeline")},
 		Public: func(_ string, p schema.PersonaEpoch) schema.ProfileID { return ids.New(i.ring.PRF()).Public(p) },
-		Void:   i.erasures.void, Trace: i.tracer.Fold("timeline insert"), Logger: i.logger, Registry: metrics,
+		Void:   i.erasures.void, Trace: i.tracer.Fold("timeline insert"), Logger: i.logger, Registry: i.registry,
 	})
-	i.timeline.Store(t)
-	defer i.timeline.Store(nil)
+	i.timelineErased = &eraser{
+		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
+		erase: func(ctx context.Context, e control.Erasure) error {
+			return i.timeline.Erase(ctx, mainWorkspace, timeline.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
+		},
+	}
+	name := timelineLease(mainWorkspace)
+	var standBy func(ctx context.Context) error
+	if i.coordination != nil {
+		standBy = func(ctx context.Context) error {
+			return i.timeline.Follow(ctx, func() (value []byte, found bool) { return i.coordination.Noted(name, timeline.NoteKey) })
+		}
+	}
+	i.hold(name, standBy, i.writeTimeline)
+	return nil
+}
+
+var errStandsBy = schema.Classify(schema.Transient, errors.New("this process stands by: another one has the lease"))
+
+// writeTimeline is the timeline role until ctx ends. Its erasures are repeated by each owner: a former one may have written rows of the erased
+// in its last moments.
+func (i *installation) writeTimeline(ctx context.Context, l lease) error {
+	i.timelineLead.Store(&l)
+	defer i.timelineLead.Store(nil)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return t.Run(ctx) })
+	group.Go(func() error {
+		if i.coordination == nil {
+			return i.timeline.Run(ctx)
+		}
+		return i.timeline.Lead(ctx, timeline.LeasedIntents(l))
+	})
 	group.Go(func() error {
 		if err := i.timelineErased.run(ctx); err != nil {
 			return fmt.Errorf("erase from the timeline: %w", err)
@@ -63,31 +71,36 @@ func (i *installation) writeTimeline(ctx context.Context, l lease) (err error) {
 	return group.Wait()
 }
 
+// timelineWrites refuses while another process is the one to ask.
+func (i *installation) timelineWrites() error {
+	if l := i.timelineLead.Load(); l == nil || !(*l).Valid() {
+		return errStandsBy
+	}
+	return nil
+}
+
 // ownTimeline is the timeline role of this process.
 type ownTimeline struct{ i *installation }
 
 func (o ownTimeline) WaitFor(ctx context.Context, r reached) error {
-	t := o.i.timeline.Load()
-	if t == nil {
-		return errStandsBy
+	if err := o.i.timelineWrites(); err != nil {
+		return err
 	}
-	if err := t.WaitFor(ctx, r.Ends); err != nil {
+	if err := o.i.timeline.WaitFor(ctx, r.Ends); err != nil {
 		return waiting("the timeline", err)
 	}
 	return o.i.timelineErased.wait(ctx, r.Erasures)
 }
 
 func (o ownTimeline) Status(context.Context) (s timelineStatus, err error) {
-	t := o.i.timeline.Load()
-	if t == nil {
-		s.Reason = "timeline: standing by"
-		return s, nil
+	if err := o.i.timelineWrites(); err != nil {
+		return s, err
 	}
-	s.Visible, s.Ready = t.Visible()
+	s.Visible, s.Ready = o.i.timeline.Visible()
 	if !s.Ready {
 		s.Reason = "timeline: the index is being rebuilt"
 	}
-	r := t.Freshness()
+	r := o.i.timeline.Freshness()
 	s.Freshness = graphql.Freshness{N: int64(r.N), P50: r.P50, P90: r.P90, P99: r.P99}
 	s.Pending = o.i.timelineErased.pending()
 	return s, nil

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/dossier-cdp/dossier/services/demo"
@@ -53,12 +51,9 @@ func (c *upCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	// The port first: nothing is touched when it is taken.
-	listener, err := net.Listen("tcp", c.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("the address %s is taken: stop what listens there, or choose another with --listen", c.Listen)
-	}
+	listener, err := listen(c.Listen, "--listen")
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w; choose another with --listen", c.Listen, errors.Unwrap(err))
+		return err
 	}
 	if c.Pprof != "" {
 		if err := servePprof(c.Pprof, logger); err != nil {

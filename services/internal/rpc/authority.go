@@ -157,9 +157,9 @@ func (a *Authority) note(issued Issued) (err error) {
 	return nil
 }
 
-// Issued lists the certificates that were made, oldest first.
-func (a *Authority) Issued() ([]Issued, error) {
-	text, err := os.ReadFile(filepath.Join(a.dir, issuedFile))
+// ReadIssued lists the certificates that the authority in a folder has made, oldest first.
+func ReadIssued(dir string) ([]Issued, error) {
+	text, err := os.ReadFile(filepath.Join(dir, issuedFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list the certificates: %w", err)
 	}
@@ -167,7 +167,7 @@ func (a *Authority) Issued() ([]Issued, error) {
 	for line := range strings.Lines(string(text)) {
 		var one Issued
 		if err := json.Unmarshal([]byte(line), &one); err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(a.dir, issuedFile), err)
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, issuedFile), err)
 		}
 		all = append(all, one)
 	}

@@ -260,7 +260,7 @@ func TestCertificateFolders(t *testing.T) {
 	if _, err := LoadIdentity(mixed, []string{"api"}, h.now); err != nil {
 		t.Errorf("a certificate of the authority as it was read again: %v", err)
 	}
-	issued, err := again.Issued()
+	issued, err := ReadIssued(again.dir)
 	if err != nil || len(issued) != 7 || fmt.Sprint(issued[6].Roles) != "[api]" {
 		t.Errorf("%v, %d certificates were noted, want 7", err, len(issued))
 	}
