@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -268,4 +269,34 @@ func FuzzOpenIndex(f *testing.F) {
 		}
 		x.Excludes(&Filter{Workspace: "main", Types: someTypes, Sources: someSources, Personas: []schema.PersonaID{somePersona(1)}, From: 1, To: 2})
 	})
+}
+
+// BenchmarkIndex is what the index costs for each archived event.
+func BenchmarkIndex(b *testing.B) {
+	records := make([]kafka.Record, 8000)
+	for n := range records {
+		c := &schema.Clear{Workspace: "main", Source: someSources[n%4], Type: someTypes[n%4], OccurredAt: schema.Instant(n), Persona: somePersona(n % 200)}
+		c.ID[0], c.Persona[3] = 1, byte(n/1000)
+		records[n] = clearRecord(int64(n), c)
+	}
+	cpu := func() int64 {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpu()
+	defer func() { b.ReportMetric(float64(cpu()-before)/float64(b.N), "cpu-ns/op") }()
+	for n := 0; n < b.N; n += len(records) {
+		made := newIndexer()
+		for i := range records {
+			made.add(&records[i])
+		}
+		if _, _, err := made.finish([32]byte{}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -112,6 +112,12 @@ func Open(dir string) (*Folder, error) {
 	if err := decoder.Decode(&f.Manifest); err != nil {
 		return nil, fmt.Errorf("%s is not the JSON that 'dossier backup' wrote: %w", path, err)
 	}
+	for i := range f.Manifest.Parts {
+		// The names become paths of files.
+		if p := &f.Manifest.Parts[i]; !Topic(p.Topic) || p.Partition < 0 || strings.ContainsAny(p.Manifest, "/\\.") {
+			return nil, fmt.Errorf("%s names %q, partition %d: it is not the JSON that 'dossier backup' wrote", path, p.Topic, p.Partition)
+		}
+	}
 	if f.files, err = archive.OpenFolder(filepath.Join(dir, "archive")); err != nil {
 		return nil, err
 	}
