@@ -22,22 +22,45 @@ type refusal struct {
 	Values map[string]string `json:"values,omitempty"` // the row as it was read, to be corrected and imported again
 }
 
-// refusals writes the refused rows beside the file. The file is made with the first of them; one of an earlier import is removed.
+// refusals writes the refused rows beside the file. The file is made with the first of them; one of an earlier import is removed, unless that is
+// carried on.
 type refusals struct {
 	path string
 
-	mu   sync.Mutex
-	file *os.File
-	out  *bufio.Writer
-	err  error
+	mu    sync.Mutex
+	file  *os.File
+	out   *bufio.Writer
+	bytes int64 // written, those of an import that is carried on too
+	err   error
 }
 
-func newRefusals(path string) (*refusals, error) {
-	r := &refusals{path: path + ".refused.ndjson"}
-	if err := os.Remove(r.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("remove the refused rows of an earlier import: %w", err)
+func refusedPath(file string) string { return file + ".refused.ndjson" }
+
+// newRefusals begins anew, or after the first bytes of what an import left that is carried on.
+func newRefusals(file string, carried int64) (*refusals, error) {
+	r := &refusals{path: refusedPath(file), bytes: carried}
+	if carried == 0 {
+		if err := os.Remove(r.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("remove the refused rows of an earlier import: %w", err)
+		}
+		return r, nil
+	}
+	if err := os.Truncate(r.path, carried); err != nil {
+		return nil, fmt.Errorf("carry on with the refused rows: %w", err)
 	}
 	return r, nil
+}
+
+// sync makes durable what was added, and tells how many bytes that is.
+func (r *refusals) sync() (int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil && r.file != nil {
+		if r.err = r.out.Flush(); r.err == nil {
+			r.err = r.file.Sync()
+		}
+	}
+	return r.bytes, wrapRefused(r.path, r.err)
 }
 
 func (r *refusals) add(one refusal) {
@@ -47,13 +70,14 @@ func (r *refusals) add(one refusal) {
 		return
 	}
 	if r.file == nil {
-		if r.file, r.err = os.OpenFile(r.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600); r.err != nil {
+		if r.file, r.err = os.OpenFile(r.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); r.err != nil {
 			return
 		}
 		r.out = bufio.NewWriter(r.file)
 	}
 	text, err := json.Marshal(one)
 	if err == nil {
+		r.bytes += int64(len(text)) + 1
 		_, err = r.out.Write(append(text, '\n'))
 	}
 	r.err = err

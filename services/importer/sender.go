@@ -31,10 +31,8 @@ type batch struct {
 // sent is one event of a batch, with what is needed to say why it was refused.
 type sent struct {
 	from, to int // in body
-	row      int
-	line     int
 	key      string
-	values   map[string]string
+	line     *line // the row that it is of
 }
 
 func (b *batch) full() bool { return len(b.events) >= batchEvents || len(b.body) >= batchBytes }
@@ -46,7 +44,6 @@ type outcome struct {
 		Index              int
 		Code, Reason, Hint string
 	} `json:"refused"`
-	IDs   []*string `json:"ids"`
 	Error struct{ Code, Reason, Hint string }
 }
 
@@ -55,6 +52,7 @@ type sender struct {
 	client *http.Client
 	url    string
 	key    string
+	slots  chan struct{} // one for each request at once, of all files together
 	wait   func(ctx context.Context, d time.Duration) error
 }
 
@@ -64,7 +62,13 @@ func (s *sender) send(ctx context.Context, b *batch, done func(*batch, *outcome)
 	started := time.Now()
 	backOff := 100 * time.Millisecond
 	for {
+		select {
+		case s.slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		status, o, after, err := s.post(ctx, b.body)
+		<-s.slots
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -126,7 +130,7 @@ func (s *sender) post(ctx context.Context, body []byte) (status int, o *outcome,
 // halves cuts a batch in two, between events.
 func (b *batch) halves() (left, right *batch) {
 	middle := len(b.events) / 2
-	for middle+1 < len(b.events) && b.events[middle].row == b.events[middle-1].row {
+	for middle+1 < len(b.events) && b.events[middle].line == b.events[middle-1].line {
 		middle++ // the events of a row stay together
 	}
 	at := b.events[middle].from

@@ -144,7 +144,11 @@ type Mapping struct {
 	document
 	essential map[string]bool // columns without which no row can be mapped
 	used      map[string]bool // every column that a rule names
+	hash      string
 }
+
+// Hash is the SHA-256 of the mapping's text.
+func (m *Mapping) Hash() string { return m.hash }
 
 // Lookup is a table that the rows of a mapping look something up in.
 type Lookup struct {
@@ -156,7 +160,8 @@ type Lookup struct {
 
 // Compile reads a mapping. zone finds a time zone by its IANA name. An error says what is wrong with which member.
 func Compile(text []byte, zone func(name string) (*time.Location, error)) (*Mapping, error) {
-	m := &Mapping{essential: map[string]bool{}, used: map[string]bool{}}
+	sum := sha256.Sum256(text)
+	m := &Mapping{essential: map[string]bool{}, used: map[string]bool{}, hash: hex.EncodeToString(sum[:])}
 	if err := yaml.UnmarshalWithOptions(text, &m.document, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("read the mapping: %w", err)
 	}

@@ -26,7 +26,7 @@ type importCommand struct {
 func (importCommand) Help() string {
 	return `Example: dossier import clients.csv --map deploy/mappings/clients_fr.yaml --wait
 
-Importing again adds nothing. Refused rows are in FILE.refused.ndjson with their reasons; exit 3 if there are any.`
+Importing again adds nothing, and an import that was interrupted is carried on by the same command. Refused rows are in FILE.refused.ndjson with their reasons; exit 3 if there are any.`
 }
 
 func (c *importCommand) Run(ctx context.Context) error {
@@ -46,26 +46,31 @@ func (c *importCommand) Run(ctx context.Context) error {
 		return &exit{exitMisused, fmt.Errorf("%s: %w", filepath.Base(c.Map), err)}
 	}
 	complete := true
-	var failure error
+	var failures []error
 	var summaries []*importer.Summary
-	for _, file := range c.Files {
-		shown := newProgress("bytes")
-		summary, err := importer.File(ctx, importer.Config{
-			URL: api.URL, Key: api.WriteKey, Mapping: compiled, Source: c.Source,
-			Progress: func(p importer.Progress) { shown.rows(p.Rows, p.Bytes, p.Total, p.Done) },
-		}, file)
-		shown.done()
-		if summary != nil {
-			summaries = append(summaries, summary)
-			complete = complete && summary.Complete()
-			if !c.JSON {
-				c.print(summary)
-			}
+	shown := newProgress("bytes")
+	results := importer.Files(ctx, importer.Config{
+		URL: api.URL, Key: api.WriteKey, Mapping: compiled, Source: c.Source, Folder: c.bookmarks(),
+		Progress: func(p importer.Progress) { shown.rows(p.Rows, p.Bytes, p.Total, p.Left, p.Done) },
+	}, c.Files)
+	shown.done()
+	for n, r := range results {
+		if r.Err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w; the same command carries on", c.Files[n], r.Err))
 		}
-		if err != nil {
-			failure = fmt.Errorf("%s: %w; the same command carries on where it matters, since importing again adds nothing", file, err)
-			break
+		if r.Summary == nil {
+			complete = false
+			continue
 		}
+		summaries = append(summaries, r.Summary)
+		complete = complete && r.Summary.Complete()
+		if !c.JSON {
+			c.print(r.Summary)
+		}
+	}
+	failure := errors.Join(failures...)
+	if failure == nil && ctx.Err() != nil {
+		failure = errors.New("stopped; the same command carries on")
 	}
 	if c.JSON {
 		if err := printJSON(summaries); err != nil {
@@ -87,11 +92,26 @@ func (c *importCommand) Run(ctx context.Context) error {
 	return nil
 }
 
+// bookmarks is the folder where it is kept how far imports came: of the installation, if it is here.
+func (c *importCommand) bookmarks() string {
+	if info, err := os.Stat(c.Data); err == nil && info.IsDir() {
+		return filepath.Join(c.Data, "imports")
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "" // then an import that was interrupted begins anew, which adds nothing
+	}
+	return filepath.Join(cache, "dossier", "imports")
+}
+
 func (c *importCommand) print(s *importer.Summary) {
 	if len(c.Files) > 1 {
 		fmt.Printf("%s\n", s.File)
 	}
 	fmt.Printf("read %d, accepted %d, refused %d\n", s.Read, s.Accepted, s.Refused)
+	if s.Resumed > 0 {
+		fmt.Printf("  %d rows of these had been sent before\n", s.Resumed)
+	}
 	if s.Empty > 0 {
 		fmt.Printf("  %d rows are no event under the mapping's conditions\n", s.Empty)
 	}

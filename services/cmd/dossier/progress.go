@@ -59,8 +59,8 @@ func (p *progress) done() {
 	}
 }
 
-// rows shows an import: rows, bytes of the file, rate.
-func (p *progress) rows(rows, bytes, total int64, done bool) {
+// rows shows an import: rows, bytes of the files, rate, and how long the rest will take.
+func (p *progress) rows(rows, bytes, total int64, left time.Duration, done bool) {
 	every := 5 * time.Second
 	if p.terminal {
 		every = 100 * time.Millisecond
@@ -75,6 +75,9 @@ func (p *progress) rows(rows, bytes, total int64, done bool) {
 		line += fmt.Sprintf(" of %.1f MB (%d %%)", float64(total)/1e6, 100*bytes/total)
 	}
 	line += fmt.Sprintf(", %.0f rows/s", float64(rows)/seconds)
+	if left > 0 && !done {
+		line += fmt.Sprintf(", %s left", max(left.Round(time.Second), time.Second))
+	}
 	if p.terminal {
 		fmt.Fprintf(os.Stderr, "\r\033[K%s", line)
 	} else if time.Since(p.started) > time.Second {
