@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/archive"
+	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 )
 
 // doctor checks the installation from within: a line each, with what to do.
@@ -33,6 +36,10 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 	}
 	version, err := i.house.Version()
 	check("clickhouse", "version "+version, err, "see the log of 'dossier up'")
+	rows, err := i.tables(ctx)
+	check("tables", fmt.Sprintf("%d events in the timeline", rows), err, "start the role timeline again: it makes the tables and fills them from the log")
+	count, err := i.topics(ctx)
+	check("topics", fmt.Sprintf("%d", count), err, "start a keeper or 'dossier up' again: it makes what is missing; what was deleted must be restored")
 	if i.engine != nil && i.engine.Restarts() > 3 {
 		check("engine", "", fmt.Errorf("the engine was restarted %d times", i.engine.Restarts()), "look for its last words in the log of 'dossier up'; memory may be short")
 	}
@@ -46,25 +53,21 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 		}
 		return 0
 	})
-	check("identity", fmt.Sprintf("%d events behind", lag), err, "wait until it has read the log")
+	check("identity", fmt.Sprintf("%d events behind", lag), farBehind(lag, err), "wait until it has read the log; if the number does not fall, see deploy/runbook/dossier-lag.md")
 	written, err := i.timelinePeer.Status(ctx)
 	if err == nil && !written.Ready {
 		err = errors.New(written.Reason)
 	}
-	check("timeline", fmt.Sprintf("%d events behind", behind(ends, func(p int) int64 {
+	lag = behind(ends, func(p int) int64 {
 		if p < len(written.Visible) {
 			return written.Visible[p]
 		}
 		return 0
-	})), err, "wait until it is rebuilt")
+	})
+	check("timeline", fmt.Sprintf("%d events behind", lag), farBehind(lag, err), "wait until it has caught up; if the number does not fall, see deploy/runbook/dossier-lag.md")
 	health, err := archive.Verify(ctx, i.store)
 	check("archive", fmt.Sprintf("%d segments, %d records, %s", health.Segments, health.Records, size(health.Bytes)), err, "restore the named file from a backup of the archive")
-	now := time.Now()
-	err = nil
-	if now.Year() < 2025 {
-		err = fmt.Errorf("the clock says %s", now.UTC().Format(time.RFC3339))
-	}
-	check("clock", now.UTC().Format(time.RFC3339), err, "set the system's clock")
+	check("clock", time.Now().UTC().Format(time.RFC3339), i.clocks(ctx, ends), "synchronise the clocks of all machines, by NTP")
 	if err = nil; i.keeper != nil {
 		info, missing := os.Stat(i.folder.path("keys", "ring"))
 		if err = missing; err == nil && info.Mode().Perm()&0o077 != 0 {
@@ -72,29 +75,79 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 		}
 	}
 	check("keys", fmt.Sprintf("ring version %d", i.ring.Version()), err, "chmod 600 on the files in keys/")
-	out = append(out, i.disk())
-	return out
+	return append(out, i.disks(ctx)...)
 }
 
-// disk forecasts when the folder's file system is full, at the average growth since the folder was made.
-func (i *installation) disk() manage.Check {
-	free, _, err := diskSpace(i.folder.dir)
-	if err != nil {
-		return manage.Check{Name: "disk", Detail: err.Error(), Hint: "check the file system of the data folder"}
+// farBehind is the error of a role that has none, but lags by more than a busy minute's events.
+func farBehind(lag int64, err error) error {
+	if err == nil && lag > 1_000_000 {
+		return fmt.Errorf("%d events behind", lag)
 	}
-	used := i.folder.bytes()
-	detail := fmt.Sprintf("%s used, %s free", size(used), size(free))
-	if info, err := os.Stat(i.folder.path("keys")); err == nil && used > 0 {
-		if age := time.Since(info.ModTime()); age > time.Hour {
-			days := float64(free) / (float64(used) / age.Hours() * 24)
-			detail += fmt.Sprintf(", full in about %.0f days at the growth so far", min(days, 36500))
+	return err
+}
+
+// topics makes sure that all topics are there.
+func (i *installation) topics(ctx context.Context) (count int, err error) {
+	for _, t := range schema.Topics() {
+		name := t.Name
+		if name == schema.TopicEvents {
+			name, _ = i.eventLog.Written()
+		}
+		if _, missing := i.client.Partitions(ctx, name); missing != nil {
+			err = errors.Join(err, fmt.Errorf("topic %s: %w", name, missing))
+			continue
+		}
+		count++
+	}
+	return count, err
+}
+
+// tables makes sure that ClickHouse has our tables and takes writes.
+func (i *installation) tables(ctx context.Context) (rows uint64, err error) {
+	var missing []string
+	for _, table := range []string{"events", "persona_profile"} {
+		var there uint64
+		if err := i.house.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {name:String}", clickhouse.Params{"name": table}, nil, &there); err != nil {
+			return 0, err
+		}
+		if there == 0 {
+			missing = append(missing, table)
 		}
 	}
-	c := manage.Check{Name: "disk", OK: free > 1<<30, Detail: detail}
-	if !c.OK {
-		c.Hint = "make room, or move the data folder: below 1 GiB the log may stop"
+	if len(missing) > 0 {
+		return 0, fmt.Errorf("the tables %s are gone", strings.Join(missing, " and "))
 	}
-	return c
+	return rows, i.house.QueryRow(ctx, "SELECT count() FROM events", nil, nil, &rows)
+}
+
+// clockTolerance is how far clocks may be apart.
+const clockTolerance = 5 * time.Second
+
+// clocks compares our clock with ClickHouse's and with the newest records of the log.
+func (i *installation) clocks(ctx context.Context, ends []int64) error {
+	before := time.Now()
+	var millis int64
+	if err := i.house.QueryRow(ctx, "SELECT toUnixTimestamp64Milli(now64(3))", nil, nil, &millis); err != nil {
+		return err
+	}
+	if theirs := time.UnixMilli(millis); theirs.Before(before.Add(-clockTolerance)) || theirs.After(time.Now().Add(clockTolerance)) {
+		return fmt.Errorf("ClickHouse's clock says %s", theirs.UTC().Format(time.RFC3339))
+	}
+	for p, end := range ends {
+		if end == 0 {
+			continue
+		}
+		b, err := i.eventLog.Read(ctx, int32(p), end-1, time.Second)
+		if err != nil {
+			return err
+		}
+		for _, r := range b.Records {
+			if ahead := time.Until(r.RecordedAt.Time()); ahead > clockTolerance {
+				return fmt.Errorf("the log was written %v ahead of this machine's clock, %s", ahead.Round(time.Second), time.Now().UTC().Format(time.RFC3339))
+			}
+		}
+	}
+	return nil
 }
 
 // diskSpace is what the file system of a folder has left for us, and its size, in bytes.

@@ -123,8 +123,8 @@ func (f *folder) writeCredentials(c credentials) error {
 	return os.Rename(path+".new", path)
 }
 
-// bytes is what the folder holds. A file that goes away meanwhile does not count.
-func (f *folder) bytes() (n int64) {
+// bytes is what a part of the folder holds. A file that goes away meanwhile does not count.
+func (f *folder) bytes(parts ...string) (n int64) {
 	walk := func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return nil
@@ -134,7 +134,7 @@ func (f *folder) bytes() (n int64) {
 		}
 		return nil
 	}
-	if err := filepath.WalkDir(f.dir, walk); err != nil {
+	if err := filepath.WalkDir(f.path(parts...), walk); err != nil {
 		return n // Unreachable: walk returns no error
 	}
 	return n
