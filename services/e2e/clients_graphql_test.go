@@ -180,4 +180,16 @@ func TestGraphQLClients(t *testing.T) {
 			t.Errorf("%+v", out)
 		}
 	})
+	t.Run("a token with a limit", func(t *testing.T) {
+		made := decoded[struct {
+			Secret  string
+			MaxCost int
+		}](t, []byte(i.must(t, "tokens", "create", "--name", "thrifty", "--actor", "bi", "--scope", "read", "--max-cost", "1200")))
+		for query, code := range map[string]string{"{ profiles(first: 300) { edges { cursor } } }": "", "{ profiles(first: 500) { edges { cursor } } }": graphql.CodeTooCostly} {
+			errs := i.ask(t, made.Secret, query, nil, &struct{}{})
+			if (len(errs) > 0) != (code != "") || made.MaxCost != 1200 || code != "" && !strings.Contains(fmt.Sprintf("%+v", errs), "1200") {
+				t.Errorf("%s: %+v", query, errs)
+			}
+		}
+	})
 }
