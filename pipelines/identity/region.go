@@ -63,7 +63,10 @@ func Update(g Graph, rules *Rules, touched []NodeID, apply func(*Region, *Partit
 		if covered[id] {
 			continue
 		}
-		r, err := Expand(before, rules, []NodeID{id})
+		r, err := alone(before, rules, id)
+		if err == nil && r == nil {
+			r, err = Expand(before, rules, []NodeID{id})
+		}
 		if err != nil {
 			return err
 		}
@@ -80,6 +83,34 @@ func Update(g Graph, rules *Rules, touched []NodeID, apply func(*Region, *Partit
 		}
 	}
 	return nil
+}
+
+// alone gives the region of a persona that shares nothing with anyone, nil if there is no evidence of it or it may share something. It is what Expand would
+// give, without the cost of a walk: most personas are alone when they first come.
+func alone(g Graph, rules *Rules, id NodeID) (*Region, error) {
+	p, err := g.Persona(id)
+	if err != nil || p == nil {
+		return nil, err
+	}
+	said, err := g.Assertions(id)
+	if err != nil || len(said) > 0 {
+		return nil, err
+	}
+	for i := range p.Keys {
+		e := &p.Keys[i]
+		if !rules.Links(p, e) {
+			continue
+		}
+		h, err := g.Hub(e.Key)
+		if err != nil || h.Servers.Generic || h.Clients.Generic || h.carriers() > 1 {
+			return nil, err
+		}
+	}
+	r := &Region{rules: rules, nodes: []*Persona{p}, holds: []Hold{Free}, expanded: []bool{true}}
+	if !p.served() {
+		r.clients = 1
+	}
+	return r, nil
 }
 
 // holdsBefore is a graph whose holds stay as they were when they were first read. The walk around a giant stops at nodes that were
@@ -111,7 +142,7 @@ func (h holdsBefore) Hold(id NodeID) (Hold, error) {
 // persona whose evidence changed in substance, both nodes of an assertion that came or was withdrawn, all carriers of a key that turned
 // generic or ceased to be, and all carriers of the keys of an erased node.
 func Expand(g Graph, rules *Rules, seeds []NodeID) (*Region, error) {
-	x := expansion{graph: g, rules: rules, found: map[NodeID]*found{}, hubs: map[Key]Hub{}}
+	x := expansion{graph: g, rules: rules, found: map[NodeID]*found{}, hubs: map[Key]*Hub{}}
 	seeds = slices.Clone(seeds)
 	slices.SortFunc(seeds, NodeID.Compare)
 	for _, seed := range seeds {
@@ -126,17 +157,24 @@ type expansion struct {
 	graph Graph
 	rules *Rules
 	found map[NodeID]*found
-	hubs  map[Key]Hub
+	hubs  map[Key]*Hub
 }
 
 type found struct {
 	persona    *Persona
+	keys       []keyed // nil until they are asked for
 	assertions []Assertion
 	before     Hold
 	hold       Hold
 	inside     bool // decided in this region
 	expanded   bool // its neighbours were all looked at, and decided or held before
 	served     bool // the server personas around it were all looked at
+}
+
+// keyed is a key that ties a node to others, with its hub.
+type keyed struct {
+	evidence *Evidence
+	hub      *Hub
 }
 
 // load reads a node once; nil if it has no evidence.
@@ -163,16 +201,16 @@ func (x *expansion) load(id NodeID) (*found, error) {
 	return f, nil
 }
 
-func (x *expansion) hub(key Key) (Hub, error) {
+func (x *expansion) hub(key Key) (*Hub, error) {
 	if h, ok := x.hubs[key]; ok {
 		return h, nil
 	}
 	h, err := x.graph.Hub(key)
 	if err != nil {
-		return Hub{}, fmt.Errorf("read hub %s: %w", key, err)
+		return nil, fmt.Errorf("read hub %s: %w", key, err)
 	}
-	x.hubs[key] = h
-	return h, nil
+	x.hubs[key] = &h
+	return &h, nil
 }
 
 // component collects the component of evidence around a seed, or holds it.
@@ -277,16 +315,22 @@ func (x *expansion) walk(start NodeID, neighbours func(*found, func(NodeID) erro
 
 // keys calls visit for every key that ties a node to others.
 func (x *expansion) keys(f *found, visit func(*Evidence, *Hub) error) error {
-	for i := range f.persona.Keys {
-		e := &f.persona.Keys[i]
-		if !x.rules.Links(f.persona, e) {
-			continue
+	if f.keys == nil {
+		f.keys = make([]keyed, 0, len(f.persona.Keys))
+		for i := range f.persona.Keys {
+			e := &f.persona.Keys[i]
+			if !x.rules.Links(f.persona, e) {
+				continue
+			}
+			h, err := x.hub(e.Key)
+			if err != nil {
+				return err
+			}
+			f.keys = append(f.keys, keyed{e, h})
 		}
-		h, err := x.hub(e.Key)
-		if err != nil {
-			return err
-		}
-		if err := visit(e, &h); err != nil {
+	}
+	for _, k := range f.keys {
+		if err := visit(k.evidence, k.hub); err != nil {
 			return err
 		}
 	}
