@@ -162,6 +162,36 @@ func TestAlertRules(t *testing.T) {
 	}
 }
 
+// TestDeployedFlags: every flag and variable that the compose file and the chart set is one that `dossier serve` knows.
+func TestDeployedFlags(t *testing.T) {
+	help := command(t, nil, "serve", "--help").stdout
+	known := map[string]bool{
+		"DOSSIER_MASTER_KEY_FILE": true, // of the keeper, and no flag
+		"DOSSIER_VERSION":         true, // of the compose file itself
+	}
+	for _, name := range regexp.MustCompile(`\$DOSSIER_[A-Z_]+|--[a-z][a-z-]+`).FindAllString(help, -1) {
+		known[strings.TrimPrefix(name, "$")] = true
+	}
+	for _, path := range []string{"deploy/compose/compose.yaml", "deploy/helm/dossier/templates/_helpers.tpl"} {
+		text, err := os.ReadFile(root(t, filepath.FromSlash(path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := regexp.MustCompile(`\bDOSSIER_[A-Z_]+`).FindAllString(string(text), -1)
+		for _, arguments := range regexp.MustCompile(`\["serve".*\]`).FindAllString(string(text), -1) {
+			used = append(used, regexp.MustCompile(`--[a-z-]+`).FindAllString(arguments, -1)...)
+		}
+		if len(used) < 15 {
+			t.Errorf("%s sets only %v", path, used)
+		}
+		for _, name := range used {
+			if !known[name] {
+				t.Errorf("%s sets %s, which 'dossier serve' does not know", path, name)
+			}
+		}
+	}
+}
+
 // metrics reads /metrics of an installation.
 func (i *installation) metrics(t *testing.T) string {
 	t.Helper()

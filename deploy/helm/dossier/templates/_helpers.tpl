@@ -66,7 +66,6 @@ spec:
         - {name: DOSSIER_LOG_LEVEL, value: {{ $v.log.level | quote }}}
         - {name: DOSSIER_LOG_FORMAT, value: {{ $v.log.format | quote }}}
         - {name: DOSSIER_KAFKA, value: {{ join "," (required "kafka.brokers: give the brokers as host:port" $v.kafka.brokers) | quote }}}
-        - {name: DOSSIER_PARTITIONS, value: {{ $v.kafka.partitions | quote }}}
         {{- with $v.kafka.topicPrefix }}
         - {name: DOSSIER_TOPIC_PREFIX, value: {{ . | quote }}}
         {{- end }}
@@ -98,6 +97,9 @@ spec:
         - {name: DOSSIER_OTLP, value: {{ . | quote }}}
         {{- end }}
         {{- if eq $role "keeper" }}
+        {{- with $v.publicUrl }}
+        - {name: DOSSIER_PUBLIC_URL, value: {{ . | quote }}}
+        {{- end }}
         - {name: DOSSIER_MASTER_KEY_FILE, value: /master-key/master-key}
         {{- end }}
       {{- with $v.archive.secret }}
