@@ -210,6 +210,9 @@ func TestTakeover(t *testing.T) {
 			if err := lb.Release(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			if err := a.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			begun = time.Now()
 			la, err = a.Acquire(t.Context(), "x")
 			if err != nil {
@@ -295,6 +298,7 @@ func TestPresence(t *testing.T) {
 		b.way.set(true, false)
 
 		for len(keeper.Present("collector")) > 0 {
+			synctest.Wait() // what the clock has ended by now has ended
 			if !pb.Valid() && pb.Context().Err() == nil {
 				t.Error("the context of a presence outlives it")
 			}
