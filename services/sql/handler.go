@@ -146,6 +146,10 @@ func statementOf(w http.ResponseWriter, r *http.Request) (string, error) {
 	if err != nil {
 		return "", refuse("a statement has at most %d bytes", maxStatement)
 	}
+	// From here on a read only notices that the client has gone, and a statement may take longer than its body.
+	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return "", fmt.Errorf("lift the body's deadline: %w", err)
+	}
 	return strings.TrimSpace(q.Get("query") + "\n" + string(body)), nil
 }
 
