@@ -1,0 +1,249 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// split is an installation whose roles run in processes of their own, on one log and one ClickHouse.
+type split struct {
+	dir     string
+	engines []string // the flags that say where log, ClickHouse and archive are
+	log     *tail
+}
+
+// process is one of its processes.
+type process struct {
+	name, url string
+	cmd       *exec.Cmd
+	ended     chan struct{}
+}
+
+// run starts a command and waits for its line "ready …", whose words it gives.
+func (s *split) run(t *testing.T, name string, args ...string) (*process, []string) {
+	t.Helper()
+	p := &process{name: name, ended: make(chan struct{})}
+	p.cmd = exec.Command(binary(t), args...)
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr, p.cmd.SysProcAttr = s.dir, environment(masterKey), s.log, endedWithTheTest()
+	stdout, err := p.cmd.StdoutPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := make(chan []string, 1)
+	go func() {
+		lines := bufio.NewScanner(stdout)
+		for lines.Scan() {
+			if words, ok := strings.CutPrefix(lines.Text(), "ready "); ok {
+				ready <- strings.Fields(words)
+			}
+		}
+		p.cmd.Wait() //nolint:errcheck // how it ended is in its state
+		close(p.ended)
+	}()
+	t.Cleanup(func() { p.kill(t) })
+	select {
+	case words := <-ready:
+		return p, words
+	case <-p.ended:
+		t.Fatalf("%s ended before it was ready: %s", name, s.log)
+	case <-time.After(patience):
+		t.Fatalf("%s did not become ready: %s", name, s.log)
+	}
+	return nil, nil
+}
+
+func (p *process) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kill ends the process without a chance to clean up.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.ended:
+		return
+	default:
+	}
+	p.signal(t, syscall.SIGKILL)
+	<-p.ended
+}
+
+// divide starts the engines and the processes, each with the roles named.
+func divide(t *testing.T, processes ...string) (*split, map[string]*process) {
+	t.Helper()
+	s := &split{dir: t.TempDir(), log: &tail{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("what the processes wrote to stderr:\n%s", s.log)
+		}
+	})
+	_, engines := s.run(t, "engines", "engines", "--data", filepath.Join(s.dir, "engines"))
+	s.engines = []string{"--kafka", engines[0], "--clickhouse", engines[1], "--archive", filepath.Join(s.dir, "shared-archive")}
+	all := map[string]*process{}
+	for _, roles := range processes {
+		all[roles] = s.serve(t, roles, roles)
+	}
+	return s, all
+}
+
+// serve starts a process with roles, under a name that others with the same roles do not have.
+func (s *split) serve(t *testing.T, name, roles string) *process {
+	t.Helper()
+	first, _, _ := strings.Cut(roles, ",")
+	certificate := filepath.Join(s.dir, "certificates", name)
+	if o := command(t, nil, "certificates", "create", roles, "--data", filepath.Join(s.dir, "keeper"), "--out", certificate); o.code != 0 {
+		t.Fatalf("no certificate: %s", o.stderr)
+	}
+	data := filepath.Join(s.dir, name)
+	if first == "keeper" {
+		data = filepath.Join(s.dir, "keeper")
+	}
+	p, words := s.run(t, name, append([]string{"serve", "--roles", roles, "--data", data, "--listen", "127.0.0.1:0", "--certificate", certificate}, s.engines...)...)
+	p.url = words[0]
+	return p
+}
+
+// through is the installation as it is reached through one of its processes.
+func (s *split) through(t *testing.T, p *process) *installation {
+	t.Helper()
+	i := &installation{data: filepath.Join(s.dir, "keeper"), log: s.log}
+	i.read(t)
+	i.URL = p.url
+	return i
+}
+
+// digestOf gives the digest through a process with the role api.
+func (s *split) digestOf(t *testing.T, p *process) string {
+	t.Helper()
+	o := command(t, nil, "digest", "--data", filepath.Join(s.dir, "keeper"), "--url", p.url)
+	if o.code != 0 {
+		t.Fatalf("dossier digest: %s", o.stderr)
+	}
+	return o.stdout
+}
+
+// TestServe: the roles in processes of their own, in any split, answer as one process does; whichever of them is killed or paused, another
+// takes over within 10 seconds, nothing is lost, and nothing is there twice.
+func TestServe(t *testing.T) {
+	up := install(t)
+	inputs := nastyEvents(1)
+	up.give(t, rand.New(rand.NewPCG(0, 0)), inputs)
+	want := up.digest(t)
+	up.kill(t)
+	random := seeded(t)
+
+	t.Run("an odd split", func(t *testing.T) {
+		s, all := divide(t, "keeper,collector", "identity,archive,timeline,api")
+		collector, api := all["keeper,collector"], all["identity,archive,timeline,api"]
+		s.through(t, collector).give(t, random, permuted(random, inputs))
+		if got := s.digestOf(t, api); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+		o := command(t, nil, "doctor", "--data", filepath.Join(s.dir, "keeper"), "--url", api.url)
+		if o.code != 0 {
+			t.Errorf("the doctor finds: %s %s", o.stdout, o.stderr)
+		}
+	})
+
+	t.Run("six processes", func(t *testing.T) {
+		s, all := divide(t, "keeper", "archive", "identity", "timeline", "collector", "api")
+		api := all["api"]
+		sender := s.through(t, all["collector"])
+		events := permuted(random, inputs)
+		part := func() []input {
+			n := min(len(events), len(inputs)/6)
+			taken := events[:n]
+			events = events[n:]
+			return taken
+		}
+		sender.give(t, random, part())
+		for _, role := range []string{"identity", "timeline", "archive"} {
+			standby := s.serve(t, role+"-2", role)
+			sender.give(t, random, part())
+			former := all[role]
+			if role == "timeline" { // paused, replaced, and going on as if nothing had been
+				former.signal(t, syscall.SIGSTOP)
+			} else {
+				former.kill(t)
+			}
+			begun := time.Now()
+			sender.give(t, random, part())
+			s.digestOf(t, api)
+			if took := time.Since(begun); role != "archive" && took > 10*time.Second {
+				t.Errorf("%s was taken over after %v", role, took)
+			} else {
+				t.Logf("%s: everything answered %v after its owner was gone", role, took.Round(time.Millisecond))
+			}
+			if role == "timeline" {
+				former.signal(t, syscall.SIGCONT)
+			}
+			all[role] = standby
+		}
+		sender.give(t, random, events)
+		if got := s.digestOf(t, api); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+		// Whoever is killed and comes back.
+		for _, role := range []string{"keeper", "api"} {
+			all[role].kill(t)
+			all[role] = s.serve(t, role, role)
+		}
+		if got := s.digestOf(t, all["api"]); got != want {
+			t.Errorf("after a restart of keeper and api: got\n%swant\n%s", got, want)
+		}
+	})
+}
+
+// TestServeRefusals: what cannot run as one of several processes says so in one line.
+func TestServeRefusals(t *testing.T) {
+	s, all := divide(t, "keeper,collector")
+	folder := filepath.Join(s.dir, "certificates", "keeper,collector")
+	serve := func(roles, certificate string, more ...string) outcome {
+		args := append([]string{"serve", "--roles", roles, "--data", filepath.Join(s.dir, fmt.Sprintf("d%d", time.Now().UnixNano())), "--listen", "127.0.0.1:0", "--certificate", certificate}, s.engines...)
+		return command(t, nil, append(args, more...)...)
+	}
+	foreign := filepath.Join(s.dir, "foreign")
+	if o := command(t, nil, "certificates", "create", "timeline", "--data", filepath.Join(s.dir, "elsewhere"), "--out", foreign); o.code != 0 {
+		t.Fatal(o.stderr)
+	}
+	expired := filepath.Join(s.dir, "expired")
+	if o := command(t, nil, "certificates", "create", "timeline", "--data", filepath.Join(s.dir, "keeper"), "--out", expired, "--for", "1ms"); o.code != 0 {
+		t.Fatal(o.stderr)
+	}
+	for name, c := range map[string]struct {
+		outcome
+		code int
+		want string
+	}{
+		"a role that is none":            {serve("keepr", folder), 2, `there is no role "keepr"`},
+		"a certificate for other roles":  {serve("timeline", folder), 1, "is for collector,keeper, not for timeline"},
+		"an expired certificate":         {serve("timeline", expired), 1, "expired at"},
+		"a foreign certificate":          {serve("timeline", foreign), 1, "another authority"},
+		"no advertised address":          {serve("keeper", folder, "--rpc", "0.0.0.0:0"), 2, "--advertise HOST:PORT"},
+		"a second keeper, with its keys": {serve("keeper", folder), 1, "keeper"},
+	} {
+		line := strings.TrimSpace(c.stderr)
+		last := line[strings.LastIndex(line, "\n")+1:]
+		if c.code != c.outcome.code || !strings.Contains(line, c.want) || !strings.HasPrefix(last, "dossier: ") && !strings.HasPrefix(last, "see ") {
+			t.Errorf("%s: ended with %d and %q, want %d and one line with %q", name, c.outcome.code, line, c.code, c.want)
+		}
+	}
+	list := command(t, nil, "certificates", "list", "--data", filepath.Join(s.dir, "keeper"))
+	if list.code != 0 || !strings.Contains(list.stdout, "expired") || !strings.Contains(list.stdout, "in force") {
+		t.Errorf("the list of certificates is %d %q %q", list.code, list.stdout, list.stderr)
+	}
+	all["keeper,collector"].kill(t)
+}
