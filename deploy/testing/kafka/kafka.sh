@@ -199,7 +199,7 @@ run() {
 running() {
 	local pid
 	pid=$(cat "$dir/node$1/pid" 2>/dev/null) || return 1
-	tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$dir/node$1/server.properties" || return 1
+	tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$dir/node$1/server.properties" || return 1
 	printf '%s' "$pid"
 }
 
