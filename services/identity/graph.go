@@ -20,8 +20,9 @@ type graph struct {
 	places memory[identity.NodeID, *place]
 	said   memory[identity.NodeID, *decisions]
 
-	released map[schema.EventID]bool // withdrawn since the last commit
-	buf      []byte
+	undecided bool                    // nobody has decided anything yet: there are no rows of decisions to look for
+	released  map[schema.EventID]bool // withdrawn since the last commit
+	buf       []byte
 }
 
 // Sizes of the writer's memory, in rows. A generation passes when it is half of that; it may be larger by what one commit touches.
@@ -70,7 +71,7 @@ func (m *memory[K, V]) age() {
 // forget empties the memory. Nothing may be dirty.
 func (g *graph) forget() {
 	fresh := newGraph(g.r, g.lookup, g.rules)
-	fresh.released = g.released
+	fresh.released, fresh.undecided = g.released, g.undecided
 	*g = *fresh
 }
 
@@ -228,11 +229,15 @@ func (g *graph) decisions(id identity.NodeID) (*decisions, error) {
 	if d, found := g.said.get(id); found {
 		return d, nil
 	}
+	d := &decisions{}
+	if g.undecided {
+		g.said.put(id, d)
+		return d, nil
+	}
 	value, found, err := g.read(nodeKey('a', id))
 	if err != nil {
 		return nil, err
 	}
-	d := &decisions{}
 	if found {
 		if d, err = decodeDecisions(value); err != nil {
 			return nil, fmt.Errorf("assertions of persona %s: %w", id, err)
@@ -277,6 +282,9 @@ func (g *graph) Hub(key identity.Key) (identity.Hub, error) {
 
 // Assertions implements identity.Graph.
 func (g *graph) Assertions(id identity.NodeID) ([]identity.Assertion, error) {
+	if g.undecided {
+		return nil, nil
+	}
 	d, err := g.decisions(id)
 	if err != nil || len(d.said) == 0 {
 		return nil, err

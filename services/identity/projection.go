@@ -160,6 +160,14 @@ func (p *projection) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.graph.undecided = true
+	err = p.store.Scan([]byte{'a'}, []byte{'a' + 1}, func(_, _ []byte) error {
+		p.graph.undecided = false
+		return state.ErrStop
+	})
+	if err != nil {
+		return err
+	}
 	if p.sequence, _, err = counter(p.store, "sequence"); err != nil {
 		return err
 	}
@@ -318,6 +326,7 @@ func (p *projection) assert(a *identity.Assertion) error {
 		p.touch(named...)
 		return err
 	}
+	p.graph.undecided = false
 	for _, id := range []identity.NodeID{a.A, a.B} {
 		d, err := p.graph.decisions(id)
 		if err != nil {

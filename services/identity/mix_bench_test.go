@@ -1,0 +1,171 @@
+package identity
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/state"
+)
+
+// benchCommit is the number of events between two commits, as in a Service.
+const benchCommit = 4 << 10
+
+// spread calls f with the events of many copies of a mix, in the order of time: the copies' people live at the same time. It gives the CPU time of f and of all
+// that works beside it, without that of making the events.
+func spread(b *testing.B, mix []schema.Event, copies int, f func(chunk []logged)) (spent int64) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	chunk := make([]logged, 0, benchCommit)
+	begin, making := cpu(), int64(0)
+	from := threadCPU()
+	at := schema.Instant(0)
+	give := func() {
+		making += threadCPU() - from
+		f(chunk)
+		from = threadCPU()
+		chunk = chunk[:0]
+	}
+	for i := range mix {
+		for k := range copies {
+			at++
+			if chunk = append(chunk, logged{event: copyOf(&mix[i], k), at: at}); len(chunk) == cap(chunk) {
+				give()
+			}
+		}
+	}
+	give()
+	return cpu() - begin - making
+}
+
+func threadCPU() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(1 /* RUSAGE_THREAD */, &u); err != nil {
+		panic(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
+}
+
+func report(b *testing.B, events int, spent int64) {
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(spent)/float64(events)/1e3, "cpu-us/event")
+	b.ReportMetric(float64(events)/float64(spent)*1e9, "events/s")
+}
+
+// sizes are the numbers of copies: the mix itself; about one and ten million events under DOSSIER_PROVE=1.
+func sizes(mix []schema.Event) (copies []int) {
+	copies = []int{1}
+	if os.Getenv("DOSSIER_PROVE") == "1" {
+		copies = append(copies, 1+1_000_000/len(mix), 1+10_000_000/len(mix))
+	}
+	return copies
+}
+
+var mixes = []struct {
+	name string
+	of   func(testing.TB) []schema.Event
+}{{"demo", demoMix}, {"clients", clientsMix}}
+
+// BenchmarkFoldMemory folds a mix in memory, with everything that the durable state keeps: evidence, hubs, who is who, and the state of each persona.
+func BenchmarkFoldMemory(b *testing.B) {
+	for _, m := range mixes {
+		b.Run(m.name, func(b *testing.B) {
+			mix := m.of(b)
+			var spent int64
+			events, personas := 0, 0
+			for range b.N {
+				rules := identity.DefaultRules()
+				memory, states, kinds := identity.NewMemory(NewHasher(prf), rules), map[schema.PersonaID]*persona.State{}, persona.NewMemory(persona.Registry{})
+				spent += spread(b, mix, 1, func(chunk []logged) {
+					for i := range chunk {
+						e := &chunk[i].event
+						memory.Add(e, chunk[i].at)
+						s := states[e.Persona]
+						if s == nil {
+							s = persona.Begin(schema.ProfileID(e.Persona), e)
+							states[e.Persona] = s
+						}
+						s.Fold(e, kinds)
+					}
+					must(b, memory.Resolve())
+				})
+				events += len(mix)
+				personas += len(states)
+			}
+			report(b, events, spent)
+			b.ReportMetric(float64(events)/float64(personas), "events/persona")
+		})
+	}
+}
+
+// BenchmarkFoldDurable folds a mix into the stored state, flushes and compactions included.
+func BenchmarkFoldDurable(b *testing.B) {
+	for _, m := range mixes {
+		mix := []schema.Event(nil)
+		for i, size := range []string{"small", "1M", "10M"} {
+			b.Run(m.name+"/"+size, func(b *testing.B) {
+				if mix == nil {
+					mix = m.of(b)
+				}
+				all := sizes(mix)
+				if i >= len(all) {
+					b.Skip("set DOSSIER_PROVE=1")
+				}
+				var spent int64
+				events := 0
+				for range b.N {
+					dir := b.TempDir()
+					log := newLog("c", 1)
+					c := Config{Workspace: workspace, Log: log, Feed: log, Hash: NewHasher(prf), Store: state.Options{Logger: quiet}}
+					p, err := openProjection(b.Context(), dir, &c, identity.DefaultRules())
+					must(b, err)
+					quarter := [4]int64{}
+					done, total := 0, all[i]*len(mix)
+					spent += spread(b, mix, all[i], func(chunk []logged) {
+						before := cpu()
+						for i := range chunk {
+							must(b, p.fold(&chunk[i].event, chunk[i].at))
+						}
+						must(b, p.commit())
+						quarter[min(3, 4*done/total)] += cpu() - before
+						done += len(chunk)
+					})
+					events += total
+					b.ReportMetric(float64(quarter[3])/float64(total/4)/1e3, "last-quarter-cpu-us/event")
+					identifiers := 0
+					must(b, p.store.Scan([]byte{'h'}, []byte{'h' + 1}, func(_, _ []byte) error { identifiers++; return nil }))
+					personas, profiles := p.personas, p.profiles
+					must(b, p.close())
+					size := folderSize(b, dir)
+					b.ReportMetric(size/float64(identifiers), "bytes/identifier")
+					b.ReportMetric(size/float64(personas), "bytes/persona")
+					b.ReportMetric(float64(total)/float64(personas), "events/persona")
+					b.ReportMetric(float64(personas)/float64(profiles), "personas/profile")
+				}
+				report(b, events, spent)
+			})
+		}
+	}
+}
+
+// folderSize is all that the state takes, with what is not yet sorted into files: at few events that is most of it.
+func folderSize(b *testing.B, dir string) (bytes float64) {
+	must(b, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		bytes += float64(info.Size())
+		return nil
+	}))
+	return bytes
+}
