@@ -30,6 +30,7 @@ type installation struct {
 	data  string
 	args  []string // of up, beside the data folder
 	env   []string
+	dir   string // where up is started, and finds dossier.yaml; empty: an empty folder
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when the process has ended
 	log   *tail
@@ -94,6 +95,9 @@ func (i *installation) beginning(t *testing.T) <-chan string {
 	}
 	cmd := exec.Command(binary(t), append([]string{"up", "--data", i.data, "--listen", address}, i.args...)...)
 	cmd.Dir, cmd.Env, cmd.Stderr = t.TempDir(), environment(i.env...), i.log
+	if i.dir != "" {
+		cmd.Dir = i.dir
+	}
 	cmd.SysProcAttr = endedWithTheTest()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/goccy/go-yaml"
@@ -43,21 +43,22 @@ func readClusters(path string) (map[string]cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, reason(err))
 	}
-	var whole struct {
-		Clusters map[string]cluster `yaml:"clusters"`
+	whole := map[string]any{}
+	if err := yaml.Unmarshal(text, &whole); err != nil {
+		return nil, fmt.Errorf("%s is not YAML: %s", path, firstLine(err))
 	}
-	if err := yaml.UnmarshalWithOptions(text, &whole); err != nil {
-		return nil, fmt.Errorf("%s is not YAML: %w", path, err)
+	if whole["clusters"] == nil {
+		return nil, nil
 	}
-	var strict struct {
-		Clusters map[string]cluster `yaml:"clusters"`
-		Others   map[string]any     `yaml:",inline"`
+	section, err := yaml.Marshal(whole["clusters"])
+	if err != nil {
+		return nil, fmt.Errorf("%s, clusters: %s", path, firstLine(err))
 	}
-	if err := yaml.UnmarshalWithOptions(text, &strict, yaml.Strict()); err != nil {
-		line, _, _ := bytes.Cut([]byte(err.Error()), []byte("\n"))
-		return nil, fmt.Errorf("%s, clusters: %s", path, line)
+	clusters := map[string]cluster{}
+	if err := yaml.UnmarshalWithOptions(section, &clusters, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s, clusters: %s", path, firstLine(err))
 	}
-	for name, c := range strict.Clusters {
+	for name, c := range clusters {
 		if len(c.Brokers) == 0 {
 			return nil, fmt.Errorf("%s, clusters: %s has no brokers: write brokers: [HOST:PORT]", path, name)
 		}
@@ -65,7 +66,13 @@ func readClusters(path string) (map[string]cluster, error) {
 			return nil, fmt.Errorf("%s, clusters: the password of %s stands in the file: write secret:NAME, and put it into keys/NAME of the data folder or the environment", path, name)
 		}
 	}
-	return strict.Clusters, nil
+	return clusters, nil
+}
+
+// firstLine is what an error of YAML says; the place is drawn below.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 // kafka gives the settings of a client.
