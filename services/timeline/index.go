@@ -110,6 +110,22 @@ func (x *index) mark(rows []Row, taken *batch) error {
 	return b.Commit()
 }
 
+// forget takes ids out, durably, but not where a copy under another epoch stands for the event by now. Nothing may be marked meanwhile.
+func (x *index) forget(rows []Indexed) error {
+	b := x.store.NewBatch()
+	var key [eventKeyLength]byte
+	for _, row := range rows {
+		epoch, found, err := x.known(nil, row.OccurredAt, row.ID)
+		if err == nil && found && epoch == row.Epoch {
+			err = b.Delete(appendEventKey(key[:0], row.OccurredAt, row.ID))
+		}
+		if err != nil {
+			return errors.Join(err, b.Discard())
+		}
+	}
+	return b.CommitDurable()
+}
+
 // fill reads all ids of the store into the filter. Ids that are marked meanwhile are added by mark.
 func (x *index) fill(ctx context.Context) error {
 	if x.filtered.Load() {

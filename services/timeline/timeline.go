@@ -378,26 +378,22 @@ func (t *Timeline) Erase(ctx context.Context, workspace string, e Erasure) error
 	if !t.opened.Load() {
 		return schema.Classify(schema.Transient, errors.New("erase: the timeline index is not open yet"))
 	}
-	if err := t.afterFlights(ctx); err != nil {
+	if err := t.betweenFlights(ctx, func() error { return nil }); err != nil {
 		return fmt.Errorf("erase: wait for the writes under way: %w", err)
 	}
 	void := Voided{Workspace: workspace, CutOff: e.CutOff, Current: t.Public(workspace, schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Epoch + 1})}
 	for epoch := range e.Epoch + 1 {
 		void.Closed = append(void.Closed, t.Public(workspace, schema.PersonaEpoch{Persona: e.Persona, Epoch: epoch}))
 	}
-	b := t.Store.NewBatch()
-	var key [eventKeyLength]byte
+	var rows []Indexed
 	err := t.Table.Erased(ctx, void, func(row Indexed) error {
-		epoch, found, err := t.index.known(nil, row.OccurredAt, row.ID)
-		if err != nil || !found || epoch != row.Epoch { // a newer copy may stand for it already
-			return err
-		}
-		return b.Delete(appendEventKey(key[:0], row.OccurredAt, row.ID))
+		rows = append(rows, row)
+		return nil
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("erase: find the rows: %w", err), b.Discard())
+		return fmt.Errorf("erase: find the rows: %w", err)
 	}
-	if err := b.CommitDurable(); err != nil {
+	if err := t.betweenFlights(ctx, func() error { return t.index.forget(rows) }); err != nil {
 		return fmt.Errorf("erase: forget the ids: %w", err)
 	}
 	if err := t.Table.Erase(ctx, void); err != nil {
@@ -406,28 +402,23 @@ func (t *Timeline) Erase(ctx context.Context, workspace string, e Erasure) error
 	return nil
 }
 
-// afterFlights returns when whatever was chosen before the call has been written.
-func (t *Timeline) afterFlights(ctx context.Context) error {
+// betweenFlights calls f when whatever was chosen before the call has been written, and nothing else is under way.
+func (t *Timeline) betweenFlights(ctx context.Context, f func() error) error {
 	select {
 	case t.erasing <- struct{}{}:
 		defer func() { <-t.erasing }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	for taken := range cap(t.flying) {
+	for range cap(t.flying) {
 		select {
 		case t.flying <- struct{}{}:
+			defer func() { <-t.flying }()
 		case <-ctx.Done():
-			for range taken {
-				<-t.flying
-			}
 			return ctx.Err()
 		}
 	}
-	for range cap(t.flying) {
-		<-t.flying
-	}
-	return nil
+	return f()
 }
 
 // Lag is how many records of the partitions are not visible yet, given the ends of the log.
