@@ -231,8 +231,15 @@ func TestGenerations(t *testing.T) {
 	dir, ring := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "dossier.ring")
 	i.must(t, "ring", "copy", "--name", "safe", ring)
 	i.must(t, "backup", dir)
+	if o := i.dossier(t, "partitions", "1"); o.code != 1 || !strings.Contains(o.stderr, "in use") {
+		t.Errorf("while it runs: %d: %s", o.code, o.stderr)
+	}
 	i.down(t)
-	i.args = []string{"--partitions", "1"}
+	for range 2 { // the second time there is nothing to do
+		if text := i.must(t, "partitions", "1"); !strings.Contains(text, "generation 2") {
+			t.Errorf("partitions: %s", text)
+		}
+	}
 	i.up(t)
 	i.sameDigest(t, middle, nil)
 	give(i, events[2*third:])
@@ -255,6 +262,46 @@ func TestGenerations(t *testing.T) {
 	back.sameDigest(t, middle, nil)
 	give(back, events)
 	back.sameDigest(t, want, nil)
+}
+
+// TestGenerationsOnKafka: on brokers that others run, too, and a process that follows the log when somebody else starts a generation ends
+// with a line that says to start it again.
+func TestGenerationsOnKafka(t *testing.T) {
+	i, _ := outside(t)
+	i.give(t, rand.New(rand.NewPCG(0, 0)), nastyEvents(6)[:60])
+	want := i.digest(t)
+	i.down(t)
+	partitions := func(data string) outcome {
+		return command(t, i.env, append([]string{"partitions", "5", "--data", data}, i.args...)...)
+	}
+	if o := partitions(t.TempDir()); o.code != 1 || !strings.Contains(o.stderr, "no key ring") {
+		t.Errorf("of another data folder: %d: %s", o.code, o.stderr)
+	}
+	aside := filepath.Join(t.TempDir(), "aside") // the same ring, and a lock of its own
+	if err := os.CopyFS(aside, os.DirFS(i.data)); err != nil {
+		t.Fatal(err)
+	}
+	i.up(t)
+	if o := partitions(aside); o.code != 0 || !strings.Contains(o.stdout, "5 partitions, generation 1") {
+		t.Fatalf("%d: %s", o.code, o.stderr)
+	}
+	select {
+	case <-i.ended:
+		i.cmd = nil
+	case <-time.After(patience):
+		t.Fatal("a process goes on in a generation that is closed")
+	}
+	if text := i.log.String(); !strings.Contains(text, "start this process again") {
+		t.Errorf("it says %s", text)
+	}
+	i.up(t)
+	i.sameDigest(t, want, nil)
+	i.give(t, rand.New(rand.NewPCG(0, 0)), nastyEvents(6)[:90])
+	after := i.digest(t)
+	i.kill(t)
+	quiet := install(t)
+	quiet.give(t, rand.New(rand.NewPCG(0, 0)), nastyEvents(6)[:90])
+	quiet.sameDigest(t, after, nil)
 }
 
 // TestArchiveOnS3: an installation whose archive is on S3-compatible storage loses nothing when the storage goes away under load, and

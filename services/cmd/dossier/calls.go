@@ -177,7 +177,7 @@ func (i *installation) fetchRing(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-i.run.Done():
-			return i.group.Wait()
+			return context.Cause(i.run)
 		case <-tick.C:
 			fmt.Fprintln(os.Stderr, "waiting for the keeper: start a process with --roles keeper, if none runs")
 		}

@@ -124,3 +124,19 @@ func (i *installation) archivedSequences() []archive.Sequence {
 	}
 	return all
 }
+
+// followGenerations ends the process when another one has started a generation: it would go on reading the topic that takes no events
+// any more. Whoever supervises it starts it again.
+func (i *installation) followGenerations() error {
+	for {
+		changed := i.control.Changed()
+		if now := i.control.State().Generations(schema.TopicEvents); len(now) != len(i.generations) {
+			return schema.Classify(schema.Fatal, fmt.Errorf("the events topic was given another number of partitions, generation %d: start this process again", now[len(now)-1].Number))
+		}
+		select {
+		case <-i.run.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}

@@ -148,6 +148,7 @@ func (i *installation) startControl(ctx context.Context) (err error) {
 		return err
 	}
 	i.group.Go(func() error { return i.control.Run(i.run) })
+	i.group.Go(i.followGenerations)
 	i.erasures = newErasures(i.control, mainWorkspace)
 	i.group.Go(func() error { return i.erasures.run(i.run) })
 	if err := i.startCoordination(ctx); err != nil {
@@ -272,7 +273,7 @@ func (i *installation) ready(ctx context.Context) error {
 	var failed error
 	err := until(ctx, 20*time.Millisecond, func() bool {
 		if i.run.Err() != nil {
-			failed = i.group.Wait()
+			failed = context.Cause(i.run)
 			return true
 		}
 		ok, reason := i.whyNotReady()
@@ -347,13 +348,11 @@ func (i *installation) stop(ctx context.Context, why error) error {
 
 // wait returns when ctx ends, or when a role fails.
 func (i *installation) wait(ctx context.Context) error {
-	failed := make(chan error, 1)
-	go func() { failed <- i.group.Wait() }()
 	select {
 	case <-ctx.Done():
 		return nil
-	case err := <-failed:
-		return err
+	case <-i.run.Done(): // the other roles, and the server, go on until they are stopped
+		return context.Cause(i.run)
 	}
 }
 

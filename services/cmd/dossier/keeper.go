@@ -59,7 +59,7 @@ func (i *installation) startKeeper(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-i.run.Done():
-		return i.group.Wait()
+		return context.Cause(i.run)
 	case <-time.After(i.leaseWait()):
 		return i.anotherKeeper()
 	}
