@@ -68,6 +68,7 @@ type installation struct {
 	control                         *control.Control
 	credentials                     credentials // of the first start; empty but where the keeper runs
 	leases                          leases
+	held                            sync.Map     // of the leases that this process holds, name → lease
 	coordination                    *coordinated // nil if this process has everything to itself
 	ring                            *seal.Ring
 	configuration                   *configurations

@@ -23,6 +23,7 @@ var (
 	ringVersion = describe("dossier_ring_version", "Version of the key ring that a role holds.", "role")
 	erasing     = describe("dossier_erasures_pending", "Erasures that not every role has honoured yet.")
 	ready       = describe("dossier_ready", "1 if this process answers rightly, 0 while it waits for something; /readyz says for what.")
+	leaseHeld   = describe("dossier_lease_held", "1 for each lease that this process holds: the work that it does as the only one.", "lease")
 	diskFree    = describe("dossier_disk_free_bytes", "Bytes left to us on the file system of the data folder.")
 	diskSize    = describe("dossier_disk_size_bytes", "Bytes of the file system of the data folder.")
 )
@@ -56,6 +57,12 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 		state = 1
 	}
 	gauge(ready, state)
+	i.held.Range(func(name, held any) bool {
+		if held.(lease).Valid() {
+			gauge(leaseHeld, 1, name.(string))
+		}
+		return true
+	})
 	if free, size, err := diskSpace(i.folder.dir); err == nil {
 		gauge(diskFree, float64(free))
 		gauge(diskSize, float64(size))

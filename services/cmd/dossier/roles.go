@@ -99,11 +99,13 @@ func (i *installation) hold(name string, standBy func(ctx context.Context) error
 			if err != nil {
 				return fmt.Errorf("wait for the lease %s: %w", name, err)
 			}
+			i.held.Store(name, l)
 			ctx, cancel := context.WithCancel(l.Context())
 			stop := context.AfterFunc(i.run, cancel)
 			err = act(ctx, l)
 			stop()
 			cancel()
+			i.held.Delete(name)
 			switch {
 			case i.run.Err() != nil: // a clean end: the next owner need not wait
 				releasing, done := context.WithTimeout(context.Background(), 5*time.Second)
