@@ -124,23 +124,21 @@ func s3Endpoint(endpoint string) (host string, secure bool, err error) {
 func (s *S3) probe(ctx context.Context) error {
 	ctx, cancel := s.within(ctx, 0)
 	defer cancel()
-	for object := range s.core.Client.ListObjects(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix, MaxKeys: 1}) {
-		if object.Err == nil {
-			break
-		}
-		err := s.failed("list", s.prefix, object.Err)
-		response := minio.ToErrorResponse(object.Err)
-		switch {
-		case response.Code == "NoSuchBucket":
-			return wrong("the archive's bucket %s does not exist: create it, or name another", s.bucket)
-		case response.StatusCode >= 300 && response.StatusCode < 500:
-			return wrong("the archive's bucket %s refuses the credentials: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the region, and that they may list, read and write it (%w)", s.bucket, err)
-		case response.Code == "":
-			return schema.Classify(schema.Transient, fmt.Errorf("the archive at %s does not answer: check endpoint and network: %w", s.core.EndpointURL().Host, err))
-		}
-		return err
+	object := <-s.core.Client.ListObjects(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix, MaxKeys: 1})
+	if object.Err == nil { // an empty bucket gives none
+		return nil
 	}
-	return nil
+	err := s.failed("list", s.prefix, object.Err)
+	response := minio.ToErrorResponse(object.Err)
+	switch {
+	case response.Code == "NoSuchBucket":
+		return wrong("the archive's bucket %s does not exist: create it, or name another", s.bucket)
+	case response.StatusCode >= 300 && response.StatusCode < 500:
+		return wrong("the archive's bucket %s refuses the credentials: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the region, and that they may list, read and write it (%w)", s.bucket, err)
+	case response.Code == "":
+		return schema.Classify(schema.Transient, fmt.Errorf("the archive at %s does not answer: check endpoint and network: %w", s.core.EndpointURL().Host, err))
+	}
+	return err
 }
 
 // within bounds a request with a body of so many bytes.
