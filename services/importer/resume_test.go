@@ -223,7 +223,7 @@ func TestOneSlowRequest(t *testing.T) {
 	}()
 	for begun := time.Now(); requests.Load() < aheadParts && time.Since(begun) < time.Minute; time.Sleep(5 * time.Millisecond) {
 	}
-	time.Sleep(200 * time.Millisecond) // longer than further requests take
+	time.Sleep(200 * time.Millisecond)                             // longer than further requests take
 	if n := requests.Load(); n < aheadParts || n >= 2*aheadParts { // of 60 parts; a request may be repeated
 		t.Errorf("%d requests while the first is stuck, want %d", n, aheadParts)
 	}
