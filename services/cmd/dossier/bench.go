@@ -414,13 +414,13 @@ func (c *benchCommand) full(ctx context.Context) (benchResult, error) {
 // idle measures memory and CPU of an installation that has nothing to do, also after a crash, and how soon it is ready then.
 func (c *benchCommand) idle(ctx context.Context) (out benchResult, err error) {
 	return c.withStore(ctx, func(s *subject, _ int) (benchResult, error) {
-		measure := func() (rss float64, cpu float64) {
-			time.Sleep(time.Minute) // what the load left to merge and to compact is no idling
+		measure := func(after time.Duration) (rss float64, cpu float64) {
+			time.Sleep(after)
 			before, began := s.cpu(), time.Now()
 			time.Sleep(c.For)
 			return s.rss(), (s.cpu() - before).Seconds() / time.Since(began).Seconds()
 		}
-		rss, cpu := measure()
+		rss, cpu := measure(2 * time.Minute) // what the load left to merge and to compact is no idling
 		if err := s.kill(); err != nil {
 			return out, err
 		}
@@ -429,7 +429,7 @@ func (c *benchCommand) idle(ctx context.Context) (out benchResult, err error) {
 			return out, err
 		}
 		ready := time.Since(began)
-		rssAfter, cpuAfter := measure()
+		rssAfter, cpuAfter := measure(time.Minute)
 		return benchResult{
 			N: c.Store, RSS: max(rss, rssAfter), P50: milliseconds(ready), P99: milliseconds(ready),
 			Note: fmt.Sprintf("(%.0f MB and %.1f %% of a core; after kill -9: ready in %.1f s, %.0f MB and %.1f %%)", rss, 100*cpu, ready.Seconds(), rssAfter, 100*cpuAfter),

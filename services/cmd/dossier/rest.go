@@ -7,7 +7,10 @@ import (
 )
 
 // restAfter is how long nothing must come until memory is given back to the system. A look is taken twice as often.
-const restAfter = 10 * time.Second
+const (
+	restAfter = 10 * time.Second
+	perMinute = int(time.Minute / (restAfter / 2))
+)
 
 // giveBack empties what is kept only because it may be asked for again soon, and returns what is free to the system, here and in the
 // embedded engine, whose allocator keeps what a burst took for a long time.
@@ -22,7 +25,7 @@ func (i *installation) giveBack(ctx context.Context) {
 	}
 }
 
-// rest gives back what a burst of load left in the heap, twice after each.
+// rest gives back what a burst of load left in the heap.
 func (i *installation) rest(ctx context.Context) error {
 	tick := time.NewTicker(restAfter / 2)
 	defer tick.Stop()
@@ -42,8 +45,8 @@ func (i *installation) rest(ctx context.Context) error {
 			before, quiet = moved, 0
 			continue
 		}
-		// Once when the load has ended, and once more when what it left to compact and to merge is done.
-		if quiet++; quiet == 2 || quiet == 12 {
+		// When the load has ended, and every minute from then on: what it left to compact and to merge takes memory, too.
+		if quiet++; quiet%perMinute == 2 {
 			i.giveBack(ctx)
 		}
 	}
