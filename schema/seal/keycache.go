@@ -148,6 +148,20 @@ func (k *keyCache) dropPersona(of schema.PersonaEpoch) {
 	}
 }
 
+// forget lets go of all ciphers, and keeps the keys.
+func (k *keyCache) forget() {
+	for s := range k.shards {
+		shard := &k.shards[s]
+		shard.mu.Lock()
+		if shard.sets != nil {
+			for n := range shard.sets {
+				shard.sets[n].made = [cacheWays]*Cipher{}
+			}
+		}
+		shard.mu.Unlock()
+	}
+}
+
 // dropSlot overwrites all keys under one secret.
 func (k *keyCache) dropSlot(slot uint32) {
 	k.drop(func(name *cacheName) bool { return name.slot == slot })

@@ -191,6 +191,9 @@ func (r *Ring) EventCipher(persona schema.PersonaID, id schema.KeyID) (*Cipher, 
 	return c, nil
 }
 
+// Forget gives back the memory of the ciphers that are kept, up to 21 MB. They are made again when they are asked for.
+func (r *Ring) Forget() { r.cache.forget() }
+
 // secret finds the secret of a class and year.
 func (r *Ring) secret(id schema.KeyID) (*secret, error) {
 	if r.destroyed {

@@ -565,6 +565,14 @@ func TestEventCipher(t *testing.T) {
 			t.Fatalf("the cipher of persona %d is made again: %v", n, err)
 		}
 	}
+	before, err := ring.EventCipher(personaOf(5), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring.Forget()
+	if after, err := ring.EventCipher(personaOf(5), id); err != nil || after == before {
+		t.Errorf("after Forget the cipher is still kept: %v", err)
+	}
 	ring.Punch(personaOf(1), 0)
 	if _, err := ring.EventCipher(personaOf(1), id); !errors.Is(err, ErrPunched) {
 		t.Errorf("after a punch: %v", err)

@@ -140,7 +140,7 @@ func TestHostilePayloads(t *testing.T) {
 					calls += len(items)
 				default:
 					refused += len(a.Refused)
-					if got := a.Accepted + len(a.Refused); status == http.StatusOK && got < len(items) {
+					if got := a.Accepted + len(a.Refused); status == http.StatusOK && got < len(items) && got != itemsOf(body) {
 						t.Errorf("%s answers for %d of %d items: %s to %q", path, got, len(items), answer, body)
 					}
 					if !native {
@@ -202,6 +202,19 @@ func TestHostilePayloads(t *testing.T) {
 	if limit := int64(700 << 20); peak > limit {
 		t.Errorf("the process took %d MB", peak>>20)
 	}
+}
+
+// itemsOf counts the items of a body as a reader of its own: a spoilt item may end the list that it is in, and go on with another member.
+func itemsOf(body []byte) int {
+	var list []json.RawMessage
+	if err := json.Unmarshal(body, &list); err == nil {
+		return len(list)
+	}
+	var call struct{ Batch []json.RawMessage }
+	if err := json.Unmarshal(body, &call); err != nil {
+		return -1
+	}
+	return len(call.Batch)
 }
 
 // hostile sends a body, now and then compressed, damaged or with a wrong length of its content, and gives the answer.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"time"
 )
@@ -16,6 +17,10 @@ const (
 // embedded engine, whose allocator keeps what a burst took for a long time.
 func (i *installation) giveBack(ctx context.Context) {
 	i.feed.Forget()
+	if i.ring != nil {
+		i.ring.Forget()
+	}
+	runtime.GC() // the first of two: a pool outlives one
 	debug.FreeOSMemory()
 	if i.engine == nil {
 		return
