@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"github.com/dossier-cdp/dossier/services/internal/pages"
 )
 
 // restAfter is how long nothing must come until memory is given back to the system. A look is taken twice as often.
@@ -22,10 +24,13 @@ func (i *installation) giveBack(ctx context.Context) {
 	}
 	runtime.GC() // the first of two: a pool outlives one
 	debug.FreeOSMemory()
+	if _, err := pages.Drop(); err != nil {
+		i.logger.Debug("pages of the program stay in memory", "error", err)
+	}
 	if i.engine == nil {
 		return
 	}
-	if err := i.house.Exec(ctx, "SYSTEM JEMALLOC PURGE", nil, nil); err != nil {
+	if err := i.engine.Rest(ctx); err != nil {
 		i.logger.Debug("the engine gives no memory back", "error", err)
 	}
 }

@@ -70,8 +70,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.fail(w, rq, refuse(codeUnauthorized, "AUTHENTICATION_FAILED", "default: Authentication failed: password is incorrect, or there is no user with such name"))
 		return
 	}
-	if r.URL.Path == alivePath {
+	switch r.URL.Path {
+	case alivePath:
 		f.alive(w, rq)
+		return
+	case restPath:
+		f.rest(w, rq)
 		return
 	}
 	if err := f.serve(w, r, rq); err != nil {

@@ -373,7 +373,12 @@ func (e *Engine) alive() error {
 	if e.listener == nil {
 		url = e.url + "/?query=SELECT+1"
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	return e.ask(ctx, http.MethodGet, url)
+}
+
+// ask sends the child a request of which only the status counts.
+func (e *Engine) ask(ctx context.Context, method, url string) error {
+	r, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -289,4 +290,35 @@ func TestNoEngineAtAll(t *testing.T) {
 	if !errors.Is(err, ErrNoLibrary) || !strings.Contains(err.Error(), "--clickhouse URL") {
 		t.Fatal(err)
 	}
+}
+
+func TestRest(t *testing.T) {
+	e := startEngine(t, Config{DataDir: t.TempDir()}, defaultTimes)
+	if status, text, err := ask(e, "SELECT sum(length(toString(number))) FROM numbers(100000)"); err != nil || status != 200 {
+		t.Fatal(status, text, err)
+	}
+	before := mappedFiles(t, e.PID())
+	if err := e.Rest(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := mappedFiles(t, e.PID()); after > before/2 {
+		t.Errorf("%d kB of mapped files are resident, %d before", after, before)
+	}
+	if status, text, err := ask(e, "SELECT 1"); err != nil || status != 200 || text != "1" {
+		t.Fatal(status, text, err)
+	}
+}
+
+// mappedFiles is how much of its mapped files a process has in memory, in kB.
+func mappedFiles(t *testing.T, pid int) (kB int) {
+	t.Helper()
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "RssFile:")
+	if _, err := fmt.Sscan(rest, &kB); err != nil {
+		t.Fatal(err)
+	}
+	return kB
 }
