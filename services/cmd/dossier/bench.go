@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,9 +19,10 @@ import (
 )
 
 type benchCommand struct {
-	Name  string        `arg:"" help:"ingest, endtoend, freshness, header, full, idle, or all."`
+	Names []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, idle, or all. Those that need a store share one."`
 	For   time.Duration `default:"20s" help:"How long to measure."`
 	Store int64         `default:"1000000" help:"Events stored before header, full and idle are measured."`
+	Rate  int           `help:"Events or reads a second that are offered (default: endtoend 21,000, freshness 1,000, header 500, full 40)."`
 	Dir   string        `help:"Where to make the throw-away data folders (default: the system's temporary folder)." type:"path"`
 	Kafka []string      `help:"Brokers to measure with instead of the embedded log, HOST:PORT,…; the topics that are made there are removed again." placeholder:"ADDRS"`
 	JSON  bool          `help:"Print one JSON object a line."`
@@ -29,6 +31,7 @@ type benchCommand struct {
 func (benchCommand) Help() string {
 	return `Example: dossier bench ingest --for 30s
 Example: dossier bench endtoend --kafka 127.0.0.1:9092
+Example: dossier bench store header idle --store 10000000
 
 Each benchmark starts an installation of its own in a throw-away folder and measures it beside a limit that it measures on the same
 machine in the same run: share is the part of that limit that was reached. CPU is of the installation alone, without the generator.`
@@ -49,27 +52,59 @@ type benchResult struct {
 	Note           string  `json:"note,omitempty"`
 }
 
-var benches = []struct {
-	name string
-	run  func(*benchCommand, context.Context) (benchResult, error)
-}{
-	{"ingest", (*benchCommand).ingest},
-	{"endtoend", (*benchCommand).endToEnd},
-	{"freshness", (*benchCommand).freshness},
-	{"header", (*benchCommand).header},
-	{"full", (*benchCommand).full},
-	{"idle", (*benchCommand).idle},
+// benches are the benchmarks in the order in which they run.
+var benches = []bench{
+	{"ingest", (*benchCommand).ingest, nil},
+	{"endtoend", (*benchCommand).endToEnd, nil},
+	{"freshness", (*benchCommand).freshness, nil},
+	{"store", nil, (*benchCommand).cost},
+	{"header", nil, (*benchCommand).header},
+	{"full", nil, (*benchCommand).full},
+	{"idle", nil, (*benchCommand).idle},
 }
 
-// Run runs one benchmark or all.
-func (c *benchCommand) Run(ctx context.Context) error {
-	known := false
+type bench struct {
+	name   string
+	run    func(*benchCommand, context.Context) (benchResult, error)
+	stored func(*benchCommand, context.Context, *store) (benchResult, error) // of those that need a store
+}
+
+// store is an installation that holds benchCommand.Store events.
+type store struct {
+	*subject
+	people int
+	costs  []float64 // CPU an event of each tenth, in microseconds
+}
+
+// Run runs the benchmarks that were named.
+func (c *benchCommand) Run(ctx context.Context) (err error) {
+	for _, name := range c.Names {
+		if name != "all" && !slices.ContainsFunc(benches, func(b bench) bool { return b.name == name }) {
+			return &exit{exitMisused, fmt.Errorf("there is no benchmark %q: see 'dossier bench --help'", name)}
+		}
+	}
+	var s *store
+	defer func() {
+		if s != nil {
+			err = errors.Join(err, s.stop())
+		}
+	}()
 	for _, b := range benches {
-		if c.Name != b.name && c.Name != "all" {
+		if !slices.Contains(c.Names, b.name) && !slices.Contains(c.Names, "all") {
 			continue
 		}
-		known = true
-		result, err := b.run(c, ctx)
+		var result benchResult
+		if b.stored == nil {
+			result, err = b.run(c, ctx)
+		} else {
+			if s == nil {
+				s, err = c.fill(ctx)
+			}
+			if err == nil {
+				result, err = b.stored(c, ctx, s)
+				result.Note += fmt.Sprintf(" (%d events stored)", c.Store)
+			}
+		}
 		if err != nil {
 			return fmt.Errorf("bench %s: %w", b.name, err)
 		}
@@ -80,9 +115,6 @@ func (c *benchCommand) Run(ctx context.Context) error {
 		if err := c.print(result); err != nil {
 			return err
 		}
-	}
-	if !known {
-		return &exit{exitMisused, fmt.Errorf("there is no benchmark %q: see 'dossier bench --help'", c.Name)}
 	}
 	return nil
 }
@@ -237,7 +269,7 @@ func (c *benchCommand) endToEnd(ctx context.Context) (out benchResult, err error
 	if err := s.settle(ctx); err != nil {
 		return out, err
 	}
-	plan.Rate, plan.For = 21_000, c.For
+	plan.Rate, plan.For = cmp.Or(c.Rate, 21_000), c.For
 	before, began := s.cpu(), time.Now()
 	r := load.Run(ctx, plan)
 	accepted := time.Since(began)
@@ -264,7 +296,7 @@ func (s *subject) settle(ctx context.Context) error {
 	}
 }
 
-// freshness measures the time from the acknowledgement of an event to its being in GraphQL, at 1,000 events/s. It polls, so the figures
+// freshness measures the time from the acknowledgement of an event to its being in GraphQL while others come. It polls, so the figures
 // include half a poll.
 func (c *benchCommand) freshness(ctx context.Context) (out benchResult, err error) {
 	s, err := c.start(ctx)
@@ -276,7 +308,7 @@ func (c *benchCommand) freshness(ctx context.Context) (out benchResult, err erro
 	defer stopLoad()
 	done := make(chan *load.Result, 1)
 	go func() {
-		done <- load.Run(loading, load.Plan{URL: s.URL, Key: s.WriteKey, Users: 2000, Batch: 10, Conns: 4, Rate: 1000, For: c.For + 5*time.Second})
+		done <- load.Run(loading, load.Plan{URL: s.URL, Key: s.WriteKey, Users: 2000, Batch: 10, Conns: 4, Rate: cmp.Or(c.Rate, 1000), For: c.For + 5*time.Second})
 	}()
 	time.Sleep(3 * time.Second)
 	before, began := s.cpu(), time.Now()
@@ -328,16 +360,40 @@ func (s *subject) send(ctx context.Context, user string) error {
 	return response.Body.Close()
 }
 
-// fill stores events of many people.
-func (c *benchCommand) fill(ctx context.Context, s *subject) (people int, err error) {
-	people = int(max(1000, c.Store/50))
-	load.Run(ctx, load.Plan{URL: s.URL, Key: s.WriteKey, Users: people, Batch: 500, Conns: 4, Rate: 20_000, Events: c.Store})
-	return people, s.settle(ctx)
+// fill stores events of many people, as fast as they become queryable.
+func (c *benchCommand) fill(ctx context.Context) (*store, error) {
+	s, err := c.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &store{subject: s, people: int(max(1000, c.Store/50))}
+	const steps = 10
+	for range steps {
+		before := s.cpu()
+		r := load.Run(ctx, load.Plan{URL: s.URL, Key: s.WriteKey, Users: out.people, Batch: 500, Conns: 4, Rate: 20_000, Events: c.Store / steps})
+		if err := s.settle(ctx); err != nil {
+			return out, err
+		}
+		if r.Failures > 0 {
+			return out, fmt.Errorf("%d requests failed", r.Failures)
+		}
+		out.costs = append(out.costs, float64((s.cpu()-before).Microseconds())/float64(r.Events))
+		fmt.Fprintf(os.Stderr, "stored %d of %d events, %.1f µs CPU each\n", int64(len(out.costs))*(c.Store/steps), c.Store, out.costs[len(out.costs)-1])
+	}
+	return out, nil
+}
+
+// cost tells what an event costs in an empty store and in a full one: CPU of everything until it can be queried.
+func (c *benchCommand) cost(_ context.Context, s *store) (benchResult, error) {
+	first, last := s.costs[1], s.costs[len(s.costs)-1] // the first tenth is all new people
+	return benchResult{
+		N: c.Store, CPU: last, RSS: s.rss(), Note: fmt.Sprintf("(the second tenth %.1f µs an event, the last %.1f: %.2f times)", first, last, last/first),
+	}, nil
 }
 
 // read asks a dossier again and again at a rate, over as many connections as it takes, and measures from when each was due.
-func (c *benchCommand) read(ctx context.Context, s *subject, people, rate int, document string) (benchResult, error) {
-	limit := c.httpLimit(ctx, s)
+func (c *benchCommand) read(ctx context.Context, s *store, rate int, document string) (benchResult, error) {
+	limit := c.httpLimit(ctx, s.subject)
 	var r []time.Duration
 	before, began := s.cpu(), time.Now()
 	results := make(chan time.Duration, 1<<16)
@@ -351,7 +407,11 @@ func (c *benchCommand) read(ctx context.Context, s *subject, people, rate int, d
 		go func() {
 			defer func() { <-slots }()
 			var answer struct{ Dossier map[string]any }
-			if err := s.client.query(ctx, document, map[string]any{"v": load.User(n * 7919 % people)}, &answer); err != nil {
+			err := s.client.query(ctx, document, map[string]any{"v": load.User(n * 7919 % s.people)}, &answer)
+			if err == nil && answer.Dossier == nil {
+				err = errors.New("a person who was stored has no dossier")
+			}
+			if err != nil {
 				select {
 				case failures <- err:
 				default:
@@ -381,60 +441,39 @@ func (c *benchCommand) read(ctx context.Context, s *subject, people, rate int, d
 	}, nil
 }
 
-func (c *benchCommand) withStore(ctx context.Context, f func(s *subject, people int) (benchResult, error)) (out benchResult, err error) {
-	s, err := c.start(ctx)
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	people, err := c.fill(ctx, s)
-	if err != nil {
-		return out, err
-	}
-	out, err = f(s, people)
-	out.Note += fmt.Sprintf(" (%d events stored)", c.Store)
-	return out, err
-}
-
-// header measures the head of a dossier at 500 reads/s.
-func (c *benchCommand) header(ctx context.Context) (benchResult, error) {
-	return c.withStore(ctx, func(s *subject, people int) (benchResult, error) {
-		return c.read(ctx, s, people, 500, `query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) {
+// header measures the head of a dossier.
+func (c *benchCommand) header(ctx context.Context, s *store) (benchResult, error) {
+	return c.read(ctx, s, cmp.Or(c.Rate, 500), `query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) {
   profile { id known firstContact lastContact } goldenRecord { name value source time assurance } identifiers { kind value assurance } consents { purpose state } } }`)
-	})
 }
 
-// full measures a whole dossier with 50 interactions at 40 reads/s.
-func (c *benchCommand) full(ctx context.Context) (benchResult, error) {
-	return c.withStore(ctx, func(s *subject, people int) (benchResult, error) {
-		return c.read(ctx, s, people, 40, strings.ReplaceAll(`query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) { `+dossierFields+` } }`, "$first", "50"))
-	})
+// full measures a whole dossier with 50 interactions.
+func (c *benchCommand) full(ctx context.Context, s *store) (benchResult, error) {
+	return c.read(ctx, s, cmp.Or(c.Rate, 40), strings.ReplaceAll(`query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) { `+dossierFields+` } }`, "$first", "50"))
 }
 
 // idle measures memory and CPU of an installation that has nothing to do, also after a crash, and how soon it is ready then.
-func (c *benchCommand) idle(ctx context.Context) (out benchResult, err error) {
-	return c.withStore(ctx, func(s *subject, _ int) (benchResult, error) {
-		measure := func(after time.Duration) (rss float64, cpu float64) {
-			time.Sleep(after)
-			before, began := s.cpu(), time.Now()
-			time.Sleep(c.For)
-			return s.rss(), (s.cpu() - before).Seconds() / time.Since(began).Seconds()
-		}
-		rss, cpu := measure(2 * time.Minute) // what the load left to merge and to compact is no idling
-		if err := s.kill(); err != nil {
-			return out, err
-		}
-		began := time.Now()
-		if err := s.up(ctx); err != nil {
-			return out, err
-		}
-		ready := time.Since(began)
-		rssAfter, cpuAfter := measure(time.Minute)
-		return benchResult{
-			N: c.Store, RSS: max(rss, rssAfter), P50: milliseconds(ready), P99: milliseconds(ready),
-			Note: fmt.Sprintf("(%.0f MB and %.1f %% of a core; after kill -9: ready in %.1f s, %.0f MB and %.1f %%)", rss, 100*cpu, ready.Seconds(), rssAfter, 100*cpuAfter),
-		}, nil
-	})
+func (c *benchCommand) idle(ctx context.Context, s *store) (out benchResult, err error) {
+	measure := func(after time.Duration) (rss float64, cpu float64) {
+		time.Sleep(after)
+		before, began := s.cpu(), time.Now()
+		time.Sleep(c.For)
+		return s.rss(), (s.cpu() - before).Seconds() / time.Since(began).Seconds()
+	}
+	rss, cpu := measure(2 * time.Minute) // what the load left to merge and to compact is no idling
+	if err := s.kill(); err != nil {
+		return out, err
+	}
+	began := time.Now()
+	if err := s.up(ctx); err != nil {
+		return out, err
+	}
+	ready := time.Since(began)
+	rssAfter, cpuAfter := measure(time.Minute)
+	return benchResult{
+		N: c.Store, RSS: max(rss, rssAfter), P50: milliseconds(ready), P99: milliseconds(ready),
+		Note: fmt.Sprintf("(%.0f MB and %.1f %% of a core; after kill -9: ready in %.1f s, %.0f MB and %.1f %%)", rss, 100*cpu, ready.Seconds(), rssAfter, 100*cpuAfter),
+	}, nil
 }
 
 // httpLimit is how fast the same server answers nothing, over 8 connections.

@@ -67,46 +67,52 @@ var (
 )
 
 // User names a person of a plan.
-func User(n int) string { return fmt.Sprintf("user-%06d", n) }
+func User(n int) string { return fmt.Sprintf("user-%0*d", userDigits, n) }
 
-// A template is an event whose message id and time are filled in when it is sent: the generator must cost next to nothing beside what
-// it measures.
+// A template is an event whose person, message id and time are filled in when it is sent: the generator must cost next to nothing
+// beside what it measures.
 type template struct {
-	text          []byte
-	message, time int // where 40 and 24 characters go
+	text            []byte
+	message, time   int // where 40 and 24 characters go
+	user, anonymous int // where userDigits go
 }
 
 const (
+	userDigits    = 7
 	messageLength = 40
 	timeLayout    = "2006-01-02T15:04:05.000Z"
 )
 
-// templates makes track events of about 640 bytes, n of them, so that every user has some.
-func templates(r *rand.Rand, users, n int) []template {
+// templates makes n track events of about 640 bytes.
+func templates(r *rand.Rand, n int) []template {
 	message, at := strings.Repeat("m", messageLength), strings.Repeat("t", len(timeLayout))
 	out := make([]template, n)
 	for i := range out {
-		user := i % users
-		if users > n {
-			user = r.IntN(users)
-		}
 		k := r.IntN(len(categories))
 		sku := fmt.Sprintf("%c-%03d", 'A'+r.IntN(26), r.IntN(1000))
-		text := fmt.Appendf(nil, `{"type":"track","event":"%s","messageId":"%s","anonymousId":"9d6c1f0e-0000-4000-8000-%012d","userId":"%s","channel":"web",`+
+		text := fmt.Appendf(nil, `{"type":"track","event":"%s","messageId":"%s","anonymousId":"9d6c1f0e-0000-4000-8000-00000%s","userId":"%s","channel":"web",`+
 			`"originalTimestamp":"%s","properties":{"product_id":"%012x","sku":"%s","category":"%s","name":"A fine thing for every day","brand":"%s","price":%.2f,`+
 			`"quantity":%d,"currency":"EUR"},"context":{"library":{"name":"load","version":"1.0.0"},"locale":"fr-FR","ip":"203.0.113.%d","page":{"path":"/p/%s"},"userAgent":"%s"}}`,
-			names[r.IntN(len(names))], message, user, User(user), at, r.Int64N(1<<47), sku, categories[k],
+			names[r.IntN(len(names))], message, User(0)[len("user-"):], User(0), at, r.Int64N(1<<47), sku, categories[k],
 			brands[k], 1+r.Float64()*400, 1+r.IntN(9), r.IntN(256), strings.ToLower(sku), agents[r.IntN(len(agents))])
-		out[i] = template{text, bytes.Index(text, []byte(message)), bytes.Index(text, []byte(at))}
+		out[i] = template{
+			text, bytes.Index(text, []byte(message)), bytes.Index(text, []byte(at)),
+			bytes.Index(text, []byte(`"userId":"user-`)) + len(`"userId":"user-`), bytes.Index(text, []byte("-8000-00000")) + len("-8000-00000"),
+		}
 	}
 	return out
 }
 
-// append writes the event with a message id of its own.
-func (t *template) append(dst []byte, run int64, conn, n, i int, at []byte) []byte {
+// append writes the event of a person with a message id of its own.
+func (t *template) append(dst []byte, user int, run int64, conn, n, i int, at []byte) []byte {
 	from := len(dst)
 	dst = append(dst, t.text...)
 	copy(dst[from+t.time:], at)
+	for digit := range userDigits {
+		c := byte('0' + user%10)
+		dst[from+t.user+userDigits-1-digit], dst[from+t.anonymous+userDigits-1-digit] = c, c
+		user /= 10
+	}
 	id := dst[from+t.message : from+t.message+messageLength]
 	for place, v := range [4]uint64{uint64(run), uint64(conn), uint64(n), uint64(i)} {
 		for digit := range 9 {
@@ -125,7 +131,7 @@ func Run(ctx context.Context, p Plan) *Result {
 		ctx, cancel = context.WithTimeout(ctx, p.Warm+p.For)
 		defer cancel()
 	}
-	prepared := templates(rand.New(rand.NewPCG(1, 7)), p.Users, max(4096, min(p.Users, 100_000)))
+	prepared := templates(rand.New(rand.NewPCG(1, 7)), 4093) // a prime: a person does not get the same events again and again
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: p.Conns, MaxConnsPerHost: p.Conns, DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	started := time.Now()
@@ -158,7 +164,7 @@ func Run(ctx context.Context, p Plan) *Result {
 						body = append(body, ',')
 					}
 					next++
-					body = prepared[next%len(prepared)].append(body, run, c, n, i, at)
+					body = prepared[next%len(prepared)].append(body, next%p.Users, run, c, n, i, at)
 				}
 				body = append(body, `]}`...)
 				begun := time.Now()
