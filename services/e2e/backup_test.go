@@ -101,12 +101,13 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 	fresh := func() string { return filepath.Join(t.TempDir(), "new") }
 	before := listing(t, filepath.Join(i.data, "keys"))
+	env := prepare(t).env // with a log that is as new as the folder
 	refused("over an installation", "not empty", i.env, "restore", dir, "--ring", ring, "--data", i.data)
 	sameFiles(t, before, listing(t, filepath.Join(i.data, "keys")))
 	refused("no master key", "DOSSIER_MASTER_KEY", nil, "restore", dir, "--ring", ring, "--data", fresh())
 	refused("another master key", "another master key", []string{"DOSSIER_MASTER_KEY=" + strings.Repeat("ab", 32)}, "restore", dir, "--ring", ring, "--data", fresh())
-	refused("no ring", "ring copy", i.env, "restore", dir, "--ring", filepath.Join(dir, "backup.json"), "--data", fresh())
-	refused("no backup", "holds no backup", i.env, "restore", t.TempDir(), "--ring", ring, "--data", fresh())
+	refused("no ring", "ring copy", env, "restore", dir, "--ring", filepath.Join(dir, "backup.json"), "--data", fresh())
+	refused("no backup", "holds no backup", env, "restore", t.TempDir(), "--ring", ring, "--data", fresh())
 	refused("into something else", "no backup", nil, "backup", "--data", i.data, filepath.Dir(ring))
 
 	other := install(t)
@@ -128,11 +129,11 @@ func TestRestoreRefuses(t *testing.T) {
 	name := filepath.Base(segments[0])
 	refused("an altered file", name, nil, "backup", dir, "--check")
 	target := fresh()
-	refused("an altered file", name, i.env, "restore", dir, "--ring", ring, "--data", target)
+	refused("an altered file", name, env, "restore", dir, "--ring", ring, "--data", target)
 	if _, err := os.Stat(target); !os.IsNotExist(err) {
 		t.Errorf("a data folder appeared of a damaged backup: %v", err)
 	}
-	refused("what is left of it", ".restoring", i.env, "restore", dir, "--ring", ring, "--data", target)
+	refused("what is left of it", ".restoring", env, "restore", dir, "--ring", ring, "--data", target)
 	if err := os.Remove(segments[0]); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,9 @@ func TestBadStart(t *testing.T) {
 	digest := i.digest(t)
 
 	// While it runs: its folder and its port are taken.
-	up := func(env []string, args ...string) outcome { return command(t, env, append([]string{"up"}, args...)...) }
+	up := func(env []string, args ...string) outcome {
+		return command(t, append(env, i.place.variables()...), append([]string{"up"}, args...)...)
+	}
 	refused := func(name string, o outcome, words ...string) {
 		t.Helper()
 		if o.code != 1 || o.stdout != "" || !oneLine(o.stderr) || !strings.HasPrefix(o.stderr, "dossier: ") {

@@ -18,7 +18,15 @@ import (
 const patience = 3 * time.Minute
 
 func TestMain(m *testing.M) {
+	if err := chooseLog(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	code := m.Run()
+	if err := endCluster(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
 	if built.folder != "" {
 		os.RemoveAll(built.folder) //nolint:errcheck // a folder of the system's temporary files
 	}

@@ -15,16 +15,6 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-// logAddress is where the installation's embedded log listens.
-func (i *installation) logAddress(t *testing.T) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(i.data, "log", "address"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(b))
-}
-
 // pipe runs `dossier open` on values.
 func (i *installation) pipe(t *testing.T, values []byte, flags ...string) outcome {
 	t.Helper()
@@ -48,7 +38,7 @@ func (i *installation) opened(t *testing.T, values []byte, flags ...string) []st
 	return lines
 }
 
-// TestKafkaClients: kcat and kafkajs, unmodified, read the topics of the embedded log. What they read of events is opened with the ring and
+// TestKafkaClients: kcat and kafkajs, unmodified, read the topics. What they read of events is opened with the ring and
 // equals the export; without the ring, no personal value is in it.
 func TestKafkaClients(t *testing.T) {
 	installedIn(t, sdks, "node", "kcat")
@@ -63,16 +53,16 @@ func TestKafkaClients(t *testing.T) {
 	if len(want) != len(events) {
 		t.Fatalf("the export has %d events", len(want))
 	}
-	broker := i.logAddress(t)
+	broker := i.broker(t)
 	t.Run("kcat", func(t *testing.T) {
-		values := runIn(t, "", "kcat", "-C", "-b", broker, "-t", schema.TopicEvents, "-e", "-q", "-f", `%S %s\n`)
+		values := runIn(t, "", "kcat", "-C", "-b", broker, "-t", i.topic(schema.TopicEvents), "-e", "-q", "-f", `%S %s\n`)
 		if bytes.Contains(values, []byte("example.com")) || bytes.Contains(values, []byte("colis")) {
 			t.Error("the topic holds personal values in the clear")
 		}
 		if got := i.opened(t, values); !slices.Equal(got, want) {
 			t.Errorf("kcat read %d events, and they are not those of the export", len(got))
 		}
-		changes := runIn(t, "", "kcat", "-C", "-b", broker, "-t", schema.TopicProfiles, "-e", "-q", "-f", `%s\n`)
+		changes := runIn(t, "", "kcat", "-C", "-b", broker, "-t", i.topic(schema.TopicProfiles), "-e", "-q", "-f", `%s\n`)
 		created := 0
 		for line := range strings.Lines(string(changes)) {
 			if decoded[struct{ Kind string }](t, []byte(line)).Kind == "created" {
@@ -84,7 +74,7 @@ func TestKafkaClients(t *testing.T) {
 		}
 	})
 	t.Run("kafkajs", func(t *testing.T) {
-		values := runIn(t, sdks, "node", "consume.mjs", broker, schema.TopicEvents)
+		values := runIn(t, sdks, "node", "consume.mjs", broker, i.topic(schema.TopicEvents))
 		if got := i.opened(t, values, "--base64"); !slices.Equal(got, want) {
 			t.Errorf("kafkajs read %d events, and they are not those of the export", len(got))
 		}
@@ -141,10 +131,10 @@ func TestProfileFeed(t *testing.T) {
 	table := filepath.Join(t.TempDir(), "people.json")
 	consumers := map[string]func() string{
 		"go": func() string {
-			return string(runIn(t, "../../deploy/clients/go", "go", "run", ".", "-brokers", i.logAddress(t), "-url", i.URL, "-token", i.APIToken, "-table", table+".go", "-until-end"))
+			return string(runIn(t, "../../deploy/clients/go", "go", "run", ".", "-brokers", i.broker(t), "-topic", i.topic(schema.TopicProfiles), "-url", i.URL, "-token", i.APIToken, "-table", table+".go", "-until-end"))
 		},
 		"python": func() string {
-			return string(runIn(t, "../../deploy/clients/python", ".venv/bin/python", "profile_changes.py", "--brokers", i.logAddress(t), "--url", i.URL, "--token", i.APIToken, "--table", table+".python", "--until-end"))
+			return string(runIn(t, "../../deploy/clients/python", ".venv/bin/python", "profile_changes.py", "--brokers", i.broker(t), "--topic", i.topic(schema.TopicProfiles), "--url", i.URL, "--token", i.APIToken, "--table", table+".python", "--until-end"))
 		},
 	}
 	t.Setenv("GOWORK", "off")

@@ -7,4 +7,7 @@
 //	DOSSIER_BINARY   the binary to test; default: built from this checkout
 //	DOSSIER_PROVE=1  full counts instead of those that fit into `make test`
 //	DOSSIER_SHARED   the folder of the data files; default: ../shared beside the checkout
+//	DOSSIER_E2E_KAFKA=one|three
+//	                 every installation has its log in Apache Kafka, in a cluster of so many nodes that the run starts, instead of the
+//	                 embedded one. What is not run there is printed with the reason.
 package e2e

@@ -17,6 +17,10 @@ import (
 // outside starts an installation on a log of its own process, as on a real cluster, and gives a client of that log.
 func outside(t *testing.T) (*installation, *kafka.Client) {
 	t.Helper()
+	if onCluster() {
+		i := install(t)
+		return i, i.place.client(t)
+	}
 	b, err := broker.Start(t.Context(), broker.Config{Dir: t.TempDir(), Topics: schema.Topics(), Partitions: 3})
 	if err != nil {
 		t.Fatal(err)
@@ -26,12 +30,7 @@ func outside(t *testing.T) (*installation, *kafka.Client) {
 			t.Error(err)
 		}
 	})
-	log, err := kafka.Open(t.Context(), kafka.Config{Brokers: []string{b.Addr()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(log.Close)
-	return install(t, "--kafka", b.Addr()), log
+	return install(t, "--kafka", b.Addr()), place{brokers: []string{b.Addr()}}.client(t)
 }
 
 // cutOff is the time up to which erased people's events are void.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,6 +31,7 @@ type installation struct {
 	data  string
 	args  []string // of up, beside the data folder
 	env   []string
+	place place  // where its log is
 	dir   string // where up is started, and finds dossier.yaml; empty: an empty folder
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when the process has ended
@@ -63,10 +65,14 @@ func (w *tail) String() string {
 	return string(w.text)
 }
 
-// prepare names a new data folder. What runs on it is ended with the test.
+// prepare names a new data folder, and a new place of its log unless the flags do. What runs on it is ended with the test.
 func prepare(t *testing.T, args ...string) *installation {
 	t.Helper()
 	i := &installation{data: filepath.Join(t.TempDir(), "data"), args: args, env: []string{masterKey}, log: &tail{}}
+	if !slices.Contains(args, "--kafka") {
+		i.place = newPlace(t)
+		i.env = append(i.env, i.place.variables()...)
+	}
 	t.Cleanup(func() {
 		if i.cmd != nil {
 			i.kill(t)
@@ -184,7 +190,7 @@ func (i *installation) kill(t *testing.T) {
 // dossier runs a command against the installation.
 func (i *installation) dossier(t *testing.T, args ...string) outcome {
 	t.Helper()
-	return command(t, nil, append(args, "--data", i.data)...)
+	return command(t, i.place.variables(), append(args, "--data", i.data)...)
 }
 
 // must runs a command that succeeds, and gives what it printed.

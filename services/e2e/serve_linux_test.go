@@ -13,13 +13,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/dossier-cdp/dossier/services/internal/kafka"
 )
 
 // split is an installation whose roles run in processes of their own, on one log and one ClickHouse.
 type split struct {
 	dir     string
+	place   place    // of the log
 	engines []string // the flags that say where log, ClickHouse and archive are
 	log     *tail
 }
@@ -96,7 +95,13 @@ func divide(t *testing.T, processes ...string) (*split, map[string]*process) {
 		}
 	})
 	_, engines := s.run(t, "engines", "engines", "--data", filepath.Join(s.dir, "engines"))
-	s.engines = []string{"--kafka", engines[0], "--clickhouse", engines[1], "--archive", filepath.Join(s.dir, "shared-archive")}
+	if s.place = newPlace(t); !onCluster() {
+		s.place.brokers = engines[:1]
+	}
+	s.engines = []string{"--kafka", strings.Join(s.place.brokers, ","), "--clickhouse", engines[1], "--archive", filepath.Join(s.dir, "shared-archive")}
+	if s.place.prefix != "" {
+		s.engines = append(s.engines, "--topic-prefix", s.place.prefix)
+	}
 	all := map[string]*process{}
 	for _, roles := range processes {
 		all[roles] = s.serve(t, roles, roles)
@@ -161,11 +166,6 @@ func (s *split) forgets(t *testing.T, i *installation, other *process) {
 	event := json.RawMessage(`{"type":"message.received","channel":"email","source":"shop","messageId":"gone","occurredAt":"2025-01-01T00:00:00Z","userId":"to-be-erased","text":"` + unforgettable + `"}`)
 	i.send(t, basic(i.WriteKey), event)
 	persona := i.persona(t, "shop", "to-be-erased")
-	log, err := kafka.Open(t.Context(), kafka.Config{Brokers: []string{s.engines[1]}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
 	version := func(p string) string { // of the ring, as a process has it
 		_, rest, _ := strings.Cut(p, "dossier_ring_version{role=\"")
 		_, rest, _ = strings.Cut(rest, "} ")
@@ -173,7 +173,7 @@ func (s *split) forgets(t *testing.T, i *installation, other *process) {
 		return value
 	}
 	before := version(metricsOf(t, other))
-	erase(t, log, map[string]bool{persona: true})
+	erase(t, s.place.client(t), map[string]bool{persona: true})
 	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) { // until the collector knows
 		r, err := i.offer(t.Context(), basic(i.WriteKey), event)
 		if err != nil {

@@ -140,20 +140,22 @@ func TestDowngradeRefused(t *testing.T) {
 		{"the ring", "keys/ring", replace("file\x01", "file\x02")},
 		{"the ring's key", "keeper/ring.key", replace("key\x01", "key\x02")},
 	} {
-		before := listing(t, i.data)
-		if err := edit(c.path, c.change)(); err != nil {
-			t.Fatal(err)
-		}
-		edited := listing(t, i.data)
-		o := command(t, i.env, "up", "--data", i.data, "--listen", "127.0.0.1:0")
-		text := strings.TrimSpace(o.stderr)
-		if o.code != 1 || strings.Contains(text, "\n") || !strings.Contains(text, "newer") {
-			t.Errorf("%s: ended with %d: %s", c.what, o.code, text)
-		}
-		sameFiles(t, edited, listing(t, i.data))
-		if err := os.WriteFile(filepath.Join(i.data, c.path), before[filepath.FromSlash(c.path)], 0o600); err != nil {
-			t.Fatal(err)
-		}
+		t.Run(c.what, func(t *testing.T) {
+			before := listing(t, i.data)
+			if err := edit(c.path, c.change)(); err != nil {
+				t.Fatal(err)
+			}
+			edited := listing(t, i.data)
+			o := command(t, i.env, "up", "--data", i.data, "--listen", "127.0.0.1:0")
+			text := strings.TrimSpace(o.stderr)
+			if o.code != 1 || strings.Contains(text, "\n") || !strings.Contains(text, "newer") {
+				t.Errorf("%s: ended with %d: %s", c.what, o.code, text)
+			}
+			sameFiles(t, edited, listing(t, i.data))
+			if err := os.WriteFile(filepath.Join(i.data, c.path), before[filepath.FromSlash(c.path)], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	i.up(t)
 }

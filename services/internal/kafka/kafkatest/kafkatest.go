@@ -1,7 +1,7 @@
 // Package kafkatest runs real Apache Kafka on loopback for tests: one node or three, from the jars that deploy/testing/kafka fetches, with
 // listeners for plaintext, TLS and SASL, and nodes that can be killed, paused and started again.
 //
-// A cluster ends with its test, and its nodes with the process that started them.
+// A cluster ends with its test, or by Close if several tests share it; its nodes end with the process that started them in any case.
 package kafkatest
 
 import (
@@ -41,8 +41,9 @@ const patience = 3 * time.Minute
 
 // Cluster is a running cluster. Its nodes have the numbers from 1.
 type Cluster struct {
-	dir   string
-	nodes []*node
+	dir    string
+	script string
+	nodes  []*node
 }
 
 type node struct {
@@ -51,60 +52,84 @@ type node struct {
 	ended  chan struct{}
 }
 
-// Start lays out a cluster of one node or three and starts it. Settings are lines for the server.properties of every node. Without Java
-// or the jars the test is skipped, and fails where CI is set.
+// Start lays out a cluster of one node or three and starts it. Settings are lines for the server.properties of every node. It ends with
+// the test. Without Java or the jars the test is skipped, and fails where CI is set.
 func Start(t testing.TB, nodes int, settings ...string) *Cluster {
 	t.Helper()
-	missing := func(why string) {
-		t.Helper()
-		if os.Getenv("CI") != "" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
+	c, err := Launch(t.TempDir(), nodes, settings...)
+	if errors.Is(err, ErrMissing) && os.Getenv("CI") == "" {
+		t.Skip(err)
 	}
-	if _, err := exec.LookPath("java"); err != nil {
-		missing("java is missing: run make test-tools, or install Java 17")
-	}
-	c := &Cluster{dir: t.TempDir()}
-	extra := filepath.Join(c.dir, "extra.properties")
-	if err := os.WriteFile(extra, []byte(strings.Join(settings, "\n")+"\n"), 0o600); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
-	layout := exec.CommandContext(t.Context(), script(t), "format", strconv.Itoa(nodes), c.dir)
-	layout.Env = append(os.Environ(), "EXTRA="+extra)
-	if out, err := layout.CombinedOutput(); err != nil {
-		missing(fmt.Sprintf("Kafka cannot be laid out, run make test-tools: %v: %s", err, out))
-	}
 	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
 		for _, n := range c.nodes {
-			n.end(t)
 			if t.Failed() {
 				t.Logf("the last words of node %d:\n%s", n.number, c.words(n))
 			}
 		}
 	})
-	for number := range nodes {
-		n := &node{number: number + 1}
-		c.nodes = append(c.nodes, n)
-		c.launch(t, n)
-	}
-	for _, n := range c.nodes {
-		c.await(t, n)
-	}
 	return c
 }
 
-func script(t testing.TB) string {
-	t.Helper()
+// ErrMissing says that Java or Kafka's jars are not there.
+var ErrMissing = errors.New("run make test-tools")
+
+// Launch is Start for a cluster that several tests share: it lies in dir, and lives until Close. It is ErrMissing if there is nothing to
+// start.
+func Launch(dir string, nodes int, settings ...string) (*Cluster, error) {
+	if _, err := exec.LookPath("java"); err != nil {
+		return nil, fmt.Errorf("java is missing: install Java 17, or %w", ErrMissing)
+	}
+	program, err := script()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{dir: dir, script: program}
+	extra := filepath.Join(c.dir, "extra.properties")
+	if err := os.WriteFile(extra, []byte(strings.Join(settings, "\n")+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	layout := exec.Command(c.script, "format", strconv.Itoa(nodes), c.dir)
+	layout.Env = append(os.Environ(), "EXTRA="+extra)
+	if out, err := layout.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("kafka cannot be laid out, %w: %v: %s", ErrMissing, err, out)
+	}
+	for number := range nodes {
+		c.nodes = append(c.nodes, &node{number: number + 1})
+	}
+	for _, n := range c.nodes {
+		err = errors.Join(err, c.launch(n))
+	}
+	for _, n := range c.nodes {
+		if err == nil {
+			err = c.await(n)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// Close kills every node. Its folder stays.
+func (c *Cluster) Close() (err error) {
+	for _, n := range c.nodes {
+		err = errors.Join(err, n.end())
+	}
+	return err
+}
+
+func script() (string, error) {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
-		t.Fatal("the test does not know where it is")
+		return "", errors.New("the test does not know where it is")
 	}
-	path, err := filepath.Abs(filepath.Join(filepath.Dir(file), "..", "..", "..", "..", "deploy", "testing", "kafka", "kafka.sh"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return filepath.Abs(filepath.Join(filepath.Dir(file), "..", "..", "..", "..", "deploy", "testing", "kafka", "kafka.sh"))
 }
 
 // Brokers gives the addresses of a listener.
@@ -133,59 +158,60 @@ func (c *Cluster) words(n *node) []byte {
 	return b[max(0, len(b)-4000):]
 }
 
-func (c *Cluster) launch(t testing.TB, n *node) {
-	t.Helper()
+func (c *Cluster) launch(n *node) error {
 	log, err := os.Create(c.log(n))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer log.Close() //nolint:errcheck // the node has its own
-	n.cmd = exec.Command(script(t), "run", strconv.Itoa(n.number), c.dir)
-	n.cmd.Env = append(os.Environ(), "JVM_EXTRA=-XX:TieredStopAtLevel=1") // a node of a test does not live long enough for the better compiler
-	n.cmd.Stdout, n.cmd.Stderr = log, log
-	n.cmd.SysProcAttr = endedWithTheTest()
-	if err := n.cmd.Start(); err != nil {
-		t.Fatal(err)
+	cmd := exec.Command(c.script, "run", strconv.Itoa(n.number), c.dir)
+	cmd.Env = append(os.Environ(), "JVM_EXTRA=-XX:TieredStopAtLevel=1") // a node of a test does not live long enough for the better compiler
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = endedWithTheTest()
+	if err := cmd.Start(); err != nil {
+		return err
 	}
-	n.ended = make(chan struct{})
+	n.cmd, n.ended = cmd, make(chan struct{})
 	go func(cmd *exec.Cmd, ended chan struct{}) {
 		cmd.Wait() //nolint:errcheck // how it ended does not matter
 		close(ended)
 	}(n.cmd, n.ended)
+	return nil
 }
 
-func (c *Cluster) await(t testing.TB, n *node) {
-	t.Helper()
+func (c *Cluster) await(n *node) error {
 	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(50 * time.Millisecond) {
 		if b, err := os.ReadFile(c.log(n)); err == nil && bytes.Contains(b, []byte("Kafka Server started")) {
-			return
+			return nil
 		}
 		select {
 		case <-n.ended:
-			t.Fatalf("node %d ended: %s", n.number, c.words(n))
+			return fmt.Errorf("node %d ended: %s", n.number, c.words(n))
 		default:
 		}
 	}
-	t.Fatalf("node %d does not serve: %s", n.number, c.words(n))
+	return fmt.Errorf("node %d does not serve: %s", n.number, c.words(n))
 }
 
 // end kills a node that still runs.
-func (n *node) end(t testing.TB) {
-	t.Helper()
+func (n *node) end() error {
 	if n.cmd == nil {
-		return
+		return nil
 	}
 	if err := n.cmd.Process.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		t.Error(err)
+		return err
 	}
 	<-n.ended
 	n.cmd = nil
+	return nil
 }
 
 // Kill ends a node at once, as a loss of power does.
 func (c *Cluster) Kill(t testing.TB, number int) {
 	t.Helper()
-	c.nodes[number-1].end(t)
+	if err := c.nodes[number-1].end(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Terminate asks a node to end and waits until it has: it hands its partitions over.
@@ -225,10 +251,14 @@ func (c *Cluster) signal(t testing.TB, number int, s syscall.Signal) {
 func (c *Cluster) Restart(t testing.TB, numbers ...int) {
 	t.Helper()
 	for _, number := range numbers {
-		c.launch(t, c.nodes[number-1])
+		if err := c.launch(c.nodes[number-1]); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, number := range numbers {
-		c.await(t, c.nodes[number-1])
+		if err := c.await(c.nodes[number-1]); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
