@@ -20,18 +20,7 @@ var inserting = clickhouse.Settings{
 
 // Insert adds a block under a deduplication token.
 func (c ClickHouse) Insert(ctx context.Context, token string, b *Block) error {
-	names := make([]string, len(b.Columns))
-	for i, column := range b.Columns {
-		names[i] = column.Name
-	}
-	return c.Conn.Insert(ctx, b.Table, names, token, inserting, func(batch *clickhouse.Batch) error {
-		for i, column := range b.Columns {
-			if err := batch.Column(i, column.Values); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return c.Conn.InsertBlock(ctx, b.Table, b.Rows, b.Columns, token, inserting)
 }
 
 // presentSQL numbers partitions from 1 in the arrays, where a place beyond the end is 0.

@@ -9,7 +9,8 @@ import (
 	"github.com/dossier-cdp/dossier/schema/canonical"
 )
 
-// The details of an event that are not columns are kept as canonical JSON (package canonical), absent members left out:
+// The details of an event that are not columns are kept as canonical JSON (package canonical), absent members left out.
+// What an event has none of is empty:
 //
 //	identifiers  [{"assurance":"verified","kind":"email","supersededBy":"…","value":"…"}, …]  in the event's order
 //	traits       {"NAME":VALUE, …}
@@ -55,6 +56,9 @@ func (o *object) end() []byte {
 }
 
 func appendIdentifiers(dst []byte, identifiers []schema.Identifier) []byte {
+	if len(identifiers) == 0 {
+		return dst
+	}
 	for i, id := range identifiers {
 		dst = append(dst, "[,"[min(i, 1)])
 		o := object{dst: dst}
@@ -70,6 +74,9 @@ func appendIdentifiers(dst []byte, identifiers []schema.Identifier) []byte {
 
 // appendTraits sorts by name. Of two values for one name the later of the event's list counts.
 func appendTraits(dst []byte, traits []schema.Trait) []byte {
+	if len(traits) == 0 {
+		return dst
+	}
 	if !slices.IsSortedFunc(traits, func(a, b schema.Trait) int { return strings.Compare(a.Name, b.Name) }) {
 		traits = slices.Clone(traits) // the event is shared
 		slices.SortStableFunc(traits, func(a, b schema.Trait) int { return strings.Compare(a.Name, b.Name) })
@@ -87,6 +94,9 @@ func appendTraits(dst []byte, traits []schema.Trait) []byte {
 }
 
 func appendConsents(dst []byte, consents []schema.Consent) []byte {
+	if len(consents) == 0 {
+		return dst
+	}
 	for i, c := range consents {
 		dst = append(dst, "[,"[min(i, 1)])
 		o := object{dst: dst}
@@ -109,6 +119,9 @@ func appendConsents(dst []byte, consents []schema.Consent) []byte {
 }
 
 func appendAssertion(dst []byte, a *schema.Assertion) []byte {
+	if a == nil {
+		return dst
+	}
 	o := object{dst: dst}
 	for _, side := range []struct {
 		key string

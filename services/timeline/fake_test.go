@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -154,26 +155,34 @@ func (f *fakeTable) Insert(ctx context.Context, token string, b *Block) error {
 }
 
 func rowsOf(b *Block) []fakeRow {
-	column := func(name string) any {
+	// Each of these columns has values of one length.
+	column := func(name string, i int) []byte {
 		for _, c := range b.Columns {
 			if c.Name == name {
-				return c.Values
+				length := len(c.Values) / b.Rows
+				return c.Values[i*length : (i+1)*length]
 			}
 		}
 		panic("no column " + name)
 	}
+	le := binary.LittleEndian
+	id := func(word []byte) (id [16]byte) {
+		binary.BigEndian.PutUint64(id[:], le.Uint64(word))
+		binary.BigEndian.PutUint64(id[8:], le.Uint64(word[8:]))
+		return id
+	}
 	rows := make([]fakeRow, b.Rows)
 	for i := range rows {
 		rows[i] = fakeRow{Indexed{
-			ID:         schema.EventID(at(column("id"), i)),
-			OccurredAt: schema.InstantOf(column("occurred_at").([]time.Time)[i]),
-			Epoch:      column("epoch").([]uint32)[i],
+			ID:         id(column("id", i)),
+			OccurredAt: schema.Instant(le.Uint64(column("occurred_at", i))),
+			Epoch:      le.Uint32(column("epoch", i)),
 			Position: schema.Position{
-				Generation: column("log_generation").([]uint32)[i],
-				Partition:  column("log_partition").([]int32)[i],
-				Offset:     column("log_offset").([]int64)[i],
+				Generation: le.Uint32(column("log_generation", i)),
+				Partition:  int32(le.Uint32(column("log_partition", i))),
+				Offset:     int64(le.Uint64(column("log_offset", i))),
 			},
-		}, schema.PersonaID(at(column("persona"), i))}
+		}, id(column("persona", i))}
 	}
 	return rows
 }

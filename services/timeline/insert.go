@@ -116,7 +116,7 @@ func (b *bucketInsertion) try(ctx context.Context, rows []Row, part span) ([]Row
 	var columns *builder
 	select {
 	case columns = <-t.inserts:
-		defer func() { columns.reset(); t.inserts <- columns }()
+		defer func() { t.inserts <- columns }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -302,6 +302,17 @@ func (t *Timeline) check(ctx context.Context, mark []byte) error {
 	return t.retry(ctx, "read the log", func() error { return t.Log.Check(ctx, c) })
 }
 
+// Rest lets go of the memory that batches are built in. It is for when nothing comes; the next batch costs a little more.
+func (t *Timeline) Rest() {
+	for range cap(t.inserts) {
+		select {
+		case <-t.inserts:
+			t.inserts <- &builder{}
+		default: // it is in use
+		}
+	}
+}
+
 // retry runs f until it succeeds, fails for another reason than a transient one, or ctx ends.
 func (t *Timeline) retry(ctx context.Context, what string, f func() error) error {
 	for attempt := 0; ; attempt++ {

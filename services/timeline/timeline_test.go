@@ -13,14 +13,11 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
-
-func at(ids any, i int) uuid.UUID { return ids.([]uuid.UUID)[i] }
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 

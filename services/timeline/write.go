@@ -37,12 +37,22 @@ func (w *writer) run(ctx context.Context, batches <-chan *batch) error {
 				if err := w.launch(ctx, group, b); err != nil {
 					return err
 				}
+			case <-w.landing(): // what has landed keeps its events alive
+				w.flights[0], w.flights = nil, w.flights[1:]
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		}
 	})
 	return group.Wait()
+}
+
+// landing is closed when the oldest flight has landed; nil if there is none.
+func (w *writer) landing() <-chan struct{} {
+	if len(w.flights) == 0 {
+		return nil
+	}
+	return w.flights[0].landed
 }
 
 // launch chooses and declares a batch, and leaves the rest to a goroutine of the group.
@@ -80,7 +90,7 @@ func (w *writer) prepare(ctx context.Context, b *batch) (f, before *flight, err 
 		ids: make(map[schema.EventID]uint32, b.records), landed: make(chan struct{}),
 	}
 	for len(w.flights) > 0 && w.flights[0].down() {
-		w.flights = w.flights[1:]
+		w.flights[0], w.flights = nil, w.flights[1:]
 	}
 	if f.rows, err = w.choose(ctx, f); err != nil {
 		<-t.flying
