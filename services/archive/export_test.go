@@ -19,3 +19,17 @@ func (r *Role) CatchUp(ctx context.Context, part Part, cut int64) error {
 		}
 	}
 }
+
+// Steps archives one partition step by step, as long as before says so, and tells it how much memory the segment under construction has.
+func (r *Role) Steps(ctx context.Context, part Part, cut int64, before func(held int) bool) error {
+	w := newWriter(r, Sequence{Topic: part.Topic, Generation: part.Generation, Live: part.Topic}, part.Partition, cut)
+	if err := w.recover(ctx); err != nil {
+		return err
+	}
+	for before(cap(w.builder.raw) + cap(w.builder.file) + cap(w.builder.packed)) {
+		if err := w.step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -72,6 +72,7 @@ func CutBytes(partitions int32) int64 {
 type Role struct {
 	cfg     Config
 	metrics Metrics
+	rests   atomic.Int64 // calls of Rest
 }
 
 // Metrics counts since the start. All fields may be read at any time.
@@ -105,6 +106,10 @@ func New(cfg Config) *Role {
 
 // Metrics are live.
 func (r *Role) Metrics() *Metrics { return &r.metrics }
+
+// Rest has each partition let go of the segment that it is building, at its next look at a log that has nothing new. When something
+// comes, the records are read again.
+func (r *Role) Rest() { r.rests.Add(1) }
 
 // Run archives until ctx ends, then returns nil: what is in the log and not yet archived stays there. It returns the first error
 // that is not transient, such as a *GapError or *DamageError.
@@ -195,7 +200,9 @@ type writer struct {
 	index   *indexer // of the events in the builder
 	archive *Partition
 	next    int64     // the offset to fetch
-	opened  time.Time // when the segment under construction got its first record
+	opened  time.Time // when the segment under construction got its first record; zero if it has none
+	rests   int64     // of the role, as of the last fetch
+	resting bool      // what was read from the builder's start up to next was let go
 	last    [16]byte  // digest of the last record that was added
 	behind  int64
 	waiting int64
@@ -258,6 +265,7 @@ func (w *writer) begin(next int64) {
 
 // open begins a segment.
 func (w *writer) open(from int64) {
+	w.opened, w.resting = time.Time{}, false
 	w.builder.start(w.part.Topic, w.part.Generation, w.part.Partition, from)
 	w.index = newIndexer()
 }
@@ -320,9 +328,12 @@ func (w *writer) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if w.rest(&f) {
+		return nil
+	}
 	s := &w.builder.summary
 	for i := range f.Records {
-		if s.From == s.Next {
+		if w.opened.IsZero() {
 			w.opened = w.role.cfg.Now()
 		}
 		if err := w.builder.add(&f.Records[i]); err != nil {
@@ -346,10 +357,35 @@ func (w *writer) step(ctx context.Context) error {
 	}
 	w.next = f.Next
 	w.look(f.HighWater)
-	if s.Next > s.From && (s.Next == w.end || w.role.cfg.Now().Sub(w.opened) >= w.role.cfg.MaxAge) {
+	if s.Next > s.From && (s.Next == w.end || w.old()) {
 		return w.write(ctx, f)
 	}
 	return nil
+}
+
+// old says that the segment under construction has waited long enough.
+func (w *writer) old() bool { return w.role.cfg.Now().Sub(w.opened) >= w.role.cfg.MaxAge }
+
+// rest lets go of the segment under construction when the role was told to and the fetch brought nothing, and has it read again when
+// it is needed. It says whether there is nothing to do with the fetch.
+func (w *writer) rest(f *kafka.Fetched) bool {
+	told := w.role.rests.Load()
+	rest := told != w.rests && len(f.Records) == 0
+	w.rests = told
+	s := &w.builder.summary
+	if !w.resting {
+		if rest {
+			from, opened, begun := s.From, w.opened, s.Next > s.From
+			w.builder = newBuilder()
+			w.open(from)
+			w.opened, w.resting = opened, begun
+		}
+		return w.resting
+	}
+	if len(f.Records) > 0 || w.old() {
+		w.resting, w.next = false, s.From
+	}
+	return true
 }
 
 // look counts what is not archived yet of a partition that ends at end.

@@ -140,6 +140,7 @@ func (f *fencedStore) Append(ctx context.Context, part archive.Part, at int64, l
 func (i *installation) startArchiving() {
 	store := &fencedStore{Store: i.store}
 	i.archiver = archive.New(archive.Config{Source: i.dropper(), Store: store, Sequences: i.archivedSequences(), Logger: i.logger})
+	i.onRest(i.archiver.Rest)
 	i.hold(archiveLease, nil, func(ctx context.Context, l lease) error {
 		store.lease.Store(&l)
 		i.archiver.Metrics().Behind.Store(0) // counted anew

@@ -104,9 +104,12 @@ type installation struct {
 	cancel context.CancelFunc
 	group  *errgroup.Group
 	undo   []func(ctx context.Context) error // what stop does, in the reverse order
+	atRest []func()                          // what lets go of memory when nothing comes
 }
 
 func (i *installation) onStop(f func(ctx context.Context) error) { i.undo = append(i.undo, f) }
+
+func (i *installation) onRest(f func()) { i.atRest = append(i.atRest, f) }
 
 // start brings everything up, in the order in which each stands on the others, and returns when all of it serves. After an
 // error stop must still be called.

@@ -22,6 +22,9 @@ func (i *installation) giveBack(ctx context.Context) {
 	if i.ring != nil {
 		i.ring.Forget()
 	}
+	for _, letGo := range i.atRest {
+		letGo()
+	}
 	runtime.GC() // the first of two: a pool outlives one
 	debug.FreeOSMemory()
 	if _, err := pages.Drop(); err != nil {

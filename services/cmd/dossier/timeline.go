@@ -31,6 +31,7 @@ func (i *installation) startTimeline() error {
 		Public: func(_ string, p schema.PersonaEpoch) schema.ProfileID { return ids.New(i.ring.PRF()).Public(p) },
 		Void:   i.erasures.void, Trace: i.tracer.Fold("timeline insert"), Logger: i.logger, Registry: i.registry,
 	})
+	i.onRest(i.timeline.Rest)
 	i.timelineErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
 		erase: func(ctx context.Context, e control.Erasure) error {
