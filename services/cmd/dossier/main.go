@@ -63,6 +63,7 @@ type commands struct {
 	Doctor       doctorCommand       `cmd:"" help:"Check engines, lag, keys and disk; a line each with what to do."`
 	Certificates certificatesCommand `cmd:"" help:"Make and list the certificates of the processes of an installation."`
 	Ready        readyCommand        `cmd:"" help:"Ask a process whether it is ready; for health checks."`
+	Generate     generateCommand     `cmd:"" help:"Invent customers as eight systems know them, to any number, and say who they are."`
 	Bench        benchCommand        `cmd:"" help:"Run one benchmark on this machine beside its own measured limit."`
 }
 
