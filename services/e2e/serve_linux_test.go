@@ -197,6 +197,24 @@ func (s *split) forgets(t *testing.T, i *installation, other *process) {
 	}
 }
 
+// keeps copies the key ring and the rest through an api that does not keep the ring, and comes back from both.
+func (s *split) keeps(t *testing.T, keeper, api *process, want string) {
+	t.Helper()
+	i := s.through(t, api)
+	file, dir := filepath.Join(t.TempDir(), "dossier.ring"), filepath.Join(t.TempDir(), "backup")
+	i.must(t, "ring", "copy", "--name", "safe", file, "--url", api.url)
+	i.must(t, "backup", dir, "--url", api.url)
+	if list := i.must(t, "ring", "list", "--url", api.url); !strings.Contains(list, "safe") || !strings.Contains(list, "current") {
+		t.Errorf("the list of copies is %s", list)
+	}
+	restored(t, dir, file).sameDigest(t, want, nil)
+	keeper.kill(t)
+	if o := i.dossier(t, "ring", "copy", "--name", "late", file, "--url", api.url); o.code != 1 || strings.Count(strings.TrimSpace(o.stderr), "\n") > 1 || !strings.Contains(o.stderr, "keeper") {
+		t.Errorf("without a keeper: %d %s", o.code, o.stderr)
+	}
+	i.must(t, "ring", "destroyed", "safe", "--url", api.url)
+}
+
 // TestServe: the roles in processes of their own, in any split, answer as one process does; whichever of them is killed or paused, another
 // takes over within 10 seconds, nothing is lost, and nothing is there twice.
 func TestServe(t *testing.T) {
@@ -270,6 +288,7 @@ func TestServe(t *testing.T) {
 		if got := s.digestOf(t, all["api"]); got != want {
 			t.Errorf("after a restart of keeper and api: got\n%swant\n%s", got, want)
 		}
+		s.keeps(t, all["keeper"], all["api"], want)
 	})
 }
 

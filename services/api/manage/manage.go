@@ -159,6 +159,8 @@ func writeError(w http.ResponseWriter, err error) {
 		status, code, message, hint = 409, "conflict", refused.Reason, "read the state as it is now and decide again"
 	case errors.Is(err, context.DeadlineExceeded):
 		status, code, message, hint = 504, "timeout", "the time given is over", "ask again"
+	case schema.ClassOf(err) == schema.Transient:
+		status, code, hint = 503, "unavailable", "ask again; 'dossier doctor' tells what is not well"
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

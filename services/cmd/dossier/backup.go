@@ -12,15 +12,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/backup"
-	"github.com/dossier-cdp/dossier/services/internal/control"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/keeper"
 )
@@ -180,60 +176,6 @@ func (c *ringDestroyed) Run(ctx context.Context) error {
 		return printJSON(answer)
 	}
 	return nil
-}
-
-// ringCopies are answered where the keeper is: nil elsewhere.
-func (i *installation) ringCopies() manage.RingCopies {
-	if i.keeper == nil {
-		return nil
-	}
-	return ringCopies{i.keeper, i.control}
-}
-
-// ringCopies hands out copies of the key ring and registers them in the control topic.
-type ringCopies struct {
-	keeper  *keeper.Keeper
-	control *control.Control
-}
-
-// Copy registers the copy before it is handed out: one that nobody knows of must not exist.
-func (r ringCopies) Copy(ctx context.Context, name, actor string) ([]byte, error) {
-	if strings.TrimSpace(name) != name || name == "" || len(name) > 100 {
-		return nil, schema.Refuse("name_invalid", "a copy has a name of at most 100 characters", "name the place where it is kept, such as bank-safe")
-	}
-	content, versions, err := r.keeper.Copy()
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(content)
-	return content, r.register(ctx, actor, &schema.ControlRingCopy{Name: name, Digest: hex.EncodeToString(sum[:]), Versions: versions})
-}
-
-func (r ringCopies) register(ctx context.Context, actor string, c *schema.ControlRingCopy) error {
-	return r.control.Append(ctx, &schema.Control{ID: uuid.NewString(), Kind: schema.ControlRingCopied, Actor: actor, RingCopy: c})
-}
-
-// Destroyed takes a copy off the list.
-func (r ringCopies) Destroyed(ctx context.Context, name, actor string) (bool, error) {
-	for _, c := range r.control.State().RingCopies() {
-		if c.Name == name {
-			return true, r.register(ctx, actor, &schema.ControlRingCopy{Name: name})
-		}
-	}
-	return false, nil
-}
-
-// List says of each copy whether keys were given up since.
-func (r ringCopies) List() []manage.RingCopyLine {
-	var lines []manage.RingCopyLine
-	for _, c := range r.control.State().RingCopies() {
-		line := manage.RingCopyLine{Name: c.Name, Made: c.At.String(), Actor: c.Actor, Digest: c.Digest, Current: true}
-		for _, workspace := range r.keeper.Workspaces() {
-			line.Current = line.Current && c.Versions[workspace] >= r.keeper.Version(workspace)
-		}
-		lines = append(lines, line)
-	}
-	return lines
 }
 
 // archivedLogs are what a backup of this installation copies, the control topic last.

@@ -17,6 +17,7 @@ import (
 // The calls between the roles of an installation. Lookups are in package backend.
 const (
 	callRing           = "/keeper/Ring"
+	callRingCopy       = "/keeper/CopyRing"
 	callNoticed        = "/collector/Noticed"
 	callIdentityWait   = "/identity/WaitFor"
 	callIdentityExport = "/identity/Export"
@@ -46,6 +47,7 @@ func (i *installation) offerCalls() {
 	s := i.coordination.server
 	if i.roles.has(keeperRole) {
 		rpc.Stream(s, callRing, []string{string(collectorRole), string(identityRole), string(timelineRole), string(apiRole)}, i.sendRing)
+		rpc.Stream(s, callRingCopy, []string{string(apiRole)}, i.sendRingCopy)
 	}
 	if i.roles.has(collectorRole, apiRole) {
 		rpc.Answer(s, callNoticed, []string{string(keeperRole)}, func(ctx context.Context, q *noticedCall) (*noticedCall, error) {
