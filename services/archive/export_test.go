@@ -33,3 +33,6 @@ func (r *Role) Steps(ctx context.Context, part Part, cut int64, before func(held
 	}
 	return nil
 }
+
+// AtBoundaries has a function called between the steps of a folder's writes.
+func AtBoundaries(f *Folder, at func(step string)) { f.boundary = at }

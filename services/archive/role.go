@@ -274,7 +274,7 @@ func (w *writer) open(from int64) {
 func (w *writer) sameLog(ctx context.Context, last Entry) error {
 	f, err := w.role.cfg.Source.Fetch(ctx, w.live, w.part.Partition, last.Next-1, 1, 0)
 	if err != nil {
-		return err
+		return passed(err)
 	}
 	if len(f.Records) == 0 || f.Records[0].Offset != last.Next-1 || RecordDigest(w.part.Partition, &f.Records[0]) != last.Last {
 		return schema.Classify(schema.Fatal, fmt.Errorf("the log's record at offset %d is not the one that was archived: it is another log", last.Next-1))
@@ -299,7 +299,7 @@ func (w *writer) drop(ctx context.Context, log kafka.Range, next int64) error {
 		offset = e.Next
 	}
 	if err := w.role.cfg.Source.DeleteRecords(ctx, w.live, w.part.Partition, before); err != nil {
-		return err
+		return passed(err)
 	}
 	w.role.metrics.Dropped.Add(1)
 	return nil
@@ -326,7 +326,7 @@ const (
 func (w *writer) step(ctx context.Context) error {
 	f, err := w.role.cfg.Source.Fetch(ctx, w.live, w.part.Partition, w.next, stepBytes, stepWait)
 	if err != nil {
-		return err
+		return passed(err)
 	}
 	if w.rest(&f) {
 		return nil
@@ -388,6 +388,15 @@ func (w *writer) rest(f *kafka.Fetched) bool {
 	return true
 }
 
+// passed makes an error of a range that the log no longer has a reason to start over: another owner has archived and dropped it while this
+// one did not run. Starting over tells whether anything is missing.
+func passed(err error) error {
+	if errors.Is(err, kafka.ErrOutOfRange) {
+		return schema.Classify(schema.Transient, fmt.Errorf("another owner went on meanwhile: %w", err))
+	}
+	return err
+}
+
 // look counts what is not archived yet of a partition that ends at end.
 func (w *writer) look(end int64) {
 	_, archived := w.archive.Range()
@@ -435,7 +444,7 @@ func (w *writer) write(ctx context.Context, f kafka.Fetched) error {
 	w.open(s.Next)
 	if before := min(s.Next, f.HighWater-1); before > f.First {
 		if err := w.role.cfg.Source.DeleteRecords(ctx, w.live, w.part.Partition, before); err != nil {
-			return err
+			return passed(err)
 		}
 		m.Dropped.Add(1)
 	}

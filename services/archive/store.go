@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +12,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
 // Store keeps the files of an archive. Every write is durable when it returns nil; after an error it may have happened or not.
-// A partition has one writer at a time.
+// A partition has one writer at a time, and one that was replaced while it did not run, and goes on, does no harm: a file is named after
+// what it holds, and a line's place in the manifest is taken once.
 type Store interface {
 	// Put writes a segment file. Writing the same name again is harmless: the name is the content's digest.
 	Put(ctx context.Context, part Part, name string, file []byte) error
@@ -22,7 +26,8 @@ type Store interface {
 	Get(ctx context.Context, part Part, name string) ([]byte, error)
 	// Manifest reads the manifest from a byte on; one that does not exist yet is empty.
 	Manifest(ctx context.Context, part Part, from int64) ([]byte, error)
-	// Append adds a line to the manifest, which must then be at bytes long: what lies beyond is a torn append and goes.
+	// Append adds a line to the manifest, which must then be at bytes long, not counting a torn line. Of several writers at one place
+	// one succeeds; the others get an error, start over, and find its line.
 	Append(ctx context.Context, part Part, at int64, line []byte) error
 	// Parts lists the partitions that have a manifest.
 	Parts(ctx context.Context) ([]Part, error)
@@ -34,15 +39,19 @@ type Store interface {
 
 const manifestName = "manifest.ndjson"
 
-// Folder is a Store in a local folder.
-type Folder struct{ dir string }
+// Folder is a Store in a folder, on a file system with hard links.
+type Folder struct {
+	dir      string
+	swept    sync.Map          // folders in which nothing is left of earlier crashes
+	boundary func(step string) // called between the steps of a write, by tests
+}
 
 // OpenFolder uses a folder, which it creates if it does not exist.
 func OpenFolder(dir string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open the archive: %w", err)
 	}
-	return &Folder{dir}, nil
+	return &Folder{dir: dir, boundary: func(string) {}}, nil
 }
 
 func (f *Folder) folder(p Part) string {
@@ -52,21 +61,21 @@ func (f *Folder) folder(p Part) string {
 // Locate is the file's path.
 func (f *Folder) Locate(p Part, name string) string { return filepath.Join(f.folder(p), name) }
 
-// Put writes the file under another name, syncs it, renames it and syncs the folder, so that a name never shows half a file.
+// Put writes the file under a name of its own, syncs it, renames it and syncs the folder, so that a name never shows half a file.
 func (f *Folder) Put(_ context.Context, p Part, name string, file []byte) error {
 	if err := f.ensure(p); err != nil {
 		return err
 	}
 	path := f.Locate(p, name)
-	if err := writeSynced(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, func(w *os.File) error {
-		_, err := w.Write(file)
-		return err
-	}); err != nil {
+	aside, err := writeAside(path, file)
+	if err != nil {
 		return fmt.Errorf("write archive file %s: %w", path, err)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("write archive file %s: %w", path, err)
+	f.boundary("file aside")
+	if err := os.Rename(aside, path); err != nil {
+		return errors.Join(fmt.Errorf("write archive file %s: %w", path, err), os.Remove(aside))
 	}
+	f.boundary("file named")
 	return syncFolder(filepath.Dir(path))
 }
 
@@ -88,30 +97,90 @@ func (f *Folder) Manifest(_ context.Context, p Part, from int64) (b []byte, err 
 	return io.ReadAll(io.NewSectionReader(file, from, 1<<62))
 }
 
-// Append writes a line at the end of the manifest file and syncs it.
+// errTaken says that another writer's line has the place.
+var errTaken = errors.New("another writer has added a line there")
+
+// Append takes the place of the line first: a hard link, which fails if there is one already, gives the whole line the name of its place
+// (manifest.at-BYTES). From then on the line is decided, and whoever comes upon it writes it into the manifest file, where the same bytes
+// at the same place do no harm however often and however late. Then the name goes. A writer that takes the name after that finds a whole
+// line in the manifest at its place, and has lost.
 func (f *Folder) Append(_ context.Context, p Part, at int64, line []byte) error {
 	if err := f.ensure(p); err != nil {
 		return err
 	}
 	path := f.Locate(p, manifestName)
-	err := writeSynced(path, os.O_CREATE|os.O_WRONLY, func(w *os.File) error {
-		info, err := w.Stat()
+	if err := f.take(path, at, line); err != nil {
+		return fmt.Errorf("append to manifest %s: %w", path, err)
+	}
+	return nil
+}
+
+func (f *Folder) take(path string, at int64, line []byte) error {
+	if info, err := os.Stat(path); at > 0 && (err != nil || info.Size() < at) {
+		return errors.Join(err, fmt.Errorf("it does not have the %d bytes that were read: it was cut off", at))
+	}
+	aside, err := writeAside(path, line)
+	if err != nil {
+		return err
+	}
+	f.boundary("line aside")
+	claim := fmt.Sprintf("%s.at-%d", strings.TrimSuffix(path, filepath.Ext(path)), at)
+	linked := os.Link(aside, claim)
+	if err := os.Remove(aside); err != nil {
+		return errors.Join(linked, err)
+	}
+	f.boundary("line decided")
+	switch {
+	case errors.Is(linked, fs.ErrExist):
+		decided, err := os.ReadFile(claim)
+		if errors.Is(err, fs.ErrNotExist) {
+			return errTaken
+		}
 		if err != nil {
 			return err
 		}
-		if info.Size() < at {
-			return fmt.Errorf("it has %d bytes where %d were read: it was cut off", info.Size(), at)
+		if err := f.settle(path, at, decided, claim); err != nil {
+			return err
 		}
-		if info.Size() > at {
-			if err := w.Truncate(at); err != nil {
-				return err
-			}
+		if !bytes.Equal(decided, line) {
+			return errTaken
+		}
+		return nil
+	case errors.Is(linked, errors.ErrUnsupported), errors.Is(linked, fs.ErrPermission):
+		return fmt.Errorf("%w: an archive needs a file system with hard links, or S3", linked)
+	case linked != nil:
+		return linked
+	}
+	return f.settle(path, at, line, claim)
+}
+
+// settle writes the line that has the name of its place into the manifest, unless that has a whole line there: then the name was taken too
+// late. What lies there and is no whole line is a torn append of a machine that failed.
+func (f *Folder) settle(path string, at int64, line []byte, claim string) error {
+	late := false
+	err := writeSynced(path, os.O_CREATE|os.O_RDWR, func(w *os.File) error {
+		there, err := io.ReadAll(io.NewSectionReader(w, at, 1<<62))
+		if err != nil {
+			return err
+		}
+		f.boundary("place looked at")
+		if bytes.IndexByte(there, '\n') >= 0 {
+			late = !bytes.HasPrefix(there, line)
+			return nil
 		}
 		_, err = w.WriteAt(line, at)
+		f.boundary("line written")
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("append to manifest %s: %w", path, err)
+		return err
+	}
+	f.boundary("line synced")
+	if err := os.Remove(claim); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if late {
+		return errTaken
 	}
 	return syncFolder(filepath.Dir(path))
 }
@@ -155,11 +224,35 @@ func (f *Folder) Names(_ context.Context, p Part) ([]string, error) {
 	return names, nil
 }
 
+// sweepAfter is how old what a crash left must be to be removed: its writer may be paused, and then starts over.
+const sweepAfter = time.Hour
+
+// sweep removes what crashes left in a partition's folder, once for each start.
+func (f *Folder) sweep(dir string) error {
+	if _, swept := f.swept.LoadOrStore(dir, true); swept {
+		return nil
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*.new"))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		info, err := os.Stat(path)
+		if err == nil && time.Since(info.ModTime()) > sweepAfter {
+			err = os.Remove(path)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what a crash left in the archive: %w", err)
+		}
+	}
+	return nil
+}
+
 // ensure makes the partition's folder and each new level durable.
 func (f *Folder) ensure(p Part) error {
 	dir := f.folder(p)
 	if _, err := os.Stat(dir); err == nil {
-		return nil
+		return f.sweep(dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("create archive folder: %w", err)
@@ -171,6 +264,22 @@ func (f *Folder) ensure(p Part) error {
 		}
 	}
 	return nil
+}
+
+// writeAside writes a new file beside path, under a name that nobody else has, and syncs it. A crash leaves it there.
+func writeAside(path string, content []byte) (name string, err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(content)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
+	}
+	return file.Name(), nil
 }
 
 func writeSynced(path string, flag int, write func(*os.File) error) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"sync/atomic"
 
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/archive"
@@ -107,42 +106,12 @@ func (i *installation) dropper() archive.Source { return dropping{i.client, i.em
 // archiveLease is held by the one writer of the archive.
 const archiveLease = "archive"
 
-// fencedStore is the archive as long as its lease is valid: a process that was paused finds out before it writes.
-type fencedStore struct {
-	archive.Store
-	lease atomic.Pointer[lease]
-}
-
-func (f *fencedStore) mayWrite() error {
-	if !(*f.lease.Load()).Valid() {
-		return errStandsBy
-	}
-	return nil
-}
-
-// Put writes a segment file under the lease.
-func (f *fencedStore) Put(ctx context.Context, part archive.Part, name string, file []byte) error {
-	if err := f.mayWrite(); err != nil {
-		return err
-	}
-	return f.Store.Put(ctx, part, name, file)
-}
-
-// Append adds to the manifest under the lease.
-func (f *fencedStore) Append(ctx context.Context, part archive.Part, at int64, line []byte) error {
-	if err := f.mayWrite(); err != nil {
-		return err
-	}
-	return f.Store.Append(ctx, part, at, line)
-}
-
-// startArchiving copies the log to the archive whenever this process holds the lease.
+// startArchiving copies the log to the archive whenever this process holds the lease. A former owner that was paused and goes on writes
+// nothing over what the next one wrote: package archive sees to that.
 func (i *installation) startArchiving() {
-	store := &fencedStore{Store: i.store}
-	i.archiver = archive.New(archive.Config{Source: i.dropper(), Store: store, Sequences: i.archivedSequences(), Logger: i.logger})
+	i.archiver = archive.New(archive.Config{Source: i.dropper(), Store: i.store, Sequences: i.archivedSequences(), Logger: i.logger})
 	i.onRest(i.archiver.Rest)
-	i.hold(archiveLease, nil, func(ctx context.Context, l lease) error {
-		store.lease.Store(&l)
+	i.hold(archiveLease, nil, func(ctx context.Context, _ lease) error {
 		i.archiver.Metrics().Behind.Store(0) // counted anew
 		return i.archiver.Run(ctx)
 	})

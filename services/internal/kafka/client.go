@@ -205,7 +205,8 @@ func (c *Client) Offsets(ctx context.Context, topic string) ([]Range, error) {
 }
 
 // DeleteRecords drops the records of a partition below before. A caller that shares the log with the embedded broker must leave
-// the last record: see package broker.
+// the last record: see package broker. A before that the log does not hold is ErrOutOfRange; of one below the first Apache Kafka says
+// that it is done.
 func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int32, before int64) error {
 	frame := appendHeader(nil, keyDeleteRecords, versionDeleteRecords)
 	frame = appendInt32(frame, 1)
@@ -222,7 +223,9 @@ func (c *Client) DeleteRecords(ctx context.Context, topic string, partition int3
 		r.count(14)
 		r.int32() // partition
 		r.int64() // low watermark
-		err = codeError(r.int16(), r)
+		if err = codeError(r.int16(), r); errors.Is(err, kafkago.OffsetOutOfRange) {
+			err = schema.Classify(schema.Fatal, ErrOutOfRange)
+		}
 	}
 	if err != nil {
 		return failed(err, "delete the records of %s/%d below %d", c.name(topic), partition, before)

@@ -94,6 +94,9 @@ func Conform(t *testing.T, cfg Config) {
 	if _, err = c.Fetch(ctx, topic, 1, before-1, 1<<20, 0); !errors.Is(err, ErrOutOfRange) {
 		t.Fatalf("below the start: %v", err)
 	}
+	if err = c.DeleteRecords(ctx, topic, 1, before+2); !errors.Is(err, ErrOutOfRange) {
+		t.Fatalf("a drop beyond the end: %v", err)
+	}
 	if _, err := c.Produce(ctx, topic, 1, []Message{{Value: make([]byte, MaxBatchBytes)}}, at); Class(err) != schema.Rejected {
 		t.Fatalf("too large: %v", err)
 	}
