@@ -13,7 +13,6 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/channel/record"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
-	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
 // Cluster is a company's Kafka. *kafka.Client is one.
@@ -32,11 +31,12 @@ type Config struct {
 	Changed   func() <-chan struct{}          // closed when Topics may give something else; asked before Topics
 	Connect   func(ctx context.Context, cluster string) (Cluster, error)
 	Deliver   func(ctx context.Context, d collector.Delivery) (collector.Receipt, error)
-	Store     *state.Store // how far each partition was read
+	Positions Positions // how far each partition was read
 	Metrics   *Metrics
 	Logger    *slog.Logger
 	Look      time.Duration // how often a topic is looked at for new partitions; 0 is 30 s
 	Pause     time.Duration // the first pause after a failure; it grows to 30 s; 0 is 100 ms
+	Keep      time.Duration // how often positions are kept; 0 is 1 s
 }
 
 // Intake reads topics. One at a time reads those of a workspace; two of them would do no harm but double work.
@@ -56,11 +56,14 @@ func New(cfg Config) *Intake {
 	if cfg.Pause == 0 {
 		cfg.Pause = 100 * time.Millisecond
 	}
+	if cfg.Keep == 0 {
+		cfg.Keep = time.Second
+	}
 	return &Intake{cfg}
 }
 
-// Run reads every topic of the configuration in force until ctx ends. It fails only where the state store does: after that nobody knows how far
-// the topics were read.
+// Run reads every topic of the configuration in force until ctx ends. It fails only where what keeps the positions does, for good: after that
+// nobody knows how far the topics were read.
 func (i *Intake) Run(ctx context.Context) error {
 	type reading struct {
 		hash string
@@ -123,22 +126,31 @@ func (i *Intake) topic(ctx context.Context, t *record.Topic) error {
 		return nil // ctx has ended
 	}
 	defer cluster.Close()
-	saved, err := state.Offsets(i.cfg.Store, t.Key())
+	kept, err := i.cfg.Positions.Kept(t.Key())
 	if err != nil {
 		return fmt.Errorf("read how far %s was read: %w", t.Topic, err)
 	}
+	first := len(kept) == 0
+	reached := &progress{positions: i.cfg.Positions, key: t.Key(), logger: logger, next: kept}
 	ctx, cancel := context.WithCancelCause(ctx)
-	var partitions sync.WaitGroup
+	var partitions, keeping sync.WaitGroup
+	keeps, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		cancel(nil)
 		partitions.Wait()
+		stopKeeping()
+		keeping.Wait()
 	}()
+	keeping.Go(func() {
+		if err := reached.run(keeps, i.cfg.Keep); err != nil {
+			cancel(err)
+		}
+	})
 	back := backOff{first: i.cfg.Pause}
 	for known := int32(0); ; {
 		n, err := i.partitions(ctx, cluster, t)
-		var starts []int64
 		if err == nil && n > known {
-			starts, err = i.starts(ctx, cluster, t, known)
+			err = i.begin(ctx, cluster, t, reached, first)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -158,18 +170,13 @@ func (i *Intake) topic(ctx context.Context, t *record.Topic) error {
 			if len(t.Settings.Partitions) > 0 && !slices.Contains(t.Settings.Partitions, p) {
 				continue
 			}
-			from := starts[p]
-			if o, was := saved[p]; was {
-				from = o.Next
-			}
+			from, _ := reached.of(p)
 			partitions.Go(func() {
-				r := reader{i: i, t: t, cluster: cluster, partition: p, logger: logger.With("partition", p), back: backOff{first: i.cfg.Pause}}
-				if err := r.run(ctx, from); err != nil && ctx.Err() == nil {
-					cancel(err)
-				}
+				r := reader{i: i, t: t, cluster: cluster, partition: p, reached: reached, logger: logger.With("partition", p), back: backOff{first: i.cfg.Pause}}
+				r.run(ctx, from)
 			})
 		}
-		known = max(known, n)
+		known, first = max(known, n), false
 		if !sleep(ctx, i.cfg.Look) {
 			return cause(ctx)
 		}
@@ -215,51 +222,36 @@ func (i *Intake) partitions(ctx context.Context, cluster Cluster, t *record.Topi
 	return n, nil
 }
 
-// starts tells where each partition is read from the first time. Partitions that are added later are read from their beginning.
-func (i *Intake) starts(ctx context.Context, cluster Cluster, t *record.Topic, known int32) ([]int64, error) {
+// begin decides where the partitions are read from that never were. first says that none was: the topic is then read from where its source
+// says, and a partition that is added later from its beginning.
+func (i *Intake) begin(ctx context.Context, cluster Cluster, t *record.Topic, reached *progress, first bool) error {
 	at, end, err := t.Start()
 	if err != nil {
-		return nil, err // Unreachable: it was checked with the configuration
+		return err // Unreachable: it was checked with the configuration
 	}
 	ranges, err := cluster.Offsets(ctx, t.Topic)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	starts := make([]int64, len(ranges))
 	for p := range ranges {
 		starts[p] = ranges[p].First
-		if end && known == 0 {
+		if end && first {
 			starts[p] = ranges[p].Next
 		}
 	}
-	if !at.IsZero() && known == 0 {
+	if !at.IsZero() && first {
 		if starts, err = cluster.OffsetsAt(ctx, t.Topic, at); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	// A start at the end, or at a time, is kept before anything is read: the next process must not begin elsewhere.
-	b := i.cfg.Store.NewBatch()
-	for p := known; int(p) < len(starts); p++ {
-		if _, was, err := i.saved(t, p); err != nil || was {
-			if err != nil {
-				return nil, errors.Join(err, b.Discard())
-			}
-			continue
-		}
-		if err := b.SetOffset(t.Key(), p, state.Offset{Next: starts[p]}); err != nil {
-			return nil, errors.Join(err, b.Discard())
+	for p := range starts {
+		if _, was := reached.of(int32(p)); !was {
+			reached.reached(int32(p), starts[p])
 		}
 	}
-	if err := b.CommitDurable(); err != nil {
-		return nil, err
-	}
-	return starts, nil
-}
-
-func (i *Intake) saved(t *record.Topic, partition int32) (int64, bool, error) {
-	offsets, err := state.Offsets(i.cfg.Store, t.Key())
-	o, was := offsets[partition]
-	return o.Next, was, err
+	// Before anything is read: the next process must not begin elsewhere.
+	return reached.keep(ctx)
 }
 
 // backOff spaces attempts, and says which failures are worth a line: the first, and those that say something else.

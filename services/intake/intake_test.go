@@ -110,6 +110,7 @@ type rig struct {
 	topics    atomic.Pointer[map[string]*record.Topic]
 	changed   atomic.Pointer[chan struct{}]
 	metrics   *Metrics
+	notes     Notes // instead of store
 }
 
 func newRig(t *testing.T, partitions int32) *rig {
@@ -178,12 +179,16 @@ func (r *rig) configure(t *testing.T, document string) {
 	}
 }
 
-// run reads until stop is called.
-func (r *rig) run(t *testing.T) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	i := New(Config{
+// positions are where reading goes on.
+func (r *rig) positions() Positions {
+	if r.notes != nil {
+		return InNotes(r.notes)
+	}
+	return InStore(r.store)
+}
+
+func (r *rig) intake() *Intake {
+	return New(Config{
 		Workspace: "main", Topics: func() map[string]*record.Topic { return *r.topics.Load() }, Changed: func() <-chan struct{} { return *r.changed.Load() },
 		Connect: func(ctx context.Context, name string) (Cluster, error) {
 			if name != "company" {
@@ -191,8 +196,17 @@ func (r *rig) run(t *testing.T) (stop func()) {
 			}
 			return kafka.Open(ctx, kafka.Config{Brokers: []string{r.broker.Addr()}})
 		},
-		Deliver: r.collector.Deliver, Store: r.store, Metrics: r.metrics, Logger: slog.New(slog.DiscardHandler), Look: 20 * time.Millisecond, Pause: time.Millisecond,
+		Deliver: r.collector.Deliver, Positions: r.positions(), Metrics: r.metrics, Logger: slog.New(slog.DiscardHandler), Look: 20 * time.Millisecond, Pause: time.Millisecond,
+		Keep: 10 * time.Millisecond,
 	})
+}
+
+// run reads until stop is called.
+func (r *rig) run(t *testing.T) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	i := r.intake()
 	go func() { done <- i.Run(ctx) }()
 	return func() {
 		t.Helper()
@@ -328,8 +342,8 @@ func TestConfigurationChanges(t *testing.T) {
 	eventually(t, "the others fail", func() bool { m := r.metrics.Read(); return m["lost"].Failures > 2 && m["none"].Failures > 2 })
 	r.configure(t, `{"sources":{"crm":{"kafka":{"cluster":"company","topic":"crm","from":"end",`+customerMap+`}}}}`)
 	eventually(t, "it reads anew", func() bool {
-		offsets, err := state.Offsets(r.store, (*r.topics.Load())["crm"].Key())
-		return err == nil && offsets[0].Next == 5
+		next, err := r.positions().Kept((*r.topics.Load())["crm"].Key())
+		return err == nil && next[0] == 5
 	})
 	r.send(t, 0, customers(5, 1)...)
 	eventually(t, "the new one is read", func() bool { n, _, _ := r.counts(); return n == 6 })

@@ -14,7 +14,6 @@ import (
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
-	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
 // The bounds of one step.
@@ -30,24 +29,22 @@ type reader struct {
 	t         *record.Topic
 	cluster   Cluster
 	partition int32
+	reached   *progress
 	logger    *slog.Logger
 	back      backOff
 }
 
-// run reads from an offset on until ctx ends. It fails only where the state store does.
-func (r *reader) run(ctx context.Context, at int64) error {
+// run reads from an offset on until ctx ends.
+func (r *reader) run(ctx context.Context, at int64) {
 	for ctx.Err() == nil {
 		f, err := r.cluster.FetchCommitted(ctx, r.t.Topic, r.partition, at, fetchBytes, fetchWait)
 		if err == nil {
 			err = r.take(ctx, f.Records)
 		}
-		lost := (*storeError)(nil)
 		switch {
 		case err == nil: // what is durable is noted, also at the end
 		case ctx.Err() != nil:
-			return nil
-		case errors.As(err, &lost):
-			return err
+			return
 		case errors.Is(err, kafka.ErrOutOfRange):
 			if at, err = r.outOfRange(ctx, at); err == nil {
 				continue
@@ -64,13 +61,10 @@ func (r *reader) run(ctx context.Context, at int64) error {
 		r.back.reset()
 		at = f.Next
 		if len(f.Records) > 0 {
-			if err := r.save(at); err != nil {
-				return err
-			}
+			r.reached.reached(r.partition, at)
 		}
 		r.i.cfg.Metrics.behind(r.t.Source, r.partition, f.HighWater-at)
 	}
-	return nil
 }
 
 // outOfRange finds where reading goes on when the topic does not hold the next offset: records were removed before they were read, or the topic
@@ -90,25 +84,8 @@ func (r *reader) outOfRange(ctx context.Context, at int64) (int64, error) {
 	default:
 		return at, errors.New("the topic says that it does not hold an offset which it holds")
 	}
-	return now.First, r.save(now.First)
-}
-
-// storeError says that how far a partition was read cannot be kept.
-type storeError struct{ err error }
-
-func (e *storeError) Error() string { return "keep how far a topic was read: " + e.err.Error() }
-func (e *storeError) Unwrap() error { return e.err }
-
-func (r *reader) save(next int64) error {
-	b := r.i.cfg.Store.NewBatch()
-	err := b.SetOffset(r.t.Key(), r.partition, state.Offset{Next: next})
-	if err != nil {
-		return &storeError{errors.Join(err, b.Discard())}
-	}
-	if err := b.Commit(); err != nil {
-		return &storeError{err}
-	}
-	return nil
+	r.reached.reached(r.partition, now.First)
+	return now.First, nil
 }
 
 // read is one record with what it became.

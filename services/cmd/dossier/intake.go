@@ -101,16 +101,20 @@ func (i *installation) startIntake() error {
 	}
 	figures := &intake.Metrics{}
 	i.registry.MustRegister(figures)
-	i.hold("intake", nil, func(ctx context.Context, _ lease) (err error) {
-		store, err := state.Open(i.folder.path("state", "intake"), state.Options{CacheBytes: 1 << 20, MemTableBytes: 256 << 10, Logger: i.logger})
-		if err != nil {
-			return err
+	i.hold("intake", nil, func(ctx context.Context, l lease) (err error) {
+		positions := intake.InNotes(l)
+		if i.coordination == nil {
+			store, err := state.Open(i.folder.path("state", "intake"), state.Options{CacheBytes: 1 << 20, MemTableBytes: 256 << 10, Logger: i.logger})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, store.Close()) }()
+			positions = intake.InStore(store)
 		}
-		defer func() { err = errors.Join(err, store.Close()) }()
 		return intake.New(intake.Config{
 			Workspace: mainWorkspace, Topics: i.configuration.topics, Changed: i.configuration.wait,
 			Connect: func(ctx context.Context, name string) (intake.Cluster, error) { return i.connect(ctx, clusters, name) },
-			Deliver: i.collector.Deliver, Store: store, Metrics: figures, Logger: i.logger,
+			Deliver: i.collector.Deliver, Positions: positions, Metrics: figures, Logger: i.logger,
 		}).Run(ctx)
 	})
 	return nil
