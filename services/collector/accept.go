@@ -163,6 +163,12 @@ func (c *Collector) begin(in *intake, who caller, n int) *failure {
 		f.retryAfter = time.Second
 		return f
 	}
+	if !c.room() {
+		c.metrics.unavailable.Add(1)
+		f := fail(http.StatusServiceUnavailable, "disk_full", "the disk of the log is full: nothing more is accepted", "make room for the data folder, or enlarge its volume; then send again, nothing needs a restart")
+		f.retryAfter = 5 * time.Second
+		return f
+	}
 	in.workspace = workspace
 	in.sender = channel.Sender{
 		Workspace: workspace.Name, Source: workspace.Source(who.source), Sources: workspace.Source, Trust: who.trust,

@@ -90,6 +90,7 @@ type Config struct {
 	Log       Log
 	Workspace func(name string) (*Workspace, bool) // false: not here, or not ready
 	Hooks     string                               // the workspace whose sources take webhooks; default main
+	Room      func() bool                          // whether the log has room for what would be accepted; nil: always
 	Limits    Limits
 	Now       func() time.Time // default time.Now
 	Logger    *slog.Logger     // default slog.Default
@@ -101,6 +102,7 @@ type Collector struct {
 	log       Log
 	workspace func(name string) (*Workspace, bool)
 	hooks     string
+	room      func() bool
 	limits    Limits
 	now       func() time.Time
 	logger    *slog.Logger
@@ -112,7 +114,10 @@ type Collector struct {
 // New makes a Collector.
 func New(cfg Config) *Collector {
 	c := &Collector{
-		access: cfg.Access, log: cfg.Log, workspace: cfg.Workspace, hooks: cmp.Or(cfg.Hooks, "main"), limits: cfg.Limits.withDefaults(), now: cfg.Now, logger: cfg.Logger,
+		access: cfg.Access, log: cfg.Log, workspace: cfg.Workspace, hooks: cmp.Or(cfg.Hooks, "main"), room: cfg.Room, limits: cfg.Limits.withDefaults(), now: cfg.Now, logger: cfg.Logger,
+	}
+	if c.room == nil {
+		c.room = func() bool { return true }
 	}
 	if c.now == nil {
 		c.now = time.Now

@@ -33,6 +33,7 @@ type installation struct {
 	env   []string
 	place place  // where its log is
 	dir   string // where up is started, and finds dossier.yaml; empty: an empty folder
+	api   string // the address that commands ask; empty: the one of credentials.json
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when the process has ended
 	log   *tail
@@ -190,7 +191,11 @@ func (i *installation) kill(t *testing.T) {
 // dossier runs a command against the installation.
 func (i *installation) dossier(t *testing.T, args ...string) outcome {
 	t.Helper()
-	return command(t, i.place.variables(), append(args, "--data", i.data)...)
+	args = append(args, "--data", i.data)
+	if i.api != "" {
+		args = append(args, "--url", i.api)
+	}
+	return command(t, i.place.variables(), args...)
 }
 
 // must runs a command that succeeds, and gives what it printed.

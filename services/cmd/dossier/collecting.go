@@ -13,7 +13,7 @@ import (
 // startCollector makes what takes events: over HTTP where this process has the collector's role, and from decisions where it has the api's.
 func (i *installation) startCollector() {
 	i.collector = collector.New(collector.Config{
-		Access: i.control, Log: i.tracer.Log(schema.TopicEvents, i.events), Workspace: i.workspace(), Now: time.Now, Logger: i.logger,
+		Access: i.control, Log: i.tracer.Log(schema.TopicEvents, i.events), Workspace: i.workspace(), Room: i.room(), Now: time.Now, Logger: i.logger,
 	})
 	if i.coordination == nil {
 		return

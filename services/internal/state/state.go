@@ -5,6 +5,9 @@
 // the state after some earlier commit, complete, with the offsets of that commit: the role reads on from there. Commits become
 // durable at most Options.SyncEvery later; Sync makes all of them durable at once.
 //
+// On a full disk writes wait, and go on by themselves when there is room again; reads do not wait. A store that is closed meanwhile
+// gives up: the process ends, and the next start goes on from the last durable commit.
+//
 // The package deliberately knows nothing of what is stored. Keys that begin with the byte 0 are its own.
 package state
 
@@ -66,6 +69,7 @@ type Store struct {
 	db     *pebble.DB
 	lock   *pebble.Lock
 	logger *slog.Logger
+	room   *room
 
 	syncEvery time.Duration
 	unsynced  atomic.Bool
@@ -81,9 +85,10 @@ func Open(dir string, options Options) (*Store, error) {
 	o := options.withDefaults()
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref()
+	room := &room{fs: o.FS, dir: dir, logger: o.Logger, given: make(chan struct{})}
 	p := &pebble.Options{
 		Cache:                       cache,
-		FS:                          o.FS,
+		FS:                          vfs.OnDiskFull(o.FS, room.wait),
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      quiet{o.Logger},
 		MaxOpenFiles:                o.MaxOpenFiles,
@@ -111,7 +116,7 @@ func Open(dir string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open state folder %s: %w", dir, err), lock.Close())
 	}
-	return &Store{view: view{db}, dir: dir, db: db, lock: lock, logger: o.Logger, syncEvery: o.SyncEvery}, nil
+	return &Store{view: view{db}, dir: dir, db: db, lock: lock, logger: o.Logger, room: room, syncEvery: o.SyncEvery}, nil
 }
 
 // lockError tells a folder held by somebody else from one that cannot be written. Pebble gives the first without a type when the
@@ -228,6 +233,7 @@ func (s *Store) Checkpoint(dir string) error {
 
 // Close makes all commits durable and lets go of the folder.
 func (s *Store) Close() error {
+	s.room.giveUp()
 	s.syncMu.Lock()
 	defer s.syncMu.Unlock()
 	if s.closed {
