@@ -139,7 +139,9 @@ func read(a *Attributes, traits []schema.Trait, s Saying, m Map) {
 			a.Free = add(a.Free, Free{string(field[len(FreePrefix):]), name.Fold(v)}, p, Free.Compare)
 		}
 	}
-	a.Names = add(a.Names, person.Of(who), p, Name.Compare)
+	n, civility := person.Of(who)
+	a.Names = add(a.Names, n, p, Name.Compare)
+	a.Genders = add(a.Genders, civility, p, cmp.Compare[Gender])
 	if w := address.Of(where); !w.IsZero() {
 		a.Addresses = add(a.Addresses, w, p, Address.Compare)
 	}

@@ -4,6 +4,8 @@ package person
 import (
 	"cmp"
 	"strings"
+
+	"github.com/dossier-cdp/dossier/pipelines/identity/attribute/given"
 )
 
 // Name is a person's name in normal form. Each part is lower-case words of a to z, one blank between two, without titles; words of other
@@ -27,18 +29,7 @@ type Name struct {
 }
 
 // Gender is what a persona said or what its civility says. Unknown is the zero value.
-type Gender uint8
-
-// The genders.
-const (
-	Female Gender = 1
-	Male   Gender = 2
-	Other  Gender = 3
-)
-
-func (g Gender) String() string {
-	return [...]string{"unknown", "female", "male", "other"}[min(g, Other)]
-}
+type Gender = given.Gender
 
 // IsZero says whether there is no part.
 func (n Name) IsZero() bool { return n == Name{} }
@@ -54,6 +45,28 @@ func (n Name) Compare(m Name) int {
 	}
 	return cmp.Or(strings.Compare(n.Family, m.Family), strings.Compare(n.Given, m.Given), strings.Compare(n.Further, m.Further),
 		strings.Compare(n.Maiden, m.Maiden), strings.Compare(n.Suffix, m.Suffix), unsplit)
+}
+
+// Particle is the leading particle of the family name, "de la" of "de la tour", or "".
+func (n Name) Particle() string {
+	end := 0
+	for end < len(n.Family) {
+		word, _, more := strings.Cut(n.Family[end:], " ")
+		if !more || !particles[word] {
+			break
+		}
+		end += len(word) + 1
+	}
+	return strings.TrimSuffix(n.Family[:end], " ")
+}
+
+// Bare is the family name without its leading particle.
+func (n Name) Bare() string { return strings.TrimPrefix(n.Family[len(n.Particle()):], " ") }
+
+// Parts are fields that read as this name again: Of(n.Parts()) is n.
+func (n Name) Parts() Parts {
+	hyphened := func(words string) string { return strings.ReplaceAll(words, " ", "-") }
+	return Parts{Given: hyphened(n.Given), Further: n.Further, Family: hyphened(n.Family), Maiden: hyphened(n.Maiden), Suffix: n.Suffix, Unsplit: n.Unsplit}
 }
 
 // Turned is the name read the other way round: given name for family name.

@@ -206,7 +206,7 @@ func (w *writer) spell(r rune) {
 		case part < utf8.RuneSelf+latinRunes:
 			w.dst = append(w.dst, latin[part-utf8.RuneSelf]...)
 		case unicode.Is(unicode.M, part):
-		case w.table(part):
+		case w.kana(part), w.table(part):
 		case unicode.IsLetter(part):
 			w.dst = utf8.AppendRune(w.dst, part)
 		}
