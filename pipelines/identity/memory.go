@@ -228,7 +228,10 @@ func (m *Memory) Assertions(id NodeID) ([]Assertion, error) {
 func (m *Memory) Hold(id NodeID) (Hold, error) { return m.holds[id], nil }
 
 // Resolve brings the partition up to date: it resolves the regions of what was touched since the last call.
-func (m *Memory) Resolve() error {
+func (m *Memory) Resolve() error { return m.ResolveEach(func(*Partition) {}) }
+
+// ResolveEach is Resolve, and hands over who is who in each region as it is resolved.
+func (m *Memory) ResolveEach(each func(*Partition)) error {
 	touched := make([]NodeID, 0, len(m.touched))
 	for id := range m.touched {
 		touched = append(touched, id)
@@ -241,6 +244,7 @@ func (m *Memory) Resolve() error {
 				m.holds[member] = profile.Hold
 			}
 		}
+		each(p)
 		return nil
 	})
 }
