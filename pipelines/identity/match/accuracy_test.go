@@ -1,0 +1,127 @@
+package match_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/identity/match"
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// bar is what a file must reach under its model.
+type bar struct {
+	file, model        string
+	f1, precision, bF1 float64
+	largest            int
+}
+
+var bars = []bar{
+	{file: "clients_fr", model: "fr", f1: .96, precision: .98, bF1: .975, largest: 12},
+	{file: "historical", model: "en", f1: .97, precision: .985, bF1: .965, largest: 25},
+	{file: "fake_1000", model: "en", f1: .98, precision: .99, bF1: .97, largest: 12},
+	{file: "febrl3", model: "en", f1: .9995, precision: .9995, bF1: .9995, largest: 6},
+}
+
+func processor() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// people puts the rows in one at a time, deciding after each, in the given order.
+func people(t testing.TB, rows []labelled, order []int, m *match.Model) *match.People {
+	rules, err := match.CoreRules(identity.DefaultRules())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := match.NewPeople(plainHasher{}, rules, m)
+	for _, i := range order {
+		p.Add(&rows[i].event)
+		if err := p.Resolve(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// profilesOf gives each row's profile.
+func profilesOf(t testing.TB, p *match.People, rows []labelled) []string {
+	ids := map[schema.ProfileID]string{}
+	for _, profile := range p.Profiles() {
+		for _, m := range profile.Members {
+			ids[m] = profile.ID.String()
+		}
+	}
+	out := make([]string, len(rows))
+	for i := range rows {
+		id, ok := ids[rows[i].event.Persona]
+		if !ok {
+			t.Fatalf("row %s has no profile", rows[i].record)
+		}
+		out[i] = id
+	}
+	return out
+}
+
+func labelsOf(rows []labelled) []string {
+	out := make([]string, len(rows))
+	for i := range rows {
+		out[i] = rows[i].label
+	}
+	return out
+}
+
+func inOrder(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+func shipped(t testing.TB, name string) *match.Model {
+	m, err := match.Shipped(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestAccuracy streams each file, decided after every record, with the model that ships, and holds the result to its bar; in other orders
+// the result is the same to the last record. DOSSIER_PROVE=1 takes three other orders instead of one.
+func TestAccuracy(t *testing.T) {
+	for _, b := range bars {
+		t.Run(b.file, func(t *testing.T) {
+			rows := rows(t, b.file)
+			m := shipped(t, b.model)
+			before := processor()
+			p := people(t, rows, inOrder(len(rows)), m)
+			took := processor() - before
+			first := profilesOf(t, p, rows)
+			s := scoreOf(labelsOf(rows), first)
+			t.Logf("%s; %.0f records/s of one core; %+v", s, float64(len(rows))/took.Seconds(), p.Set().Work)
+			if s.f1 < b.f1 || s.precision < b.precision || s.bF1 < b.bF1 || s.largest > b.largest {
+				t.Errorf("want F1 ≥ %v, P ≥ %v, B3 ≥ %v, largest ≤ %d", b.f1, b.precision, b.bF1, b.largest)
+			}
+			orders := 1
+			if os.Getenv("DOSSIER_PROVE") == "1" {
+				orders = 3
+			}
+			for seed := range orders {
+				order := rand.New(rand.NewPCG(uint64(seed), 7)).Perm(len(rows))
+				again := profilesOf(t, people(t, rows, order, m), rows)
+				for i := range rows {
+					if again[i] != first[i] {
+						t.Fatalf("row %s is in profile %s in file order and in %s in order %d", rows[i].record, first[i], again[i], seed)
+					}
+				}
+			}
+		})
+	}
+}

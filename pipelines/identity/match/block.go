@@ -1,0 +1,185 @@
+package match
+
+import (
+	"cmp"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// recipe makes blocking keys of a core: one key for every combination of its parts' values.
+type recipe struct {
+	parts []part
+	limit int // a key on more cores proposes nothing; 0: the model's BlockSize
+}
+
+// part names something of a core that a blocking key is made of.
+type part struct {
+	name string
+	of   func(*traits, *reading) string
+	// byName: it depends on the reading of a name.
+	byName bool
+}
+
+// traits is one record's values as blocking sees them.
+type traits struct {
+	text map[string]string
+}
+
+var parts = map[string]part{}
+
+func init() {
+	add := func(name string, byName bool, of func(*traits, *reading) string) {
+		parts[name] = part{name, of, byName}
+	}
+	given := func(r *reading) string {
+		if r.given == nil {
+			return ""
+		}
+		return r.given.word
+	}
+	family := func(r *reading) string {
+		if r.family == nil {
+			return ""
+		}
+		return r.family.word
+	}
+	sound := func(w *word, n int) string {
+		if w == nil {
+			return ""
+		}
+		return prefix(w.sound, n)
+	}
+	add("given", true, func(_ *traits, r *reading) string { return given(r) })
+	add("family", true, func(_ *traits, r *reading) string { return family(r) })
+	add("given.sound", true, func(_ *traits, r *reading) string { return sound(r.given, 3) })
+	add("family.sound", true, func(_ *traits, r *reading) string { return sound(r.family, 4) })
+	add("given.letters", true, func(_ *traits, r *reading) string { return sorted(prefix(given(r), longest)) })
+	add("family.letters", true, func(_ *traits, r *reading) string { return sorted(prefix(family(r), longest)) })
+	add("given.prefix", true, func(_ *traits, r *reading) string { return prefix(given(r), 3) })
+	add("family.prefix", true, func(_ *traits, r *reading) string { return prefix(family(r), 3) })
+	for _, plain := range []string{"email", "phone", "card", "user_id", "cookie", "handle", "national_id", "place", "occupation", "gender", "street", "number", "postcode", "commune", "state", "birth"} {
+		add(plain, false, func(t *traits, _ *reading) string { return t.text[plain] })
+	}
+	add("year", false, func(t *traits, _ *reading) string { return prefix(t.text["birth"], 4) })
+	add("month", false, func(t *traits, _ *reading) string {
+		if b := t.text["birth"]; len(b) == 8 {
+			return b[:6]
+		}
+		return ""
+	})
+	add("birthday", false, func(t *traits, _ *reading) string {
+		if b := t.text["birth"]; len(b) == 8 {
+			return b[4:]
+		}
+		return ""
+	})
+	add("mailbox", false, func(t *traits, _ *reading) string { l, _, _ := strings.Cut(t.text["email"], "@"); return l })
+	add("mail.domain", false, func(t *traits, _ *reading) string { _, d, _ := strings.Cut(t.text["email"], "@"); return d })
+	add("mailbox.letters", false, func(t *traits, _ *reading) string { return prefix(sorted(prefix(t.text["email"], longest)), 30) })
+	add("mailbox.prefix", false, func(t *traits, _ *reading) string { return prefix(t.text["email"], 4) })
+	add("phone.head", false, func(t *traits, _ *reading) string {
+		if p := t.text["phone"]; len(p) >= 9 {
+			return p[len(p)-9 : len(p)-3]
+		}
+		return ""
+	})
+	add("phone.tail", false, func(t *traits, _ *reading) string {
+		if p := t.text["phone"]; len(p) >= 9 {
+			return p[len(p)-6:]
+		}
+		return ""
+	})
+	address := func(t *traits) []string {
+		if a := t.text["address"]; a != "" {
+			return strings.SplitN(a, "|", 4)
+		}
+		return []string{"", "", t.text["postcode"], t.text["commune"]}
+	}
+	add("town.code", false, func(t *traits, _ *reading) string { return address(t)[2] })
+	add("town", false, func(t *traits, _ *reading) string { return address(t)[3] })
+	add("door", false, func(t *traits, _ *reading) string {
+		a := address(t)
+		if a[1] == "" {
+			return ""
+		}
+		return a[0] + " " + prefix(skeleton(a[1]), 3) + " " + prefix(a[2], 2)
+	})
+	add("outward", false, func(t *traits, _ *reading) string { o, _, _ := strings.Cut(t.text["postcode"], " "); return o })
+}
+
+func recipeOf(key string) (recipe, error) {
+	var r recipe
+	names, limit, limited := strings.Cut(key, "/")
+	if limited {
+		n, err := strconv.Atoi(limit)
+		if err != nil || n < 2 {
+			return r, invalid("blocking key %s has the limit %q, which is no number of at least 2", key, limit)
+		}
+		r.limit = n
+	}
+	for _, name := range strings.Split(names, "+") {
+		p, ok := parts[name]
+		if !ok {
+			return r, invalid("blocking key %s names %q, which is no part of a key", key, name)
+		}
+		r.parts = append(r.parts, p)
+	}
+	return r, nil
+}
+
+// keys gives the blocking keys of one record's values, as hashes: which recipe, and the values.
+func (s *Set) keys(values []Value) []key {
+	t := &traits{text: map[string]string{}}
+	readings := []reading{{}}
+	for _, v := range values {
+		if v.Field == "name" && s.nameTable >= 0 {
+			n := s.tables[s.nameTable]
+			c := n.called[n.id(v.Text)]
+			readings = append(readings, c.readings...)
+			for _, m := range c.middle {
+				readings = append(readings, reading{family: n.names.familyWord(m)})
+			}
+			continue
+		}
+		t.text[v.Field] = v.Text
+	}
+	var out []key
+	for i, r := range s.recipes {
+		for k := range readings {
+			h := fnv.New64a()
+			h.Write([]byte{byte(i)})
+			ok, byName := true, false
+			for _, p := range r.parts {
+				byName = byName || p.byName
+				v := p.of(t, &readings[k])
+				if v == "" {
+					ok = false
+					break
+				}
+				h.Write([]byte(v))
+				h.Write([]byte{0})
+			}
+			if ok && (byName || k == 0) {
+				limit := r.limit
+				if limit == 0 {
+					limit = s.model.BlockSize
+				}
+				out = append(out, key{h.Sum64(), int32(limit)})
+			}
+		}
+	}
+	return ordered(out)
+}
+
+// key is one blocking key of a core: the hash of its recipe and values, and on how many cores it still proposes pairs.
+type key struct {
+	hash  uint64
+	limit int32
+}
+
+func ordered(keys []key) []key {
+	slices.SortFunc(keys, func(a, b key) int { return cmp.Compare(a.hash, b.hash) })
+	return slices.Compact(keys)
+}

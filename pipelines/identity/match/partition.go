@@ -1,0 +1,218 @@
+package match
+
+import "slices"
+
+// pair is two cores of a region that share a blocking key. The numbers are places in the region, in the order of core ids.
+type pair struct {
+	a, b      int32
+	weight    Bits
+	forbidden bool
+}
+
+// region is a set of cores that is decided together. Everything in it is in the order of core ids, so that what is decided is a
+// function of the set.
+type region struct {
+	set      *Set
+	cores    []int32 // slots, in the order of core ids
+	pairs    []pair  // sorted by (a, b), a < b
+	parent   []int32
+	profiles []*profile
+	weak     []bool // no name: joins last
+	near     [][]int32
+}
+
+func (r *region) find(x int32) int32 {
+	for r.parent[x] != x {
+		r.parent[x] = r.parent[r.parent[x]]
+		x = r.parent[x]
+	}
+	return x
+}
+
+// join makes two profiles one, under the smaller place.
+func (r *region) join(a, b int32) int32 {
+	if a > b {
+		a, b = b, a
+	}
+	r.parent[b] = a
+	r.profiles[a] = r.profiles[a].join(r.profiles[b])
+	r.profiles[b] = nil
+	return a
+}
+
+func (r *region) score(p, q *profile) score {
+	r.set.Work.Decided++
+	return r.set.score(p, q)
+}
+
+func (r *region) decide() {
+	r.parent = make([]int32, len(r.cores))
+	r.profiles = make([]*profile, len(r.cores))
+	r.weak = make([]bool, len(r.cores))
+	r.near = make([][]int32, len(r.cores))
+	for i, slot := range r.cores {
+		r.parent[i] = int32(i)
+		r.profiles[i] = r.set.cores[slot].own
+		r.weak[i] = r.set.cores[slot].weak
+	}
+	r.merge()
+	for range 4 {
+		if !r.attach() {
+			break
+		}
+	}
+}
+
+// merge joins profiles along pairs, strongest first, wherever the whole profiles agree.
+func (r *region) merge() {
+	t := &r.set.model.Thresholds
+	edge, merge := inBits(t.Edge), inBits(t.Merge)
+	var order []*pair
+	for i := range r.pairs {
+		p := &r.pairs[i]
+		if !p.forbidden && p.weight >= edge && !r.weak[p.a] && !r.weak[p.b] {
+			order = append(order, p)
+		}
+	}
+	slices.SortStableFunc(order, func(p, q *pair) int { return int(q.weight) - int(p.weight) })
+	type tried struct{ a, b int32 }
+	for range 2 {
+		done := true
+		seen := map[tried]int{}
+		for _, p := range order {
+			a, b := r.find(p.a), r.find(p.b)
+			if a == b {
+				continue
+			}
+			sizes := len(r.profiles[a].cores)*1000 + len(r.profiles[b].cores)
+			k := tried{min(a, b), max(a, b)}
+			if a > b {
+				sizes = len(r.profiles[b].cores)*1000 + len(r.profiles[a].cores)
+			}
+			if seen[k] == sizes {
+				continue
+			}
+			seen[k] = sizes
+			if int(r.profiles[a].records+r.profiles[b].records) > t.Largest {
+				continue
+			}
+			if sc := r.score(r.profiles[a], r.profiles[b]); sc.forbidden || sc.posterior < merge {
+				continue
+			}
+			r.join(a, b)
+			done = false
+		}
+		if done {
+			return
+		}
+	}
+}
+
+type rival struct {
+	to        int32
+	posterior Bits
+	forbidden bool
+}
+
+// attach lets every small profile join the one that it fits best, if that one beats every other by the margin. A rival that is
+// plausibly the same person as the best is none. It says whether anything joined.
+func (r *region) attach() bool {
+	t := &r.set.model.Thresholds
+	link, margin := inBits(t.Link), inBits(t.Margin)
+	rivals := map[int32][]rival{}
+	type edge struct{ a, b int32 }
+	seen := map[edge]bool{}
+	for i := range r.pairs {
+		a, b := r.find(r.pairs[i].a), r.find(r.pairs[i].b)
+		if a > b {
+			a, b = b, a
+		}
+		if a == b || seen[edge{a, b}] {
+			continue
+		}
+		seen[edge{a, b}] = true
+		smallA, smallB := int(r.profiles[a].records) <= t.Loose, int(r.profiles[b].records) <= t.Loose
+		if !smallA && !smallB {
+			continue
+		}
+		sc := r.score(r.profiles[a], r.profiles[b])
+		if sc.forbidden {
+			sc.posterior -= 12 * bit
+		}
+		if sc.posterior < -6*bit {
+			continue
+		}
+		if smallA {
+			rivals[a] = append(rivals[a], rival{b, sc.posterior, sc.forbidden})
+		}
+		if smallB {
+			rivals[b] = append(rivals[b], rival{a, sc.posterior, sc.forbidden})
+		}
+	}
+	type proposal struct {
+		from, to int32
+		weight   Bits
+	}
+	var proposals []proposal
+	proposed := map[int32]int32{}
+	for x, list := range rivals {
+		slices.SortFunc(list, func(p, q rival) int {
+			if p.posterior != q.posterior {
+				return int(q.posterior) - int(p.posterior)
+			}
+			return int(p.to) - int(q.to)
+		})
+		best := list[0]
+		if best.forbidden || best.posterior < link {
+			continue
+		}
+		small, large := int(r.profiles[x].records), int(r.profiles[best.to].records)
+		if small > large || small == large && small > 1 && x < best.to {
+			continue
+		}
+		if small+large > t.Largest {
+			continue
+		}
+		clear := true
+		for _, z := range list[1:] {
+			if best.posterior-z.posterior >= margin {
+				break
+			}
+			if q := r.score(r.profiles[best.to], r.profiles[z.to]); q.forbidden || q.posterior < link {
+				clear = false
+				break
+			}
+		}
+		if clear {
+			proposals = append(proposals, proposal{x, best.to, best.posterior})
+			proposed[x] = best.to
+		}
+	}
+	slices.SortFunc(proposals, func(p, q proposal) int {
+		if p.weight != q.weight {
+			return int(q.weight) - int(p.weight)
+		}
+		return int(p.from) - int(q.from)
+	})
+	moved, changed := map[int32]bool{}, map[int32]bool{}
+	joined := false
+	for _, p := range proposals {
+		if moved[p.to] || moved[p.from] || changed[p.from] {
+			continue
+		}
+		a, b := r.find(p.from), r.find(p.to)
+		if a == b {
+			continue
+		}
+		if changed[p.to] {
+			if sc := r.score(r.profiles[a], r.profiles[b]); sc.forbidden || sc.posterior < link {
+				continue
+			}
+		}
+		moved[p.from] = true
+		changed[p.to] = true
+		changed[r.join(a, b)] = true
+		joined = true
+	}
+	return joined
+}

@@ -1,0 +1,139 @@
+package match
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Reason says why two profiles that may be one person are two. The words are stable: users rely on them.
+type Reason string
+
+// The reasons.
+const (
+	ReasonGivenName Reason = "given_name_differs" // a household, or two people of one address
+	ReasonBirthDate Reason = "birth_date_differs"
+	ReasonTwoClaims Reason = "two_claims" // it could be either of two people, so it is neither
+	ReasonTooLarge  Reason = "too_large"  // together they would be larger than any profile may grow
+	ReasonUnsure    Reason = "unsure"     // not likely enough
+)
+
+// PossibleMatch is two profiles that may be one person.
+type PossibleMatch struct {
+	A, B   schema.ProfileID // of Profile; A < B
+	Weight Bits             // log2 of the odds that they are one person, if nothing else is considered
+	Reason Reason
+}
+
+// Probability is the chance that the two are one person, as far as the weights go.
+func (b Bits) Probability() float64 { return 1 / (1 + math.Exp2(-b.Float())) }
+
+// Possible lists all possible matches, likeliest first. Call Resolve before.
+func (s *Set) Possible() []PossibleMatch {
+	s.stamp++
+	var out []PossibleMatch
+	for slot := range s.cores {
+		if !s.cores[slot].used || s.stamps[slot] == s.stamp {
+			continue
+		}
+		for _, r := range s.regions(s.component(int32(slot))) {
+			if len(r.cores) > 1 {
+				r.decide()
+				out = append(out, r.possible()...)
+			}
+		}
+	}
+	slices.SortFunc(out, func(p, q PossibleMatch) int {
+		return cmp.Or(cmp.Compare(q.Weight, p.Weight), p.A.Compare(q.A), p.B.Compare(q.B))
+	})
+	return out
+}
+
+func (r *region) possible() []PossibleMatch {
+	t := &r.set.model.Thresholds
+	var out []PossibleMatch
+	seen := map[[2]int32]bool{}
+	for i := range r.pairs {
+		a, b := r.find(r.pairs[i].a), r.find(r.pairs[i].b)
+		if a > b {
+			a, b = b, a
+		}
+		if a == b || seen[[2]int32{a, b}] {
+			continue
+		}
+		seen[[2]int32{a, b}] = true
+		p, q := r.profiles[a], r.profiles[b]
+		sc := r.score(p, q)
+		if sc.posterior < inBits(t.Possible) {
+			continue
+		}
+		m := PossibleMatch{A: r.set.cores[r.cores[a]].id, B: r.set.cores[r.cores[b]].id, Weight: sc.posterior}
+		switch {
+		case sc.forbidden:
+			m.Reason = r.set.conflict(p, q)
+		case sc.posterior < inBits(t.Link):
+			m.Reason = ReasonUnsure
+		case int(p.records+q.records) > t.Largest:
+			m.Reason = ReasonTooLarge
+		default:
+			m.Reason = ReasonTwoClaims
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// conflict names what keeps two profiles apart.
+func (s *Set) conflict(p, q *profile) Reason {
+	for i := range s.tables {
+		if len(p.fields[i]) > 0 && len(q.fields[i]) > 0 && s.model.Fields[i].Compare == "date" && s.scoreField(i, p, q).forbidden {
+			return ReasonBirthDate
+		}
+	}
+	return ReasonGivenName
+}
+
+// Blocks says how the blocking keys lie.
+type Blocks struct {
+	Open   int // keys that two or more cores share and that propose pairs
+	Closed int // keys that too many cores share to propose any
+	// Stranded are cores all of whose shared keys are closed: nothing is proposed to them.
+	Stranded int
+	// Largest is how many cores the commonest key has.
+	Largest int
+}
+
+// Blocks counts the blocking keys.
+func (s *Set) Blocks() Blocks {
+	var b Blocks
+	for _, members := range s.blocks {
+		b.Largest = max(b.Largest, len(members))
+	}
+	counted := map[uint64]bool{}
+	for i := range s.cores {
+		in := &s.cores[i]
+		if !in.used {
+			continue
+		}
+		open, closed := false, false
+		for _, k := range in.keys {
+			n := len(s.blocks[k.hash])
+			if n > 1 && !counted[k.hash] {
+				counted[k.hash] = true
+				if n > int(k.limit) {
+					b.Closed++
+				} else {
+					b.Open++
+				}
+			}
+			closed = closed || n > int(k.limit)
+			open = open || n > 1 && n <= int(k.limit)
+		}
+		if closed && !open {
+			b.Stranded++
+		}
+	}
+	return b
+}

@@ -1,0 +1,102 @@
+package match
+
+// share is a value and how many records of a profile carry it.
+type share struct{ value, count int32 }
+
+// profile is the values of a set of cores, per field of the model.
+type profile struct {
+	cores   []int32 // slots
+	records int32
+	fields  [][]share // sorted by value
+}
+
+// shareLimit bounds what one value counts, so that sums fit in 64 bits.
+const shareLimit = 64
+
+func (p *profile) join(q *profile) *profile {
+	out := &profile{cores: make([]int32, 0, len(p.cores)+len(q.cores)), records: p.records + q.records, fields: make([][]share, len(p.fields))}
+	out.cores = append(append(out.cores, p.cores...), q.cores...)
+	for i := range p.fields {
+		a, b := p.fields[i], q.fields[i]
+		switch {
+		case len(b) == 0:
+			out.fields[i] = a
+			continue
+		case len(a) == 0:
+			out.fields[i] = b
+			continue
+		}
+		l := make([]share, 0, len(a)+len(b))
+		for len(a) > 0 && len(b) > 0 {
+			switch {
+			case a[0].value < b[0].value:
+				l, a = append(l, a[0]), a[1:]
+			case a[0].value > b[0].value:
+				l, b = append(l, b[0]), b[1:]
+			default:
+				l = append(l, share{a[0].value, a[0].count + b[0].count})
+				a, b = a[1:], b[1:]
+			}
+		}
+		out.fields[i] = append(append(l, a...), b...)
+	}
+	return out
+}
+
+// score is how far two profiles agree.
+type score struct {
+	posterior Bits // log2 of the odds that they are one person
+	forbidden bool
+}
+
+// fieldScore is what one field adds.
+type fieldScore struct {
+	weight, household Bits
+	forbidden         bool
+}
+
+func (s *Set) scoreField(i int, p, q *profile) fieldScore {
+	a, b := p.fields[i], q.fields[i]
+	t := s.tables[i]
+	if len(a) == 1 && len(b) == 1 {
+		v := t.weigh(a[0].value, b[0].value)
+		return fieldScore{v.weight, v.household, v.forbids}
+	}
+	var same, household uint64
+	var bad, all int64
+	for _, x := range a {
+		for _, y := range b {
+			n := int64(min(x.count, shareLimit)) * int64(min(y.count, shareLimit))
+			v := t.weigh(x.value, y.value)
+			same += power(v.weight) * uint64(n)
+			household += power(v.household) * uint64(n)
+			all += n
+			if v.forbids {
+				bad += n
+			}
+		}
+	}
+	total := log2(uint64(all)) + powerFraction*bit
+	return fieldScore{log2(same) - total, log2(household) - total, 100*bad > 34*all}
+}
+
+// score compares two whole profiles: the sum over fields of the share-weighted likelihood of their values, against strangers and, if
+// the model knows households, against members of one household.
+func (s *Set) score(p, q *profile) score {
+	var weight, household Bits
+	out := score{}
+	for i := range s.tables {
+		if len(p.fields[i]) == 0 || len(q.fields[i]) == 0 {
+			continue
+		}
+		f := s.scoreField(i, p, q)
+		weight += f.weight
+		household += f.household
+		out.forbidden = out.forbidden || f.forbidden
+	}
+	out.posterior = weight + s.prior
+	if s.household != nil {
+		out.posterior = either(out.posterior, household+*s.household)
+	}
+	return out
+}
