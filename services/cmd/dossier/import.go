@@ -7,10 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 	_ "time/tzdata" // zones of mappings, also where the system has none
 
-	"github.com/dossier-cdp/dossier/pipelines/channel/mapping"
 	"github.com/dossier-cdp/dossier/services/importer"
 )
 
@@ -37,13 +35,9 @@ func (c *importCommand) Run(ctx context.Context) error {
 	if api.WriteKey == "" {
 		return &exit{exitMisused, errors.New("import needs the server key: name the installation with --data")}
 	}
-	text, err := os.ReadFile(c.Map)
+	compiled, err := readMapping(c.Map)
 	if err != nil {
-		return fmt.Errorf("read the mapping: %w", err)
-	}
-	compiled, err := mapping.Compile(text, time.LoadLocation)
-	if err != nil {
-		return &exit{exitMisused, fmt.Errorf("%s: %w", filepath.Base(c.Map), err)}
+		return err
 	}
 	complete := true
 	var failures []error

@@ -42,6 +42,8 @@ type commands struct {
 	Serve        serveCommand        `cmd:"" help:"Run some of the roles, beside other processes, on Kafka and ClickHouse."`
 	Engines      enginesCommand      `cmd:"" hidden:"" help:"Run the embedded engines alone, for tests."`
 	Import       importCommand       `cmd:"" help:"Send the rows of files as events, by a mapping."`
+	Resolve      resolveCommand      `cmd:"" help:"Say who is who in a file, offline."`
+	Train        trainCommand        `cmd:"" help:"Estimate matching weights on a file, without labels."`
 	Show         showCommand         `cmd:"" help:"Show the dossier of whoever owns an identifier."`
 	Why          whyCommand          `cmd:"" help:"Explain why two identifiers are one person, or why not."`
 	How          howCommand          `cmd:"" help:"Explain how a profile came together."`

@@ -1,0 +1,262 @@
+// Package resolution says who is who in a file, offline: the identity core and nothing else. Rows become events by a mapping, as an import
+// would make them, and go one at a time through the exact strata and the model.
+package resolution
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dossier-cdp/dossier/pipelines/channel/mapping"
+	"github.com/dossier-cdp/dossier/pipelines/channel/offline"
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/identity/match"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/importer"
+)
+
+// File is a file of records and how to read it.
+type File struct {
+	Path    string
+	Mapping *mapping.Mapping
+	Model   *match.Model
+	Rules   *identity.Rules
+	// Shuffle takes the records in an order drawn from the seed; nil is the file's order. The answer is the same.
+	Shuffle *uint64
+}
+
+// Summary is what a resolution says of itself.
+type Summary struct {
+	Records   int           `json:"records"`
+	Personas  int           `json:"personas"`
+	Cores     int           `json:"cores"`
+	Profiles  int           `json:"profiles"`
+	Possible  int           `json:"possible"`
+	Seconds   float64       `json:"seconds"`
+	PerSecond float64       `json:"recordsPerSecond"`
+	PeakBytes int64         `json:"peakBytes"`
+	Model     string        `json:"model"`
+	Compared  float64       `json:"comparedPerRecord"`
+	Decided   float64       `json:"decidedPerRecord"`
+	Largest   int           `json:"largestRegion"`
+	Blocks    match.Blocks  `json:"blocks"`
+	Elapsed   time.Duration `json:"-"`
+}
+
+// record is one record of the file and the persona that it belongs to.
+type record struct {
+	name    string
+	persona identity.NodeID
+}
+
+// hasher hashes identifiers within one process: nothing of it is kept.
+type hasher struct{ *offline.Ids }
+
+// Resolution is who is who in a file.
+type Resolution struct {
+	Summary Summary
+	records []record
+	people  *match.People
+	ids     map[identity.NodeID]identity.NodeID
+}
+
+// Resolve reads a file and decides, one record at a time. The answer does not depend on the order of the records.
+func Resolve(ctx context.Context, f File) (*Resolution, error) {
+	started := time.Now()
+	rules, err := match.CoreRules(f.Rules)
+	if err != nil {
+		return nil, err
+	}
+	r := &Resolution{people: match.NewPeople(hasher{offline.NewIds()}, rules, f.Model)}
+	seen := map[string]bool{}
+	note := func(name string, e *schema.Event) {
+		if !seen[name] {
+			name = strings.Clone(name)
+			seen[name] = true
+			r.records = append(r.records, record{name, e.Persona})
+		}
+	}
+	if f.Shuffle == nil {
+		err = importer.Events(ctx, f.Mapping, f.Path, func(name string, e *schema.Event) error {
+			note(name, e)
+			r.people.Add(e)
+			return r.people.Resolve()
+		})
+	} else {
+		err = r.shuffled(ctx, f, note)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.summarise(f, time.Since(started))
+	return r, nil
+}
+
+// shuffled holds all events in memory to take them in another order.
+func (r *Resolution) shuffled(ctx context.Context, f File, note func(string, *schema.Event)) error {
+	var events []*schema.Event
+	err := importer.Events(ctx, f.Mapping, f.Path, func(name string, e *schema.Event) error {
+		note(name, e)
+		events = append(events, offline.Copy(e))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	rand.New(rand.NewPCG(*f.Shuffle, 0)).Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+	for n, e := range events {
+		if n%1000 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.people.Add(e)
+		if err := r.people.Resolve(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Resolution) summarise(f File, elapsed time.Duration) {
+	set := r.people.Set()
+	profiles := r.people.Profiles()
+	s := Summary{
+		Records: len(r.records), Personas: r.people.Personas(), Cores: set.Len(), Profiles: len(profiles), Model: f.Model.Name + " " + f.Model.Version(),
+		Elapsed: elapsed, Seconds: elapsed.Seconds(), PeakBytes: peak(), Largest: set.Work.Largest, Blocks: set.Blocks(),
+	}
+	if n := float64(s.Records); n > 0 {
+		s.PerSecond, s.Compared, s.Decided = n/elapsed.Seconds(), float64(set.Work.Compared)/n, float64(set.Work.Decided)/n
+	}
+	r.ids = map[identity.NodeID]identity.NodeID{}
+	for i := range profiles {
+		for _, m := range profiles[i].Members {
+			r.ids[m] = profiles[i].ID
+		}
+	}
+	r.Summary = s
+}
+
+// Profile gives the profile of the n-th record of the file.
+func (r *Resolution) Profile(n int) identity.NodeID { return r.ids[r.records[n].persona] }
+
+// WriteProfiles writes record,profile for every record, in the file's order.
+func (r *Resolution) WriteProfiles(path string) error {
+	return write(path, []string{"record", "profile"}, func(line func(...string) error) error {
+		for n := range r.records {
+			if err := line(r.records[n].name, r.Profile(n).String()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// WritePossible writes the pairs of profiles that may be one person, likeliest first: both profiles, a record of each, the probability, and why
+// they are two.
+func (r *Resolution) WritePossible(path string) error {
+	first := map[identity.NodeID]string{}
+	for n := range r.records {
+		if id := r.Profile(n); first[id] == "" {
+			first[id] = r.records[n].name
+		}
+	}
+	possible := r.people.Possible()
+	r.Summary.Possible = len(possible)
+	return write(path, []string{"a", "b", "record_a", "record_b", "probability", "bits", "reason"}, func(line func(...string) error) error {
+		for _, m := range possible {
+			err := line(m.A.String(), m.B.String(), first[m.A], first[m.B],
+				strconv.FormatFloat(m.Weight.Probability(), 'f', 4, 64), strconv.FormatFloat(m.Weight.Float(), 'f', 2, 64), string(m.Reason))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// write makes a CSV file, whole or not at all.
+func write(path string, header []string, lines func(line func(...string) error) error) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), ".dossier-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("write %s: %w", path, err), ignoreGone(os.Remove(file.Name())))
+		}
+	}()
+	buffered := bufio.NewWriter(file)
+	out := csv.NewWriter(buffered)
+	if err := out.Write(header); err != nil {
+		return err
+	}
+	if err := lines(func(fields ...string) error { return out.Write(fields) }); err != nil {
+		return err
+	}
+	out.Flush()
+	if err := errors.Join(out.Error(), buffered.Flush(), file.Chmod(0o644), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// peak is the largest memory of this process so far, in bytes.
+func peak() int64 {
+	if text, err := os.ReadFile("/proc/self/status"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+				if kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64); err == nil {
+					return kb << 10
+				}
+			}
+		}
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.Sys)
+}
+
+// Training is what `dossier train` estimates from.
+type Training struct {
+	Path    string
+	Mapping *mapping.Mapping
+	Rules   *identity.Rules
+	Start   *match.Model
+	How     match.Training
+}
+
+// Train estimates a model on a file, without labels.
+func Train(ctx context.Context, t Training) (*match.Model, error) {
+	rules, err := match.CoreRules(t.Rules)
+	if err != nil {
+		return nil, err
+	}
+	people := match.NewPeople(hasher{offline.NewIds()}, rules, t.Start)
+	err = importer.Events(ctx, t.Mapping, t.Path, func(_ string, e *schema.Event) error {
+		people.Add(e)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := people.ResolveExact(); err != nil {
+		return nil, err
+	}
+	return match.Train(t.Start, people.Cores(), t.How)
+}
