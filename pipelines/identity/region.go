@@ -469,6 +469,7 @@ func (x *expansion) region() (*Region, error) {
 			return nil, err
 		}
 	}
+	served.hubs, hubs.hubs = r.several(served.hubs, hubs.hubs)
 	r.served, r.hubs = served.sorted(), hubs.sorted()
 	slices.SortFunc(r.generic, func(a, b genericKey) int { return a.key.Compare(b.key) })
 	slices.SortFunc(r.assertions, func(a, b Assertion) int {
@@ -478,6 +479,58 @@ func (x *expansion) region() (*Region, error) {
 		return 1
 	})
 	return r, nil
+}
+
+// several takes the values out that are no one person's: beside which, on the server personas that carry them verified, stand more than
+// twice as many values of a limited kind as one person may have. They are told as generic. All carriers that count are in the region of any of them, also in a giant's, where a
+// value of a core kind still joins.
+func (r *Region) several(served, hubs []hub) (servedOf, hubsOf []hub) {
+	var gone []Key
+	for i := range served {
+		h := &served[i]
+		n := r.limited(h)
+		if n == 0 {
+			continue
+		}
+		gone = append(gone, h.key)
+		nodes := make([]int32, len(h.carriers))
+		for i, c := range h.carriers {
+			nodes[i] = c.node
+		}
+		r.generic = append(r.generic, genericKey{h.key, n, nodes})
+	}
+	if len(gone) == 0 {
+		return served, hubs
+	}
+	isGone := func(h hub) bool { return slices.Contains(gone, h.key) }
+	return slices.DeleteFunc(served, isGone), slices.DeleteFunc(hubs, isGone)
+}
+
+// limited is how many values of a limited kind stand beside a hub's value, 0 if they can all be one person's.
+func (r *Region) limited(h *hub) int {
+	for i := range r.rules.Kinds {
+		rule := &r.rules.Kinds[i]
+		if rule.Limit == 0 || rule == h.rule || len(h.carriers) <= 2*rule.Limit {
+			continue
+		}
+		beside := map[[16]byte]struct{}{}
+		for _, c := range h.carriers {
+			if !c.evidence.core() {
+				continue
+			}
+			p := r.nodes[c.node]
+			for j := range p.Keys {
+				e := &p.Keys[j]
+				if of, _ := r.rules.rule(e.Kind); of == rule && e.core() && r.rules.Links(p, e) {
+					beside[e.Hash] = struct{}{}
+				}
+			}
+		}
+		if len(beside) > 2*rule.Limit {
+			return len(beside)
+		}
+	}
+	return 0
 }
 
 // hubList gathers the carriers of keys.

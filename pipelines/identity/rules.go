@@ -34,11 +34,14 @@ type KindRule struct {
 	UnlessNamed bool `yaml:"unlessNamed,omitempty" json:"unlessNamed,omitempty"`
 	// FullName: in stratum 1 the family names must agree too: several people of one given name live in one house.
 	FullName bool `yaml:"fullName,omitempty" json:"fullName,omitempty"`
+	// Lent: people lend it to each other. In stratum 0 too it joins nobody whose given names differ.
+	Lent bool `yaml:"lent,omitempty" json:"lent,omitempty"`
 	// PerSource: uniqueness holds within a source; values that no source has in common do not conflict.
 	PerSource bool `yaml:"perSource,omitempty" json:"perSource,omitempty"`
 	// WindowDays: two values conflict only if the times in which they were seen come within so many days of each other; 0 is ever.
 	WindowDays int `yaml:"windowDays,omitempty" json:"windowDays,omitempty"`
-	// Limit: how many values of the kind a profile may gather by joints; 0 is no limit.
+	// Limit: how many values of the kind a profile may gather by joints; 0 is no limit. A value of another kind that has more
+	// than twice as many of them beside it is no one person's, and joins nobody.
 	Limit int `yaml:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -68,7 +71,7 @@ func DefaultRules() *Rules {
 		Kinds: []KindRule{
 			{Kind: "user_id", Strength: Core, Unique: true, UnlessNamed: true},
 			{Kind: "crm_id", Strength: Core},
-			{Kind: "card", Strength: Core, Unique: true, UnlessNamed: true, PerSource: true},
+			{Kind: "card", Strength: Core, Unique: true, UnlessNamed: true, Lent: true, PerSource: true},
 			{Kind: "email", Strength: Merge, Limit: 10},
 			{Kind: "phone", Strength: Merge, Limit: 10},
 			{Kind: identifier.NameAndBirth, Strength: Merge, FullName: true},

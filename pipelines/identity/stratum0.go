@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/dossier-cdp/dossier/pipelines/identifier/name"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -127,7 +128,7 @@ func (s *resolver) joinHub(h *hub, rule Rule, nodes []int32, want func(a, b int3
 	conflicts := false
 	for i := range n {
 		for j := range i {
-			reason := s.forbidden(groups[i].root, groups[j].root, rule)
+			reason := s.barred(h, groups[i].root, groups[j].root, rule)
 			no[i*n+j], no[j*n+i] = reason, reason
 			conflicts = conflicts || reason != ""
 			y := reason == "" && want(groups[i].node, groups[j].node)
@@ -154,7 +155,7 @@ func (s *resolver) joinHub(h *hub, rule Rule, nodes []int32, want func(a, b int3
 				if x == y {
 					continue
 				}
-				if reason := s.forbidden(x, y, rule); reason != "" {
+				if reason := s.barred(h, x, y, rule); reason != "" {
 					s.refuse(a.node, b.node, rule, h.key, reason)
 					continue
 				}
@@ -162,6 +163,16 @@ func (s *resolver) joinHub(h *hub, rule Rule, nodes []int32, want func(a, b int3
 			}
 		}
 	}
+}
+
+// barred says whether a constraint keeps two components apart that share a hub's value. What people lend each other is no proof against two
+// given names.
+func (s *resolver) barred(h *hub, a, b int32, rule Rule) Reason {
+	reason := s.forbidden(a, b, rule)
+	if reason == "" && rule == RuleCore && h.rule.Lent && s.rules.GivenNames && s.relation(&s.comps[a], &s.comps[b]) == name.Different {
+		return ReasonGivenName
+	}
+	return reason
 }
 
 // group is one component among a hub's nodes, and the first of the hub's nodes in it.

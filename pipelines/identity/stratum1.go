@@ -64,20 +64,83 @@ func (s *resolver) free(h *hub, least schema.Assurance) []int32 {
 
 // merge joins components that share a verified contact point and whose given names agree: first those that plainly do, then those
 // where one name is a part of the other.
+//
+// A component that carries two people's names, as a shared account does, and that could go with either of two who may not be one goes with
+// neither, whichever values it shares with them.
 func (s *resolver) merge() {
+	torn := s.torn()
 	for _, least := range []name.Relation{name.Near, name.Part} {
 		for i := range s.hubs {
 			h := &s.hubs[i]
 			if h.rule.Strength != Merge && h.rule.Strength != Core || h.best != schema.AssuranceVerified {
 				continue
 			}
-			nodes := slices.DeleteFunc(s.free(h, schema.AssuranceVerified), func(n int32) bool { return !s.named(s.find(n)) })
+			nodes := slices.DeleteFunc(s.free(h, schema.AssuranceVerified), func(n int32) bool {
+				root := s.find(n)
+				return !s.named(root) || torn != nil && torn[root]
+			})
 			s.joinHub(h, RuleMerge, nodes, func(a, b int32) bool {
 				x, y := &s.comps[s.find(a)], &s.comps[s.find(b)]
 				return s.relation(x, y) >= least && (!h.rule.FullName || s.sameFullName(x, y))
 			})
 		}
 	}
+}
+
+// torn lists the components that carry the names of several people and could merge with several who may not be one. It notes their claims.
+func (s *resolver) torn() map[int32]bool {
+	claims := map[int32][]joint{}
+	for n := range s.nodes {
+		if root := int32(n); s.parent[n] == root && s.holds[n] == Free && s.several(root) {
+			claims[root] = nil
+		}
+	}
+	if len(claims) == 0 {
+		return nil
+	}
+	for i := range s.hubs {
+		h := &s.hubs[i]
+		if h.rule.Strength != Merge && h.rule.Strength != Core || h.best != schema.AssuranceVerified {
+			continue
+		}
+		groups := s.groups(s.free(h, schema.AssuranceVerified))
+		for _, of := range groups {
+			if _, ok := claims[of.root]; !ok {
+				continue
+			}
+			for _, to := range groups {
+				if to.root != of.root && s.named(to.root) && s.relation(&s.comps[of.root], &s.comps[to.root]) >= name.Part && s.forbidden(of.root, to.root, RuleMerge) == "" {
+					claims[of.root] = append(claims[of.root], joint{a: to.node, b: of.node, key: h.key})
+				}
+			}
+		}
+	}
+	torn := map[int32]bool{}
+	for n := range s.nodes { // in node order, so that refusals are noted in one
+		for i, j := range claims[int32(n)] {
+			for _, k := range claims[int32(n)][:i] {
+				if a, b := s.find(j.a), s.find(k.a); a != b && s.forbidden(a, b, RuleMerge) != "" {
+					torn[int32(n)] = true
+					s.refuse(k.a, k.b, RuleMerge, k.key, ReasonTwoClaims)
+					s.refuse(j.a, j.b, RuleMerge, j.key, ReasonTwoClaims)
+				}
+			}
+		}
+	}
+	return torn
+}
+
+// several says whether a component carries given names that cannot be one person's.
+func (s *resolver) several(root int32) bool {
+	names := s.comps[root].called()
+	for i := range names {
+		for j := range i {
+			if s.compareNames(names[i].name, names[j].name) == name.Different {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // client brings client personas to the server persona of the same user id, one by one, whatever name they give: what one of them claims
