@@ -49,10 +49,11 @@ func (p *projection) commit() error {
 }
 
 func (p *projection) write(b *state.Batch) error {
-	if err := p.writeEvidence(b); err != nil {
+	// Profiles first: whether a profile has a row of its own stands in the row of the persona that gives it its id.
+	if err := p.writeProfiles(b); err != nil {
 		return err
 	}
-	if err := p.writeProfiles(b); err != nil {
+	if err := p.writeEvidence(b); err != nil {
 		return err
 	}
 	for i := range p.marks {
@@ -81,10 +82,11 @@ func (p *projection) writeEvidence(b *state.Batch) (err error) {
 		}
 	}
 	for _, n := range p.spoke {
-		if n.state == nil { // erased since
-			continue
+		rows, err := p.subjects(n)
+		if err != nil {
+			return err
 		}
-		for _, row := range p.subjects(n) {
+		for _, row := range rows {
 			if err := b.Set(row, nil); err != nil {
 				return err
 			}
@@ -124,17 +126,21 @@ func (p *projection) writeEvidence(b *state.Batch) (err error) {
 
 // subjects are the rows by which what a persona said of contact points is found. What a client persona said reaches nobody but its own
 // profile.
-func (p *projection) subjects(n *node) (rows [][]byte) {
-	if n.state.Trust != schema.TrustServer {
-		return nil
+func (p *projection) subjects(n *node) (rows [][]byte, err error) {
+	if n.evidence == nil || n.evidence.Trust != schema.TrustServer { // nil: erased since
+		return nil, nil
 	}
-	for i := range n.state.Consents {
-		if s := &n.state.Consents[i].Subject; s.Kind != "" {
+	known, err := n.known()
+	if err != nil {
+		return nil, err
+	}
+	for i := range known.Consents {
+		if s := &known.Consents[i].Subject; s.Kind != "" {
 			row := hubKey('q', identity.Key{Kind: s.Kind, Hash: p.hash.IdentifierHash(s.Kind, s.Normal)})
 			rows = append(rows, append(row, n.id[:]...))
 		}
 	}
-	return rows
+	return rows, nil
 }
 
 func (p *projection) writeHub(b *state.Batch, h *hub) error {
@@ -170,16 +176,8 @@ func (p *projection) writeProfiles(b *state.Batch) error {
 			return err
 		}
 	}
-	for id, at := range p.places {
-		if err := b.Set(nodeKey('m', id), at.append(nil)); err != nil {
-			return err
-		}
-	}
 	for _, id := range p.erased {
 		if err := b.Delete(nodeKey('p', id)); err != nil {
-			return err
-		}
-		if err := b.Delete(nodeKey('m', id)); err != nil {
 			return err
 		}
 	}
@@ -188,43 +186,86 @@ func (p *projection) writeProfiles(b *state.Batch) error {
 			return err
 		}
 	}
-	for id := range p.vacated {
-		if p.records[id] != nil {
-			continue
-		}
-		if _, found, err := p.graph.read(nodeKey('f', id)); err != nil {
-			return err
-		} else if !found {
-			continue
-		}
-		p.profiles--
-		if err := b.Delete(nodeKey('f', id)); err != nil {
-			return err
-		}
+	if err := p.writeChanges(b); err != nil { // before the rows of profiles, which are asked for what was
+		return err
 	}
-	for id, r := range p.records {
-		p.scratch[0] = r.append(p.scratch[0][:0])
-		if n, err := p.graph.node(id); err != nil {
+	if err := p.writeListings(b); err != nil {
+		return err
+	}
+	for id, from := range p.moved.from {
+		n, err := p.graph.node(id)
+		if err != nil {
 			return err
-		} else if n.fresh {
-			p.profiles++
-		} else if old, found, err := p.graph.read(nodeKey('f', id)); err != nil {
-			return err
-		} else if !found {
-			p.profiles++
-		} else if string(old) == string(p.scratch[0]) {
-			continue
 		}
-		if err := b.Set(nodeKey('f', id), p.scratch[0]); err != nil {
-			return err
+		switch {
+		case n.evidence == nil || from == n.place.profile:
+		case from == id:
+			p.profiles--
+		case n.place.profile == id:
+			p.profiles++
 		}
 	}
 	if err := setCounter(b, "profiles", p.profiles); err != nil {
 		return err
 	}
-	if err := setCounter(b, "personas", p.personas); err != nil {
-		return err
+	return setCounter(b, "personas", p.personas)
+}
+
+// writeListings brings the rows of profiles up to date: those of one persona alone have none.
+func (p *projection) writeListings(b *state.Batch) error {
+	drop := func(n *node) error {
+		if !n.place.listed {
+			return nil
+		}
+		n.place.listed = false
+		if n.evidence != nil {
+			p.mark(n)
+		}
+		return b.Delete(nodeKey('f', n.id))
 	}
+	for id := range p.vacated {
+		if p.records[id] != nil {
+			continue
+		}
+		n, err := p.graph.node(id)
+		if err != nil {
+			return err
+		}
+		if err := drop(n); err != nil {
+			return err
+		}
+	}
+	for id, r := range p.records {
+		n, err := p.graph.node(id)
+		if err != nil {
+			return err
+		}
+		if r.alone() {
+			if err := drop(n); err != nil {
+				return err
+			}
+			continue
+		}
+		p.scratch[0] = r.append(p.scratch[0][:0])
+		if n.place.listed {
+			if old, found, err := p.graph.read(nodeKey('f', id)); err != nil {
+				return err
+			} else if found && string(old) == string(p.scratch[0]) {
+				continue
+			}
+		} else {
+			n.place.listed = true
+			p.mark(n)
+		}
+		if err := b.Set(nodeKey('f', id), p.scratch[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeChanges notes for the sinks what the commit changes.
+func (p *projection) writeChanges(b *state.Batch) error {
 	if !p.built || len(p.moved.from) == 0 {
 		return nil
 	}
@@ -244,11 +285,7 @@ func (p *projection) whereabouts(id identity.NodeID) (identity.NodeID, schema.Pe
 	if err != nil || n.evidence == nil {
 		return identity.NodeID{}, schema.PersonaEpoch{}, err
 	}
-	at, err := p.graph.place(id)
-	if err != nil {
-		return identity.NodeID{}, schema.PersonaEpoch{}, err
-	}
-	return at.profile, n.evidence.Of, nil
+	return n.place.profile, n.evidence.Of, nil
 }
 
 func (p *projection) membersBefore(id identity.NodeID) ([]identity.NodeID, error) {
@@ -339,24 +376,29 @@ func (p *projection) eraseNode(id identity.NodeID) error {
 	}
 	gone := n.evidence
 	p.personas--
-	p.silenced = append(p.silenced, p.subjects(n)...)
-	n.evidence, n.state = nil, nil
+	subjects, err := p.subjects(n)
+	if err != nil {
+		return err
+	}
+	p.silenced = append(p.silenced, subjects...)
+	n.evidence, n.state, n.packed = nil, nil, nil
 	p.erased = append(p.erased, id)
 	for _, key := range identity.Diff(gone, nil, p.rules).Removed {
 		if err := p.drop(key, gone); err != nil {
 			return err
 		}
 	}
-	at, err := p.graph.place(id)
-	if err != nil {
-		return err
-	}
-	if at.profile.IsZero() {
+	profile := n.place.profile
+	n.place.profile, n.place.hold = identity.NodeID{}, identity.Free
+	if profile.IsZero() {
 		return nil
 	}
+	if profile == id {
+		p.profiles--
+	}
 	// Its profile is taken apart: those who are left resolve anew.
-	p.vacated[at.profile] = struct{}{}
-	members, err := p.membersBefore(at.profile)
+	p.vacated[profile] = struct{}{}
+	members, err := p.membersBefore(profile)
 	if err != nil {
 		return err
 	}
@@ -365,8 +407,6 @@ func (p *projection) eraseNode(id identity.NodeID) error {
 			p.touch(m)
 		}
 	}
-	at.profile, at.hold = identity.NodeID{}, identity.Free
-	delete(p.places, id)
 	return nil
 }
 

@@ -32,7 +32,11 @@ func (v *View) ExportPersonas(to io.Writer, o ExportOptions) (n int, err error) 
 		if o.Clocks {
 			recorded = &x.evidence.Recorded
 		}
-		line = x.state.AppendJSON(line[:0], recorded)
+		known, err := x.known()
+		if err != nil {
+			return err
+		}
+		line = known.AppendJSON(line[:0], recorded)
 		n++
 		_, err = out.Write(append(line, '\n'))
 		return err
@@ -47,8 +51,7 @@ func (v *View) ExportPersonas(to io.Writer, o ExportOptions) (n int, err error) 
 func (v *View) ExportProfiles(to io.Writer, o ExportOptions) (n int, err error) {
 	out := bufio.NewWriterSize(to, 1<<16)
 	var line []byte
-	err = v.snapshot.Scan([]byte{'f'}, []byte{'f' + 1}, func(key, _ []byte) error {
-		id := schema.ProfileID(key[1:])
+	err = v.profiles(schema.ProfileID{}, func(id schema.ProfileID) error {
 		var p *Profile
 		var err error
 		if o.At != 0 {

@@ -17,7 +17,6 @@ type graph struct {
 	rules  *identity.Rules
 	nodes  memory[identity.NodeID, *node]
 	hubs   memory[identity.Key, *hub]
-	places memory[identity.NodeID, *place]
 	said   memory[identity.NodeID, *decisions]
 
 	undecided bool                    // nobody has decided anything yet: there are no rows of decisions to look for
@@ -27,15 +26,14 @@ type graph struct {
 
 // Sizes of the writer's memory, in rows. A generation passes when it is half of that; it may be larger by what one commit touches.
 const (
-	nodesInMemory  = 8 << 10
-	hubsInMemory   = 16 << 10
-	placesInMemory = 32 << 10
-	saidInMemory   = 8 << 10
+	nodesInMemory = 8 << 10
+	hubsInMemory  = 16 << 10
+	saidInMemory  = 8 << 10
 )
 
 func newGraph(r state.Reader, lookup *state.Lookup, rules *identity.Rules) *graph {
 	g := &graph{r: r, lookup: lookup, rules: rules}
-	g.nodes.limit, g.hubs.limit, g.places.limit, g.said.limit = nodesInMemory, hubsInMemory, placesInMemory, saidInMemory
+	g.nodes.limit, g.hubs.limit, g.said.limit = nodesInMemory, hubsInMemory, saidInMemory
 	return g
 }
 
@@ -78,7 +76,6 @@ func (g *graph) forget() {
 func (g *graph) age() {
 	g.nodes.age()
 	g.hubs.age()
-	g.places.age()
 	g.said.age()
 }
 
@@ -207,22 +204,13 @@ func (g *graph) scanCarriers(key identity.Key, c *carriers, f func(identity.Node
 	return nil
 }
 
-func (g *graph) place(id identity.NodeID) (*place, error) {
-	if p, found := g.places.get(id); found {
-		return p, nil
-	}
-	value, found, err := g.read(nodeKey('m', id))
+// place says who a persona is: nobody, if nothing is known of it.
+func (g *graph) place(id identity.NodeID) (place, error) {
+	n, err := g.node(id)
 	if err != nil {
-		return nil, err
+		return place{}, err
 	}
-	p := &place{}
-	if found {
-		if p, err = decodePlace(value); err != nil {
-			return nil, fmt.Errorf("profile of persona %s: %w", id, err)
-		}
-	}
-	g.places.put(id, p)
-	return p, nil
+	return n.place, nil
 }
 
 func (g *graph) decisions(id identity.NodeID) (*decisions, error) {
@@ -247,8 +235,22 @@ func (g *graph) decisions(id identity.NodeID) (*decisions, error) {
 	return d, nil
 }
 
-// profile reads who is in a profile, nil if there is none of that id. It is not remembered: only what is committed is seen.
+// profile reads who is in a profile, nil if there is none of that id. It is not remembered: of those with more than one persona only what
+// is committed is seen.
 func (g *graph) profile(id identity.NodeID) (*profile, error) {
+	n, err := g.node(id)
+	if err != nil || n.evidence == nil || n.place.profile != id {
+		return nil, err
+	}
+	if !n.place.listed {
+		one := identity.Profile{Hold: n.place.hold, Served: n.evidence.Trust == schema.TrustServer}
+		return &profile{hold: one.Quarantined(), members: []identity.NodeID{id}}, nil
+	}
+	return g.listing(id)
+}
+
+// listing reads the row of a profile that has one.
+func (g *graph) listing(id identity.NodeID) (*profile, error) {
 	value, found, err := g.read(nodeKey('f', id))
 	if err != nil || !found {
 		return nil, err

@@ -32,7 +32,6 @@ type projection struct {
 	// What was changed since the last commit.
 	nodes    []*node
 	hubs     []*hub
-	places   map[identity.NodeID]*place
 	said     map[identity.NodeID]*decisions
 	naming   map[schema.EventID][2]identity.NodeID // assertions that came since
 	touched  map[identity.NodeID]struct{}
@@ -201,7 +200,7 @@ func setCounter(b *state.Batch, name string, n uint64) error {
 
 func (p *projection) clear() {
 	p.nodes, p.hubs, p.erased, p.silenced = p.nodes[:0], p.hubs[:0], nil, nil
-	p.places, p.said = map[identity.NodeID]*place{}, map[identity.NodeID]*decisions{}
+	p.said = map[identity.NodeID]*decisions{}
 	p.spoke = map[identity.NodeID]*node{}
 	p.naming, p.touched = map[schema.EventID][2]identity.NodeID{}, map[identity.NodeID]struct{}{}
 	p.records, p.vacated = map[identity.NodeID]*profile{}, map[identity.NodeID]struct{}{}
@@ -264,11 +263,16 @@ func (p *projection) fold(e *schema.Event, recordedAt schema.Instant) error {
 		if err := p.foldEvidence(n, evidence); err != nil {
 			return err
 		}
-		if n.state == nil {
-			n.state = persona.Begin(evidence.ID, e)
+		known, err := n.known()
+		if err != nil {
+			return err
+		}
+		if known == nil {
+			known = persona.Begin(evidence.ID, e)
+			n.state = known
 			p.mark(n)
 		}
-		if n.state.Fold(e, p.kinds) {
+		if known.Fold(e, p.kinds) {
 			p.mark(n)
 			if len(e.Consents) > 0 {
 				p.spoke[n.id] = n
@@ -290,7 +294,6 @@ func (p *projection) foldEvidence(n *node, found *identity.Persona) error {
 	if n.evidence == nil {
 		n.evidence = found.Clone()
 		n.fresh = true
-		p.graph.places.put(n.id, &place{}) // who is not there is nowhere
 		p.personas++
 		p.mark(n)
 		p.touch(n.id)
@@ -458,31 +461,32 @@ func (p *projection) apply(partition *identity.Partition) error {
 		slices.SortFunc(matches, func(a, b match) int { return a.other.Compare(b.other) })
 		p.records[x.ID] = &profile{x.Quarantined(), x.Members, matches}
 		for _, id := range x.Members {
-			at, err := p.graph.place(id)
+			n, err := p.graph.node(id)
 			if err != nil {
 				return err
 			}
-			if at.profile != x.ID {
-				p.moved.note(id, at.profile)
-				if !at.profile.IsZero() {
-					p.vacated[at.profile] = struct{}{}
+			if was := n.place.profile; was != x.ID {
+				p.moved.note(id, was)
+				if !was.IsZero() {
+					p.vacated[was] = struct{}{}
 				}
 			}
-			if at.profile != x.ID || at.hold != x.Hold {
-				at.profile, at.hold = x.ID, x.Hold
-				p.places[id] = at
+			if n.place.profile != x.ID || n.place.hold != x.Hold {
+				n.place.profile, n.place.hold = x.ID, x.Hold
+				p.mark(n)
 			}
 		}
 	}
 	return nil
 }
 
-// recorded reads a profile as of the last commit, nil if there was none of that id.
+// recorded reads a profile with a row of its own as of the last commit, nil if there was none of that id.
 func (p *projection) recorded(id identity.NodeID) (*profile, error) {
-	if n, err := p.graph.node(id); err != nil || n.fresh {
+	n, err := p.graph.node(id)
+	if err != nil || !n.place.listed {
 		return nil, err
 	}
-	return p.graph.profile(id)
+	return p.graph.listing(id)
 }
 
 // leftBehind finds personas whose profile was taken apart without them, and profiles written anew without a member that still believes to be

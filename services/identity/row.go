@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,12 +15,12 @@ import (
 // Stored rows. Numbers are varints unless a width is given, which is big endian; nodes, personas, profiles and events are 16 bytes. A node is
 // the public id of (persona, epoch); a profile is the node of its canonical persona.
 //
-//	'p' node           evidence-length evidence state      of one persona: pipelines/identity, pipelines/persona
+//	'p' node           whose(1) [profile] evidence-length evidence state
+//	                                                        of one persona: who it is (place), pipelines/identity, pipelines/persona
 //	'h' kind 0 hash    for server, then client personas: flags(1) carriers beside-count beside(8 each) [carriers(16 each), unless spilled]
 //	'c' kind 0 hash node                                    a server persona that carries a spilled hub
 //	'd' kind 0 hash node                                    a client persona that carries a spilled hub
-//	'm' node           profile hold(1)                      who a persona is
-//	'f' profile        hold(1) members(16 each) possible matches
+//	'f' profile        hold(1) members(16 each) possible matches, unless it is one persona alone, who may be nobody else
 //	'a' node           assertions that name the node, sorted by id
 //	'b' assertion      node node                            which nodes an assertion names
 //	'r' assertion                                           it is withdrawn
@@ -117,13 +118,27 @@ func appendIDs(b []byte, ids []identity.NodeID) []byte {
 	return b
 }
 
-// node is one persona: what identity and what the dossier know of it. Both nil if nothing is known.
+// node is one persona: who it is, and what identity and the dossier know of it. evidence is nil if nothing is known.
 type node struct {
 	id       identity.NodeID
+	place    place
 	evidence *identity.Persona
-	state    *persona.State
+	state    *persona.State // nil until it is asked for (known)
+	packed   []byte         // the stored form of state, while that is nil
 	dirty    bool
 	fresh    bool // new since the last commit
+}
+
+// known is what the persona's events say, nil if there were none.
+func (n *node) known() (*persona.State, error) {
+	if n.state == nil && n.packed != nil {
+		s, err := persona.Decode(n.packed)
+		if err != nil {
+			return nil, fmt.Errorf("persona %s: %w", n.id, errors.Join(errDamaged, err))
+		}
+		n.state, n.packed = s, nil
+	}
+	return n.state, nil
 }
 
 // append uses scratch for the evidence, whose length stands before it.
@@ -132,25 +147,27 @@ func (n *node) append(dst, scratch []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write evidence of persona %s: %w", n.id, err)
 	}
+	dst = n.place.append(dst, n.id)
 	dst = append(binary.AppendUvarint(dst, uint64(len(evidence))), evidence...)
+	if n.state == nil {
+		return append(dst, n.packed...), nil
+	}
 	return n.state.AppendBinary(dst), nil
 }
 
 func decodeNode(id identity.NodeID, value []byte) (*node, error) {
 	r := row{b: value}
+	n := &node{id: id, place: r.place(id)}
 	evidence := r.take(r.number())
-	if r.bad {
+	if r.bad || len(r.b) == 0 {
 		return nil, errDamaged
 	}
-	p := &identity.Persona{}
-	if err := p.UnmarshalBinary(evidence); err != nil {
+	n.evidence = &identity.Persona{}
+	if err := n.evidence.UnmarshalBinary(evidence); err != nil {
 		return nil, errors.Join(errDamaged, err)
 	}
-	s, err := persona.Decode(r.b)
-	if err != nil {
-		return nil, errors.Join(errDamaged, err)
-	}
-	return &node{id: id, evidence: p, state: s}, nil
+	n.packed = bytes.Clone(r.b)
+	return n, nil
 }
 
 // hub is one key and who carries it.
@@ -234,14 +251,44 @@ func (c *carriers) decode(r *row, state *identity.SideState) {
 type place struct {
 	profile identity.NodeID // zero if nobody yet
 	hold    identity.Hold
+	listed  bool // the persona gives a profile its id, and that has a row of its own
 }
 
-func (p *place) append(dst []byte) []byte { return append(append(dst, p.profile[:]...), byte(p.hold)) }
+// The bits of a place. The hold stands above them.
+const (
+	placeOwn    = 1 // the persona is its own profile; else the profile follows
+	placeNobody = 2
+	placeListed = 4
+	placeHold   = 3 // bits to shift
+)
 
-func decodePlace(value []byte) (*place, error) {
-	r := row{b: value}
-	p := &place{profile: r.id(), hold: identity.Hold(r.byte())}
-	return p, r.done()
+func (p *place) append(dst []byte, of identity.NodeID) []byte {
+	whose := byte(p.hold) << placeHold
+	if p.listed {
+		whose |= placeListed
+	}
+	switch p.profile {
+	case identity.NodeID{}:
+		return append(dst, whose|placeNobody)
+	case of:
+		return append(dst, whose|placeOwn)
+	}
+	return append(append(dst, whose), p.profile[:]...)
+}
+
+// place reads the place of a node, which stands first in its row.
+func (r *row) place(of identity.NodeID) (p place) {
+	whose := r.byte()
+	p.hold, p.listed = identity.Hold(whose>>placeHold), whose&placeListed != 0
+	switch {
+	case whose&placeNobody != 0:
+	case whose&placeOwn != 0:
+		p.profile = of
+	default:
+		p.profile = r.id()
+	}
+	r.bad = r.bad || p.hold > identity.Apart
+	return p
 }
 
 // profile is one person.
@@ -250,6 +297,9 @@ type profile struct {
 	members  []identity.NodeID
 	possible []match
 }
+
+// alone says whether the profile needs no row of its own: the persona's own row says all.
+func (p *profile) alone() bool { return len(p.members) == 1 && len(p.possible) == 0 }
 
 // match is a profile that this one may be one with.
 type match struct {

@@ -47,7 +47,10 @@ func FuzzRows(f *testing.F) {
 	}
 	f.Add(byte(2), d)
 	f.Add(byte(3), appendChanges(nil, 7, []Change{{Kind: Merged, From: schema.ProfileID{1}, To: schema.ProfileID{2}, Personas: []Moved{{schema.ProfileID{1}, schema.PersonaEpoch{Epoch: 3}}}}}))
-	f.Add(byte(4), (&place{profile: identity.NodeID{1}}).append(nil))
+	own := identity.NodeID{1}
+	for _, at := range []place{{}, {profile: own, listed: true}, {profile: own, hold: identity.Apart}, {profile: identity.NodeID{2}, hold: identity.Cores}} {
+		f.Add(byte(4), at.append(nil, own))
+	}
 	f.Fuzz(func(t *testing.T, table byte, b []byte) {
 		var again func([]byte) ([]byte, error)
 		switch table % 5 {
@@ -85,11 +88,9 @@ func FuzzRows(f *testing.F) {
 			}
 		default:
 			again = func(b []byte) ([]byte, error) {
-				p, err := decodePlace(b)
-				if err != nil {
-					return nil, err
-				}
-				return p.append(nil), nil
+				r := row{b: b}
+				p := r.place(own)
+				return p.append(nil, own), r.done()
 			}
 		}
 		once, err := again(b)

@@ -94,7 +94,7 @@ func (p *projection) handSome(ctx context.Context, sink Sink) (more bool, err er
 		if err != nil {
 			return false, err
 		}
-		if err := sink.Rebuilt(ctx, max(version, at), placements(snapshot, p.rules)); err != nil {
+		if err := sink.Rebuilt(ctx, max(version, at), placements(snapshot)); err != nil {
 			return false, err
 		}
 		told = last
@@ -136,30 +136,19 @@ func lastVersion(r state.Reader, sequence uint64) (uint64, error) {
 }
 
 // placements lists all personas in the order of their nodes.
-func placements(r *state.Snapshot, rules *identity.Rules) iter.Seq2[Placed, error] {
+func placements(r *state.Snapshot) iter.Seq2[Placed, error] {
 	return func(yield func(Placed, error) bool) {
-		lookup, err := r.Lookup()
-		if err != nil {
-			yield(Placed{}, err)
-			return
-		}
-		g := newGraph(r, lookup, rules)
-		err = r.Scan([]byte{'p'}, []byte{'p' + 1}, func(key, value []byte) error {
+		err := r.Scan([]byte{'p'}, []byte{'p' + 1}, func(key, value []byte) error {
 			n, err := decodeNode(identity.NodeID(key[1:]), value)
 			if err != nil {
 				return err
 			}
-			at, err := g.place(n.id)
-			g.age()
-			if err != nil {
-				return err
-			}
-			if !yield(Placed{Moved{n.id, n.evidence.Of}, at.profile}, nil) {
+			if !yield(Placed{Moved{n.id, n.evidence.Of}, n.place.profile}, nil) {
 				return state.ErrStop
 			}
 			return nil
 		})
-		if err = errors.Join(err, lookup.Close()); err != nil {
+		if err != nil {
 			yield(Placed{}, err)
 		}
 	}

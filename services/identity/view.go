@@ -267,16 +267,20 @@ func (v *View) profile(id schema.ProfileID) (*Profile, error) {
 		if err != nil {
 			return nil, err
 		}
-		if n.state == nil {
+		known, err := n.known()
+		if err != nil {
+			return nil, err
+		}
+		if known == nil {
 			return nil, fmt.Errorf("profile %s has persona %s, of which nothing is known: %w", at.profile, m, errDamaged)
 		}
-		p.Members = append(p.Members, Member{m, n.evidence.Standing, n.state, n.evidence.Recorded})
+		p.Members = append(p.Members, Member{m, n.evidence.Standing, known, n.evidence.Recorded})
 		p.Known = p.Known || n.evidence.Standing == identity.Known
-		if i == 0 || n.state.First < p.First {
-			p.First = n.state.First
+		if i == 0 || known.First < p.First {
+			p.First = known.First
 		}
-		if i == 0 || n.state.Last > p.Last {
-			p.Last = n.state.Last
+		if i == 0 || known.Last > p.Last {
+			p.Last = known.Last
 		}
 	}
 	for _, m := range r.possible {
@@ -293,18 +297,33 @@ func (v *View) profile(id schema.ProfileID) (*Profile, error) {
 
 // Page lists profile ids above after, in order, at most limit. Begin with the zero id.
 func (v *View) Page(after schema.ProfileID, limit int) (ids []schema.ProfileID, err error) {
-	from := nodeKey('f', after)
-	if !after.IsZero() {
-		from = append(from, 0)
-	}
-	err = v.snapshot.Scan(from, []byte{'f' + 1}, func(key, _ []byte) error {
+	err = v.profiles(after, func(id schema.ProfileID) error {
 		if len(ids) >= limit {
 			return state.ErrStop
 		}
-		ids = append(ids, schema.ProfileID(key[1:]))
+		ids = append(ids, id)
 		return nil
 	})
 	return ids, err
+}
+
+// profiles calls f for the ids of the profiles above after, in order: the personas that give a profile its id.
+func (v *View) profiles(after schema.ProfileID, f func(schema.ProfileID) error) error {
+	from := nodeKey('p', after)
+	if !after.IsZero() {
+		from = append(from, 0)
+	}
+	return v.snapshot.Scan(from, []byte{'p' + 1}, func(key, value []byte) error {
+		id, r := schema.ProfileID(key[1:]), row{b: value}
+		at := r.place(id)
+		if r.bad {
+			return errDamaged
+		}
+		if at.profile != id {
+			return nil
+		}
+		return f(id)
+	})
 }
 
 // Count gives the numbers of profiles and personas.
@@ -338,11 +357,15 @@ func (v *View) How(id schema.ProfileID) ([]identity.Step, error) {
 // ValueOf gives a key's value as a persona's source last gave it; empty if the persona does not show it.
 func (v *View) ValueOf(id schema.ProfileID, key identity.Key) (string, error) {
 	n, err := v.graph.node(id)
-	if err != nil || n.state == nil {
+	if err != nil {
 		return "", err
 	}
-	for i := range n.state.Identifiers {
-		x := &n.state.Identifiers[i]
+	known, err := n.known()
+	if err != nil || known == nil {
+		return "", err
+	}
+	for i := range known.Identifiers {
+		x := &known.Identifiers[i]
 		if x.Kind == key.Kind && !x.Unusable && v.worker.projection.hash.IdentifierHash(x.Kind, x.Normal) == key.Hash {
 			return x.Value, nil
 		}
@@ -367,11 +390,11 @@ func (v *View) inherited(p *Profile) ([]persona.Inherited, error) {
 			if inside(id) {
 				return nil
 			}
-			n, err := v.graph.node(id)
-			if err != nil || n.state == nil || n.state.Trust != schema.TrustServer {
+			said, err := v.saidBy(id, 1<<63-1)
+			if err != nil {
 				return err
 			}
-			for _, said := range n.state.InForceAt(1<<63 - 1) {
+			for _, said := range said {
 				if said.Kind == known.Kind && said.Normal == known.Normal && said.Refused() {
 					out = append(out, persona.Inherited{Statement: said, From: id, PointOnly: true})
 				}
@@ -437,20 +460,30 @@ func (v *View) inheritedBySplit(p *Profile, inside func(identity.NodeID) bool) (
 	slices.SortFunc(former, identity.NodeID.Compare)
 	var out []persona.Inherited
 	for _, id := range former {
-		n, err := v.graph.node(id)
+		said, err := v.saidBy(id, horizon[id])
 		if err != nil {
 			return nil, err
 		}
-		if n.state == nil || n.state.Trust != schema.TrustServer {
-			continue
-		}
-		for _, said := range n.state.InForceAt(horizon[id]) {
+		for _, said := range said {
 			if said.Refused() {
 				out = append(out, persona.Inherited{Statement: said, From: id})
 			}
 		}
 	}
 	return out, nil
+}
+
+// saidBy gives what a server persona said of consents that was in force at a time; nothing for a client persona.
+func (v *View) saidBy(id identity.NodeID, at schema.Instant) ([]persona.Statement, error) {
+	n, err := v.graph.node(id)
+	if err != nil || n.evidence == nil || n.evidence.Trust != schema.TrustServer {
+		return nil, err
+	}
+	known, err := n.known()
+	if err != nil || known == nil {
+		return nil, err
+	}
+	return known.InForceAt(at), nil
 }
 
 // without is the graph as if nobody had separated anything at or after a time. It notes every separation that it meets.
