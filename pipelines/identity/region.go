@@ -47,6 +47,16 @@ type genericKey struct {
 // Nodes is how many personas the region has.
 func (r *Region) Nodes() int { return len(r.nodes) }
 
+// Held yields the nodes that are held and whose every neighbour was looked at when the region was collected: whoever brings all nodes up to date need not
+// begin at them again, as he need not at any node of a region that is Free.
+func (r *Region) Held(yield func(NodeID) bool) {
+	for n, p := range r.nodes {
+		if r.expanded[n] && r.holds[n] != Free && !yield(p.ID) {
+			return
+		}
+	}
+}
+
 func (r *Region) node(id NodeID) (int32, bool) {
 	n, ok := slices.BinarySearchFunc(r.nodes, id, func(p *Persona, id NodeID) int { return p.ID.Compare(id) })
 	return int32(n), ok

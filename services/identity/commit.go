@@ -1,7 +1,7 @@
 package identity
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"sync"
 
@@ -12,18 +12,19 @@ import (
 
 // commit decides who is who after everything that was folded since the last commit, and makes it visible, with the offsets, in one batch.
 func (p *projection) commit() error {
-	if err := p.resolve(); err != nil {
-		return err
+	if p.deciding || p.built {
+		if err := p.resolve(); err != nil {
+			return err
+		}
 	}
 	b := p.store.NewBatch()
 	if err := p.write(b); err != nil {
-		if failed := b.Discard(); failed != nil {
-			return fmt.Errorf("%w (and: %w)", err, failed)
-		}
-		return err
+		p.graph.recent = state.NewRecent(recentBytes)
+		return errors.Join(err, b.Discard())
 	}
 	// At this point nothing is visible yet; after Commit everything is.
 	if err := b.Commit(); err != nil {
+		p.graph.recent = state.NewRecent(recentBytes)
 		return err
 	}
 	if err := p.graph.lookup.Close(); err != nil {
@@ -77,7 +78,7 @@ func (p *projection) writeEvidence(b *state.Batch) (err error) {
 		if p.scratch[0], err = n.append(p.scratch[0][:0], p.scratch[1]); err != nil {
 			return err
 		}
-		if err := b.Set(nodeKey('p', n.id), p.scratch[0]); err != nil {
+		if err := p.graph.set(b, p.graph.nodeKey('p', n.id), p.scratch[0]); err != nil {
 			return err
 		}
 	}
@@ -99,7 +100,7 @@ func (p *projection) writeEvidence(b *state.Batch) (err error) {
 	}
 	for id, d := range p.said {
 		if len(d.said) == 0 {
-			if err := b.Delete(nodeKey('a', id)); err != nil {
+			if err := p.graph.delete(b, nodeKey('a', id)); err != nil {
 				return err
 			}
 			continue
@@ -107,17 +108,17 @@ func (p *projection) writeEvidence(b *state.Batch) (err error) {
 		if p.scratch[0], err = d.append(p.scratch[0][:0]); err != nil {
 			return err
 		}
-		if err := b.Set(nodeKey('a', id), p.scratch[0]); err != nil {
+		if err := p.graph.set(b, nodeKey('a', id), p.scratch[0]); err != nil {
 			return err
 		}
 	}
 	for id, pair := range p.naming {
-		if err := b.Set(eventKey('b', id), append(pair[0][:], pair[1][:]...)); err != nil {
+		if err := p.graph.set(b, eventKey('b', id), append(pair[0][:], pair[1][:]...)); err != nil {
 			return err
 		}
 	}
 	for id := range p.graph.released {
-		if err := b.Set(eventKey('r', id), nil); err != nil {
+		if err := p.graph.set(b, eventKey('r', id), nil); err != nil {
 			return err
 		}
 	}
@@ -145,12 +146,12 @@ func (p *projection) subjects(n *node) (rows [][]byte, err error) {
 
 func (p *projection) writeHub(b *state.Batch, h *hub) error {
 	if h.Carriers() == 0 {
-		if err := b.Delete(hubKey('h', h.key)); err != nil {
+		if err := p.graph.delete(b, hubKey('h', h.key)); err != nil {
 			return err
 		}
 	} else {
 		p.scratch[0] = h.append(p.scratch[0][:0])
-		if err := b.Set(hubKey('h', h.key), p.scratch[0]); err != nil {
+		if err := p.graph.set(b, p.graph.hubKey('h', h.key), p.scratch[0]); err != nil {
 			return err
 		}
 	}
@@ -177,12 +178,12 @@ func (p *projection) writeProfiles(b *state.Batch) error {
 		}
 	}
 	for _, id := range p.erased {
-		if err := b.Delete(nodeKey('p', id)); err != nil {
+		if err := p.graph.delete(b, nodeKey('p', id)); err != nil {
 			return err
 		}
 	}
 	for _, row := range p.silenced {
-		if err := b.Delete(row); err != nil {
+		if err := p.graph.delete(b, row); err != nil {
 			return err
 		}
 	}
@@ -221,7 +222,7 @@ func (p *projection) writeListings(b *state.Batch) error {
 		if n.evidence != nil {
 			p.mark(n)
 		}
-		return b.Delete(nodeKey('f', n.id))
+		return p.graph.delete(b, nodeKey('f', n.id))
 	}
 	for id := range p.vacated {
 		if p.records[id] != nil {
@@ -257,7 +258,7 @@ func (p *projection) writeListings(b *state.Batch) error {
 			n.place.listed = true
 			p.mark(n)
 		}
-		if err := b.Set(nodeKey('f', id), p.scratch[0]); err != nil {
+		if err := p.graph.set(b, nodeKey('f', id), p.scratch[0]); err != nil {
 			return err
 		}
 	}
@@ -301,20 +302,6 @@ func (p *projection) membersNow(id identity.NodeID) ([]identity.NodeID, error) {
 		return r.members, nil
 	}
 	return p.membersBefore(id)
-}
-
-// finishBuilding notes that the log was read to its end once: from now on changes are handed out as they happen, and sinks that have not
-// got everything yet are given the whole.
-func (p *projection) finishBuilding() error {
-	b := p.store.NewBatch()
-	if err := setCounter(b, "built", p.version()); err != nil {
-		return err
-	}
-	if err := b.CommitDurable(); err != nil {
-		return err
-	}
-	p.built = true
-	return nil
 }
 
 // erase takes a persona's closed epochs out, with every decision about them, and notes that later events of them are void. It is durable when

@@ -32,6 +32,9 @@ func (s *Service) start(ctx context.Context, w *worker) error {
 	}
 	erasures := slices.Collect(maps.Values(s.erasures)) // some may have come since the state was opened
 	ctx, w.cancel = context.WithCancel(ctx)
+	if err := w.projection.widen(w.total.Load() - w.folded.Load()); err != nil {
+		return err
+	}
 	if total := w.total.Load(); !w.projection.built && total > 0 {
 		s.logger.Info("identity: building the state from the log", "records", total, "folded", w.folded.Load())
 	}
@@ -70,8 +73,10 @@ func (s *Service) foldAll(ctx context.Context, w *worker, ends []int64) error {
 	idle := time.NewTimer(restAfter)
 	defer idle.Stop()
 	logged := time.Now()
+	var decided decision
 	for {
-		if err := w.catchUp(ends); err != nil {
+		more, err := w.catchUp(ends, &decided)
+		if err != nil {
 			return err
 		}
 		var mayServe <-chan struct{}
@@ -106,6 +111,7 @@ func (s *Service) foldAll(ctx context.Context, w *worker, ends []int64) error {
 				return err
 			}
 			idle.Reset(restAfter)
+		case <-more:
 		}
 		if !p.built && time.Since(logged) > 5*time.Second {
 			logged = time.Now()
@@ -114,25 +120,36 @@ func (s *Service) foldAll(ctx context.Context, w *worker, ends []int64) error {
 	}
 }
 
-// catchUp notes when the log was read to its end as of the start.
-func (w *worker) catchUp(ends []int64) error {
+// alwaysReady is a channel that can be received from at any time.
+var alwaysReady = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// catchUp notes when the log was read to its end as of the start. If the state is being built it then goes on with deciding who is who, a step at a time; more can
+// be received from while there is another step to do.
+func (w *worker) catchUp(ends []int64, d *decision) (more <-chan struct{}, err error) {
 	select {
 	case <-w.caught:
-		return nil
+		return nil, nil
 	default:
 	}
 	for i, end := range ends {
 		if w.projection.marks[i].Position.Offset < end {
-			return nil
+			return nil, nil
 		}
 	}
 	if !w.projection.built {
+		if done, err := w.projection.decideSome(d); err != nil || !done {
+			return alwaysReady, err
+		}
 		if err := w.projection.finishBuilding(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	close(w.caught)
-	return nil
+	return nil, nil
 }
 
 // foldSome folds a batch, and those that wait behind it, into one commit.

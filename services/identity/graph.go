@@ -21,7 +21,9 @@ type graph struct {
 
 	undecided bool                    // nobody has decided anything yet: there are no rows of decisions to look for
 	released  map[schema.EventID]bool // withdrawn since the last commit
+	recent    *state.Recent           // rows as of the last commit; nil for a reader
 	buf       []byte
+	key       []byte
 }
 
 // Sizes of the writer's memory, in rows. A generation passes when it is half of that; it may be larger by what one commit touches.
@@ -29,6 +31,8 @@ const (
 	nodesInMemory = 8 << 10
 	hubsInMemory  = 16 << 10
 	saidInMemory  = 8 << 10
+
+	recentBytes = 128 << 20 // of stored rows, beside those
 )
 
 func newGraph(r state.Reader, lookup *state.Lookup, rules *identity.Rules) *graph {
@@ -70,6 +74,9 @@ func (m *memory[K, V]) age() {
 func (g *graph) forget() {
 	fresh := newGraph(g.r, g.lookup, g.rules)
 	fresh.released, fresh.undecided = g.released, g.undecided
+	if g.recent != nil {
+		fresh.recent = state.NewRecent(recentBytes)
+	}
 	*g = *fresh
 }
 
@@ -81,15 +88,47 @@ func (g *graph) age() {
 
 // read gives a stored row; it is valid until the next read.
 func (g *graph) read(key []byte) (value []byte, found bool, err error) {
+	if g.recent != nil {
+		if g.buf, found = g.recent.Get(g.buf[:0], key); found {
+			return g.buf, true, nil
+		}
+	}
 	g.buf, found, err = g.lookup.Get(g.buf[:0], key)
+	if found && g.recent != nil {
+		g.recent.Put(key, g.buf)
+	}
 	return g.buf, found, err
+}
+
+// set writes a row with the batch, and remembers it as of when that is committed.
+func (g *graph) set(b *state.Batch, key, value []byte) error {
+	g.recent.Put(key, value)
+	return b.Set(key, value)
+}
+
+// delete removes a row with the batch.
+func (g *graph) delete(b *state.Batch, key []byte) error {
+	g.recent.Remove(key)
+	return b.Delete(key)
+}
+
+// nodeKey and hubKey are the keys of rows, until the next call.
+func (g *graph) nodeKey(table byte, id identity.NodeID) []byte {
+	g.key = append(append(g.key[:0], table), id[:]...)
+	return g.key
+}
+
+func (g *graph) hubKey(table byte, k identity.Key) []byte {
+	g.key = append(append(append(g.key[:0], table), k.Kind...), 0)
+	g.key = append(g.key, k.Hash[:]...)
+	return g.key
 }
 
 func (g *graph) node(id identity.NodeID) (*node, error) {
 	if n, found := g.nodes.get(id); found {
 		return n, nil
 	}
-	value, found, err := g.read(nodeKey('p', id))
+	value, found, err := g.read(g.nodeKey('p', id))
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +146,7 @@ func (g *graph) hub(key identity.Key) (*hub, error) {
 	if h, found := g.hubs.get(key); found {
 		return h, nil
 	}
-	value, found, err := g.read(hubKey('h', key))
+	value, found, err := g.read(g.hubKey('h', key))
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +261,7 @@ func (g *graph) decisions(id identity.NodeID) (*decisions, error) {
 		g.said.put(id, d)
 		return d, nil
 	}
-	value, found, err := g.read(nodeKey('a', id))
+	value, found, err := g.read(g.nodeKey('a', id))
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +290,7 @@ func (g *graph) profile(id identity.NodeID) (*profile, error) {
 
 // listing reads the row of a profile that has one.
 func (g *graph) listing(id identity.NodeID) (*profile, error) {
-	value, found, err := g.read(nodeKey('f', id))
+	value, found, err := g.read(g.nodeKey('f', id))
 	if err != nil || !found {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ type projection struct {
 	rules     *identity.Rules
 	hash      identity.Hasher
 	store     *state.Store
+	options   state.Options
+	wide      bool // the store is open as for a build
 	dir       string
 	log       Log
 
@@ -37,6 +39,7 @@ type projection struct {
 	touched  map[identity.NodeID]struct{}
 	spoke    map[identity.NodeID]*node // personas that consented or refused
 	moved    moves
+	walked   func(*identity.Region)       // told of each region that is resolved; nil is nobody
 	records  map[identity.NodeID]*profile // written anew
 	vacated  map[identity.NodeID]struct{} // profiles that lost a member
 	erased   []identity.NodeID
@@ -48,6 +51,7 @@ type projection struct {
 	sequence uint64 // of the last changes that were noted for the sinks
 	profiles uint64
 	personas uint64
+	deciding bool // who is who of what was gathered is being decided: see build.go
 	built    bool // read once to the end of the log, so changes are handed out one by one
 
 	progress progress
@@ -73,7 +77,7 @@ func openProjection(ctx context.Context, dir string, c *Config, rules *identity.
 		return nil, err
 	}
 	p := &projection{
-		workspace: c.Workspace, topic: schema.TopicEvents, rules: rules, hash: c.Hash, store: store, dir: dir, log: c.Log,
+		workspace: c.Workspace, topic: schema.TopicEvents, rules: rules, hash: c.Hash, store: store, options: c.Store, dir: dir, log: c.Log,
 		reader: identity.NewReader(c.Hash, rules), kinds: persona.NewMemory(persona.Registry{}),
 		erasures: map[schema.PersonaID]erasure{},
 	}
@@ -82,6 +86,7 @@ func openProjection(ctx context.Context, dir string, c *Config, rules *identity.
 		return nil, closing(store, err)
 	}
 	p.graph = newGraph(store, lookup, rules)
+	p.graph.recent = state.NewRecent(recentBytes)
 	p.clear()
 	if err := p.restore(ctx); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -176,6 +181,9 @@ func (p *projection) restore(ctx context.Context) error {
 	if p.personas, _, err = counter(p.store, "personas"); err != nil {
 		return err
 	}
+	if _, p.deciding, err = counter(p.store, "deciding"); err != nil {
+		return err
+	}
 	if _, p.built, err = counter(p.store, "built"); err != nil {
 		return err
 	}
@@ -213,6 +221,7 @@ func (p *projection) clear() {
 func (p *projection) rest() {
 	p.graph.forget()
 	p.reader, p.kinds = identity.NewReader(p.hash, p.rules), persona.NewMemory(persona.Registry{})
+	p.store.Rest()
 }
 
 // version orders what is handed out: the number of records and erasures that were folded. It only grows, and it is the same whenever the same was
@@ -401,7 +410,10 @@ func (p *projection) resolve() error {
 		}
 	}
 	for len(seeds) > 0 {
-		err := identity.Update(p.graph, p.rules, seeds, func(_ *identity.Region, partition *identity.Partition) error {
+		err := identity.Update(p.graph, p.rules, seeds, func(r *identity.Region, partition *identity.Partition) error {
+			if p.walked != nil {
+				p.walked(r)
+			}
 			return p.apply(partition)
 		})
 		if err != nil {

@@ -38,6 +38,10 @@ type Options struct {
 	MaxOpenFiles  int           // 0 is 256
 	FS            vfs.FS        // nil is the disk
 	Logger        *slog.Logger  // nil is slog.Default()
+
+	// Unlogged commits become durable when the memory for unflushed writes is full, at Sync, CommitDurable and Close, and not before. Writes cost about half.
+	// For a store that is being built from the log: a crash costs what was folded since.
+	Unlogged bool
 }
 
 func (o Options) withDefaults() Options {
@@ -67,10 +71,12 @@ type Store struct {
 	view
 	dir    string
 	db     *pebble.DB
+	cache  *pebble.Cache
 	lock   *pebble.Lock
 	logger *slog.Logger
 	room   *room
 
+	unlogged  bool
 	syncEvery time.Duration
 	unsynced  atomic.Bool
 	syncMu    sync.Mutex // guards timer, failure and closed
@@ -83,8 +89,7 @@ type Store struct {
 // somebody else.
 func Open(dir string, options Options) (*Store, error) {
 	o := options.withDefaults()
-	cache := pebble.NewCache(o.CacheBytes)
-	defer cache.Unref()
+	cache := pebble.NewCache(o.CacheBytes) // held by the store, and let go of in Close
 	room := &room{fs: o.FS, dir: dir, logger: o.Logger, given: make(chan struct{})}
 	p := &pebble.Options{
 		Cache:                       cache,
@@ -98,6 +103,7 @@ func Open(dir string, options Options) (*Store, error) {
 		L0StopWritesThreshold:       24,
 		WALBytesPerSync:             1 << 20,
 		BytesPerSync:                1 << 20,
+		DisableWAL:                  o.Unlogged,
 	}
 	for i := range p.Levels {
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -105,19 +111,25 @@ func Open(dir string, options Options) (*Store, error) {
 	}
 	// The lock is taken first so that a folder in use is told from every other failure of pebble.Open.
 	if err := o.FS.MkdirAll(dir, 0o700); err != nil {
+		cache.Unref()
 		return nil, fmt.Errorf("make state folder %s: %w", dir, err)
 	}
 	lock, err := pebble.LockDirectory(dir, o.FS)
 	if err != nil {
+		cache.Unref()
 		return nil, fmt.Errorf("open state folder %s: %w", dir, lockError(err))
 	}
 	p.Lock = lock
 	db, err := pebble.Open(dir, p)
 	if err != nil {
+		cache.Unref()
 		return nil, errors.Join(fmt.Errorf("open state folder %s: %w", dir, err), lock.Close())
 	}
-	return &Store{view: view{db}, dir: dir, db: db, lock: lock, logger: o.Logger, room: room, syncEvery: o.SyncEvery}, nil
+	return &Store{view: view{db}, dir: dir, db: db, cache: cache, lock: lock, logger: o.Logger, room: room, unlogged: o.Unlogged, syncEvery: o.SyncEvery}, nil
 }
+
+// Rest gives the memory of the block cache back. It fills again as the store is read.
+func (s *Store) Rest() { s.cache.Reserve(int(s.cache.MaxSize()))() }
 
 // lockError tells a folder held by somebody else from one that cannot be written. Pebble gives the first without a type when the
 // holder is this process.
@@ -167,11 +179,21 @@ func (b *Batch) commit(how *pebble.WriteOptions) error {
 	if err := s.failed(); err != nil {
 		return errors.Join(err, b.b.Close())
 	}
+	durable := how.Sync
+	if s.unlogged {
+		how = pebble.NoSync
+	}
 	if err := s.db.Apply(b.b, how); err != nil {
 		return errors.Join(fmt.Errorf("commit to %s: %w", s.dir, err), b.b.Close())
 	}
-	if !how.Sync {
+	switch {
+	case !s.unlogged && !durable:
 		s.scheduleSync()
+	case s.unlogged:
+		s.unsynced.Store(true)
+		if durable {
+			return errors.Join(s.Sync(), b.b.Close())
+		}
 	}
 	return b.b.Close()
 }
@@ -210,7 +232,13 @@ func (s *Store) syncLocked() error {
 	if !s.unsynced.Swap(false) { // cleared before the sync: a commit during it arms the timer again
 		return nil
 	}
-	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+	var err error
+	if s.unlogged {
+		err = s.db.Flush()
+	} else {
+		err = s.db.LogData(nil, pebble.Sync)
+	}
+	if err != nil {
 		return fmt.Errorf("sync %s: %w", s.dir, err)
 	}
 	return nil
@@ -243,7 +271,9 @@ func (s *Store) Close() error {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	if err := errors.Join(s.syncLocked(), s.db.Close(), s.lock.Close()); err != nil {
+	err := errors.Join(s.syncLocked(), s.db.Close(), s.lock.Close())
+	s.cache.Unref()
+	if err != nil {
 		return fmt.Errorf("close %s: %w", s.dir, err)
 	}
 	return nil
