@@ -35,7 +35,7 @@ func (d Date) Placeholder() bool { return d.Month == 1 && d.Day == 1 }
 
 // Swapped is the date with day and month the other way round, and whether that is another real date.
 func (d Date) Swapped() (Date, bool) {
-	if d.Day == 0 || d.Day > 12 || d.Day == d.Month {
+	if d.Day == 0 || d.Month == 0 || d.Day > 12 || d.Day == d.Month {
 		return d, false
 	}
 	d.Month, d.Day = d.Day, d.Month
