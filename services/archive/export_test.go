@@ -14,7 +14,7 @@ func (r *Role) CatchUp(ctx context.Context, part Part, cut int64) error {
 		if err != nil || w.next >= ranges[part.Partition].Next {
 			return err
 		}
-		if err := w.step(ctx); err != nil {
+		if err := w.step(ctx, 1); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // Source is the log that is archived; *kafka.Client is one.
 type Source interface {
 	Offsets(ctx context.Context, topic string) ([]kafka.Range, error)
-	Fetch(ctx context.Context, topic string, partition int32, offset int64, maxBytes int, maxWait time.Duration) (kafka.Fetched, error)
+	FetchAtLeast(ctx context.Context, topic string, partition int32, offset int64, minBytes, maxBytes int, maxWait time.Duration) (kafka.Fetched, error)
 	RecordDropper
 }
 
@@ -170,7 +170,7 @@ func (r *Role) follow(ctx context.Context, s Sequence, partition int32, cut int6
 	for pause := 100 * time.Millisecond; ctx.Err() == nil; {
 		err := w.recover(ctx)
 		for err == nil && ctx.Err() == nil && !w.done() {
-			err = w.step(ctx)
+			err = w.step(ctx, w.enough())
 			pause = 100 * time.Millisecond
 		}
 		if err == nil || ctx.Err() != nil {
@@ -272,7 +272,7 @@ func (w *writer) open(from int64) {
 
 // sameLog compares the last archived record with the log's copy of it.
 func (w *writer) sameLog(ctx context.Context, last Entry) error {
-	f, err := w.role.cfg.Source.Fetch(ctx, w.live, w.part.Partition, last.Next-1, 1, 0)
+	f, err := w.role.cfg.Source.FetchAtLeast(ctx, w.live, w.part.Partition, last.Next-1, 1, 1, 0)
 	if err != nil {
 		return passed(err)
 	}
@@ -318,13 +318,22 @@ func (w *writer) verify(ctx context.Context, e Entry) error {
 }
 
 const (
-	stepBytes = 1 << 20
-	stepWait  = 5 * time.Second
+	stepEnough = 256 << 10 // bytes: nobody waits for the archive, and each answer costs the log and this process some 100 µs
+	stepBytes  = 1 << 20
+	stepWait   = 5 * time.Second
 )
 
-// step fetches once, and cuts the segment if it is large or old enough.
-func (w *writer) step(ctx context.Context) error {
-	f, err := w.role.cfg.Source.Fetch(ctx, w.live, w.part.Partition, w.next, stepBytes, stepWait)
+// enough is how much the next step waits for: not for more than fills the segment, and for nothing where no more will come.
+func (w *writer) enough() int {
+	if w.end >= 0 {
+		return 1
+	}
+	return int(max(1, min(stepEnough, w.cut-w.builder.summary.RawBytes)))
+}
+
+// step fetches once, what there is once that is enough or stepWait has passed, and cuts the segment if it is large or old enough.
+func (w *writer) step(ctx context.Context, enough int) error {
+	f, err := w.role.cfg.Source.FetchAtLeast(ctx, w.live, w.part.Partition, w.next, enough, stepBytes, stepWait)
 	if err != nil {
 		return passed(err)
 	}

@@ -12,7 +12,7 @@ import (
 // FetchCommitted is Fetch for topics that others write, who may use transactions: it gives the records of those that were committed, and of
 // none that is still open or was aborted. HighWater may lie beyond what can be read yet.
 func (c *Client) FetchCommitted(ctx context.Context, topic string, partition int32, offset int64, maxBytes int, maxWait time.Duration) (Fetched, error) {
-	return c.fetch(ctx, topic, partition, offset, maxBytes, maxWait, readCommitted)
+	return c.fetch(ctx, topic, partition, offset, 1, maxBytes, maxWait, readCommitted)
 }
 
 // abortion is a transaction of a producer that was aborted, by the offset of its first record.

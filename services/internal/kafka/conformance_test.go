@@ -73,6 +73,14 @@ func Conform(t *testing.T, cfg Config) {
 	if f, err = c.Fetch(ctx, topic, 1, base+3, 1<<20, 300*time.Millisecond); err != nil || len(f.Records) != 0 || f.Next != base+3 || time.Since(begun) < 250*time.Millisecond {
 		t.Fatalf("at the end: %+v %v after %v", f, err, time.Since(begun))
 	}
+	begun = time.Now()
+	if f, err = c.FetchAtLeast(ctx, topic, 1, base, 1000, 1<<20, 300*time.Millisecond); err != nil || len(f.Records) != 3 || time.Since(begun) < 250*time.Millisecond {
+		t.Fatalf("less than enough: %+v %v after %v", f, err, time.Since(begun))
+	}
+	begun = time.Now()
+	if f, err = c.FetchAtLeast(ctx, topic, 1, base, 20, 1<<20, 20*time.Second); err != nil || len(f.Records) != 3 || time.Since(begun) > 10*time.Second {
+		t.Fatalf("enough: %+v %v after %v", f, err, time.Since(begun))
+	}
 	if _, err = c.Fetch(ctx, topic, 1, base+4, 1<<20, 0); !errors.Is(err, ErrOutOfRange) {
 		t.Fatalf("beyond the end: %v", err)
 	}

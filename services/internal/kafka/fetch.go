@@ -25,7 +25,13 @@ type Fetched struct {
 // waits up to maxWait and returns none. An offset outside of [First, HighWater] is ErrOutOfRange, which is fatal unless the
 // caller knows better. A batch that does not match its checksum is a *DamageError.
 func (c *Client) Fetch(ctx context.Context, topic string, partition int32, offset int64, maxBytes int, maxWait time.Duration) (Fetched, error) {
-	return c.fetch(ctx, topic, partition, offset, maxBytes, maxWait, readUncommitted)
+	return c.fetch(ctx, topic, partition, offset, 1, maxBytes, maxWait, readUncommitted)
+}
+
+// FetchAtLeast is Fetch for a reader that is in no hurry: the log answers when minBytes are there or maxWait has passed, with what there
+// is. Such a reader costs the log one answer for many batches.
+func (c *Client) FetchAtLeast(ctx context.Context, topic string, partition int32, offset int64, minBytes, maxBytes int, maxWait time.Duration) (Fetched, error) {
+	return c.fetch(ctx, topic, partition, offset, minBytes, maxBytes, maxWait, readUncommitted)
 }
 
 // The isolation levels of a fetch.
@@ -34,11 +40,11 @@ const (
 	readCommitted   = 1
 )
 
-func (c *Client) fetch(ctx context.Context, topic string, partition int32, offset int64, maxBytes int, maxWait time.Duration, isolation byte) (Fetched, error) {
+func (c *Client) fetch(ctx context.Context, topic string, partition int32, offset int64, minBytes, maxBytes int, maxWait time.Duration, isolation byte) (Fetched, error) {
 	frame := appendHeader(make([]byte, 0, 128), keyFetch, versionFetch)
 	frame = appendInt32(frame, -1) // not a replica
 	frame = appendInt32(frame, int32(maxWait.Milliseconds()))
-	frame = appendInt32(frame, 1) // at least a byte
+	frame = appendInt32(frame, int32(minBytes))
 	// In all twice as many as of the partition, so that the partition's bound is what ends an answer: where the other one does, the embedded
 	// broker leaves out which transactions were aborted.
 	frame = appendInt32(frame, int32(2*maxBytes))
