@@ -62,10 +62,11 @@ type link struct {
 	server atomic.Pointer[string]
 	state  atomic.Int32
 	late   atomic.Int64 // nanoseconds by which each piece is late
+	// translate changes what is asked and answered on a connection; nil: nothing.
+	translate func(client, server io.Reader) (asks, answers io.Reader)
 
 	mu    sync.Mutex
 	open  map[net.Conn]bool
-	wrap  func(server, client net.Conn) // carries one connection; nil: as it comes
 	group sync.WaitGroup
 }
 
@@ -146,17 +147,20 @@ func (l *link) carry(client net.Conn) {
 	}
 	l.keep(server)
 	defer l.drop(server)
-	if l.wrap != nil {
-		l.wrap(server, client)
-		return
-	}
 	done := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{server, client}, {client, server}} {
-		go func() {
-			l.pipe(way[0], way[1])
-			done <- struct{}{}
-		}()
+	var answers io.Reader = server
+	var asks io.Reader = client
+	if l.translate != nil {
+		asks, answers = l.translate(client, server)
 	}
+	go func() {
+		l.pipe(server, asks)
+		done <- struct{}{}
+	}()
+	go func() {
+		l.pipe(client, answers)
+		done <- struct{}{}
+	}()
 	<-done // whichever ends first ends both
 }
 

@@ -112,6 +112,12 @@ func divide(t *testing.T, processes ...string) (*split, map[string]*process) {
 // serve starts a process with roles, under a name that others with the same roles do not have.
 func (s *split) serve(t *testing.T, name, roles string) *process {
 	t.Helper()
+	return s.serveOn(t, name, roles, s.engines)
+}
+
+// serveOn is serve with other flags that say where log, ClickHouse and archive are.
+func (s *split) serveOn(t *testing.T, name, roles string, engines []string) *process {
+	t.Helper()
 	first, _, _ := strings.Cut(roles, ",")
 	certificate := filepath.Join(s.dir, "certificates", name)
 	if o := command(t, nil, "certificates", "create", roles, "--data", filepath.Join(s.dir, "keeper"), "--out", certificate); o.code != 0 {
@@ -121,7 +127,7 @@ func (s *split) serve(t *testing.T, name, roles string) *process {
 	if first == "keeper" {
 		data = filepath.Join(s.dir, "keeper")
 	}
-	p, words := s.run(t, name, append([]string{"serve", "--roles", roles, "--data", data, "--listen", "127.0.0.1:0", "--certificate", certificate}, s.engines...)...)
+	p, words := s.run(t, name, append([]string{"serve", "--roles", roles, "--data", data, "--listen", "127.0.0.1:0", "--certificate", certificate}, engines...)...)
 	p.url = words[0]
 	return p
 }
