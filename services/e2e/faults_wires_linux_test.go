@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,19 +20,16 @@ import (
 
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/metadata"
-
-	"github.com/dossier-cdp/dossier/services/archive/archivetest"
 )
 
 // wired is an installation of which every process reaches the log, ClickHouse, the archive and the other processes over links of its own.
 type wired struct {
 	*split
-	gateway *archivetest.Gateway // of the archive; nil: a folder
-	house   *front               // before ClickHouse
-	links   map[string]*links    // by the process's name
-	all     map[string]*process
-	entry   *link // to the collector, whichever process that is
-	gate    *link // to the api
+	house *front            // before ClickHouse
+	links map[string]*links // by the process's name
+	all   map[string]*process
+	entry *link // to the collector, whichever process that is
+	gate  *link // to the api
 }
 
 // links are those of one process.
@@ -50,10 +46,10 @@ func (l *links) toLog(state int32) {
 }
 
 // wiring starts processes, each with the roles that its name begins with: "identity-2" is a second identity.
-func wiring(t *testing.T, gateway *archivetest.Gateway, names ...string) *wired {
+func wiring(t *testing.T, names ...string) *wired {
 	t.Helper()
 	s, _ := divide(t)
-	w := &wired{split: s, gateway: gateway, links: map[string]*links{}, all: map[string]*process{}, entry: between(t, ""), gate: between(t, "")}
+	w := &wired{split: s, links: map[string]*links{}, all: map[string]*process{}, entry: between(t, ""), gate: between(t, "")}
 	w.house = newFront(t, s.flag(t, "--clickhouse"))
 	for _, name := range names {
 		w.begin(t, name)
@@ -96,11 +92,7 @@ func (w *wired) begin(t *testing.T, name string) {
 	}
 	port.Close() //nolint:errcheck // nobody called
 	l.others.to(port.Addr().String())
-	at := w.flag(t, "--archive")
-	if w.gateway != nil {
-		at = w.gateway.Location(archiveBucket, "a", "")
-	}
-	flags := []string{"--kafka", strings.Join(brokers, ","), "--clickhouse", house.String(), "--archive", at, "--rpc", port.Addr().String(), "--advertise", l.others.Addr}
+	flags := []string{"--kafka", strings.Join(brokers, ","), "--clickhouse", house.String(), "--archive", w.flag(t, "--archive"), "--rpc", port.Addr().String(), "--advertise", l.others.Addr}
 	if w.place.prefix != "" {
 		flags = append(flags, "--topic-prefix", w.place.prefix)
 	}
@@ -114,8 +106,6 @@ func (w *wired) begin(t *testing.T, name string) {
 		w.gate.to(strings.TrimPrefix(p.url, "http://"))
 	}
 }
-
-const archiveBucket = "archive"
 
 // installation is how senders and commands reach it.
 func (w *wired) installation(t *testing.T) *installation {
@@ -337,61 +327,4 @@ func remains(short, full time.Duration) {
 		short = full
 	}
 	time.Sleep(short)
-}
-
-// TestStoresFail has ClickHouse and the archive's storage go away, refuse, and be slow, under load. Events are taken all the while.
-func TestStoresFail(t *testing.T) {
-	gateway := archivetest.StartGateway(t, archiveBucket)
-	gateway.Credentials(t)
-	stories := newSeries(t, 6, 600)
-	w := wiring(t, gateway, "keeper,collector,api", "identity,timeline,archive")
-	i := w.installation(t)
-	house := []*link{w.links["keeper,collector,api"].house, w.links["identity,timeline,archive"].house}
-	every := func(do func(l *link)) {
-		for _, l := range house {
-			do(l)
-		}
-	}
-	stories.during(t, i, 0, "ClickHouse is down", func(f *disturbed) {
-		every(func(l *link) { l.set(cut) })
-		remains(6*time.Second, 10*time.Minute)
-		f.goesOn(rate)
-		every(func(l *link) { l.set(whole) })
-	})
-	stories.during(t, i, 1, "ClickHouse does not answer, and nobody says so", func(f *disturbed) {
-		every(func(l *link) { l.set(silent) })
-		remains(4*time.Second, 3*time.Minute)
-		f.goesOn(rate)
-		every(func(l *link) { l.set(whole) })
-	})
-	stories.during(t, i, 2, "ClickHouse is set read-only", func(f *disturbed) {
-		w.house.state.Store(readonly)
-		remains(2*time.Second, time.Minute)
-		f.goesOn(rate)
-		w.house.state.Store(writable)
-	})
-	stories.during(t, i, 3, "ClickHouse's table is read-only", func(f *disturbed) {
-		w.house.state.Store(tableOnly)
-		remains(2*time.Second, time.Minute)
-		f.goesOn(rate)
-		w.house.state.Store(writable)
-	})
-	stories.during(t, i, 4, "ClickHouse is slow", func(f *disturbed) {
-		every(func(l *link) { l.late.Store(int64(300 * time.Millisecond)) })
-		remains(2*time.Second, 2*time.Minute)
-		f.goesOn(rate)
-		every(func(l *link) { l.late.Store(0) })
-	})
-	stories.during(t, i, 5, "the archive's storage is down", func(f *disturbed) {
-		gateway.Kill()
-		remains(2*time.Second, 2*time.Minute)
-		f.goesOn(rate)
-		gateway.Start()
-	})
-	if log := w.log.String(); !strings.Contains(log, "READONLY") || !strings.Contains(log, "TABLE_IS_READ_ONLY") {
-		t.Error("nobody noticed that ClickHouse was read-only")
-	}
-	if _, err := os.Stat(filepath.Join(gateway.Folder, archiveBucket)); err != nil {
-		t.Error(err)
-	}
 }
