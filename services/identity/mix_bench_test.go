@@ -9,6 +9,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/mix"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
@@ -17,7 +18,7 @@ const benchCommit = 4 << 10
 
 // spread calls f with the events of many copies of a mix, in the order of time: the copies' people live at the same time. It gives the CPU time of f and of all
 // that works beside it, without that of making the events.
-func spread(b *testing.B, mix []schema.Event, copies int, f func(chunk []logged)) (spent int64) {
+func spread(b *testing.B, events []schema.Event, copies, rounds int, f func(chunk []logged)) (spent int64) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	chunk := make([]logged, 0, benchCommit)
@@ -30,11 +31,13 @@ func spread(b *testing.B, mix []schema.Event, copies int, f func(chunk []logged)
 		from = threadCPU()
 		chunk = chunk[:0]
 	}
-	for i := range mix {
-		for k := range copies {
-			at++
-			if chunk = append(chunk, logged{event: copyOf(&mix[i], k), at: at}); len(chunk) == cap(chunk) {
-				give()
+	for round := range rounds {
+		for i := range events {
+			for k := range copies {
+				at++
+				if chunk = append(chunk, logged{event: mix.Copy(&events[i], k, round, deriver), at: at}); len(chunk) == cap(chunk) {
+					give()
+				}
 			}
 		}
 	}
@@ -57,30 +60,34 @@ func report(b *testing.B, events int, spent int64) {
 }
 
 // sizes are the numbers of copies: the mix itself; about one and ten million events under DOSSIER_PROVE=1.
-func sizes(mix []schema.Event) (copies []int) {
+func sizes(one int) (copies []int) {
 	copies = []int{1}
 	if os.Getenv("DOSSIER_PROVE") == "1" {
-		copies = append(copies, 1+1_000_000/len(mix), 1+10_000_000/len(mix))
+		copies = append(copies, 1+1_000_000/one, 1+10_000_000/one)
 	}
 	return copies
 }
 
 var mixes = []struct {
-	name string
-	of   func(testing.TB) []schema.Event
-}{{"demo", demoMix}, {"clients", clientsMix}}
+	name   string
+	of     func(testing.TB) []schema.Event
+	rounds int
+}{{"demo", demoMix, 1}, {"steady", demoMix, steadyRounds}, {"clients", clientsMix, 1}}
+
+// steadyRounds make about 30 events a persona of the demo's mix: the same people go on with what they did, as they do in an installation that has been there for years.
+const steadyRounds = 9
 
 // BenchmarkFoldMemory folds a mix in memory, with everything that the durable state keeps: evidence, hubs, who is who, and the state of each persona.
 func BenchmarkFoldMemory(b *testing.B) {
 	for _, m := range mixes {
 		b.Run(m.name, func(b *testing.B) {
-			mix := m.of(b)
+			events := m.of(b)
 			var spent int64
-			events, personas := 0, 0
+			n, personas := 0, 0
 			for range b.N {
 				rules := identity.DefaultRules()
 				memory, states, kinds := identity.NewMemory(NewHasher(prf), rules), map[schema.PersonaID]*persona.State{}, persona.NewMemory(persona.Registry{})
-				spent += spread(b, mix, 1, func(chunk []logged) {
+				spent += spread(b, events, 1, m.rounds, func(chunk []logged) {
 					for i := range chunk {
 						e := &chunk[i].event
 						memory.Add(e, chunk[i].at)
@@ -93,11 +100,11 @@ func BenchmarkFoldMemory(b *testing.B) {
 					}
 					must(b, memory.Resolve())
 				})
-				events += len(mix)
+				n += len(events) * m.rounds
 				personas += len(states)
 			}
-			report(b, events, spent)
-			b.ReportMetric(float64(events)/float64(personas), "events/persona")
+			report(b, n, spent)
+			b.ReportMetric(float64(n)/float64(personas), "events/persona")
 		})
 	}
 }
@@ -105,13 +112,13 @@ func BenchmarkFoldMemory(b *testing.B) {
 // BenchmarkFoldDurable folds a mix into the stored state, flushes and compactions included.
 func BenchmarkFoldDurable(b *testing.B) {
 	for _, m := range mixes {
-		mix := []schema.Event(nil)
+		of := []schema.Event(nil)
 		for i, size := range []string{"small", "1M", "10M"} {
 			b.Run(m.name+"/"+size, func(b *testing.B) {
-				if mix == nil {
-					mix = m.of(b)
+				if of == nil {
+					of = m.of(b)
 				}
-				all := sizes(mix)
+				all := sizes(len(of) * m.rounds)
 				if i >= len(all) {
 					b.Skip("set DOSSIER_PROVE=1")
 				}
@@ -124,8 +131,8 @@ func BenchmarkFoldDurable(b *testing.B) {
 					must(b, err)
 					p.built = true // as it is once a log was read: who is who is decided with each commit
 					quarter := [4]int64{}
-					done, total := 0, all[i]*len(mix)
-					spent += spread(b, mix, all[i], func(chunk []logged) {
+					done, total := 0, all[i]*len(of)*m.rounds
+					spent += spread(b, of, all[i], m.rounds, func(chunk []logged) {
 						before := cpu()
 						for i := range chunk {
 							must(b, p.fold(&chunk[i].event, chunk[i].at))

@@ -19,9 +19,9 @@ import (
 )
 
 type benchCommand struct {
-	Names []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, idle, or all. Those that need a store share one."`
+	Names []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, idle, rebuild, fold, foldnew, or all. Those that need a store share one."`
 	For   time.Duration `default:"20s" help:"How long to measure."`
-	Store int64         `default:"1000000" help:"Events stored before header, full and idle are measured."`
+	Store int64         `default:"1000000" help:"Events stored before header, full, idle and rebuild are measured, and folded by fold and foldnew."`
 	Rate  int           `help:"Events or reads a second that are offered (default: endtoend 21,000, freshness 1,000, header 500, full 40)."`
 	Dir   string        `help:"Where to make the throw-away data folders (default: the system's temporary folder)." type:"path"`
 	Kafka []string      `help:"Brokers to measure with instead of the embedded log, HOST:PORT,…; the topics that are made there are removed again." placeholder:"ADDRS"`
@@ -61,6 +61,9 @@ var benches = []bench{
 	{"header", nil, (*benchCommand).header},
 	{"full", nil, (*benchCommand).full},
 	{"idle", nil, (*benchCommand).idle},
+	{"rebuild", nil, (*benchCommand).rebuild},
+	{"fold", (*benchCommand).foldSteady, nil},
+	{"foldnew", (*benchCommand).foldNew, nil},
 }
 
 type bench struct {
