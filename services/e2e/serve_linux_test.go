@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dossier-cdp/dossier/services/internal/kafka"
 )
 
 // split is an installation whose roles run in processes of their own, on one log and one ClickHouse.
@@ -110,9 +113,9 @@ func divide(t *testing.T, processes ...string) (*split, map[string]*process) {
 }
 
 // serve starts a process with roles, under a name that others with the same roles do not have.
-func (s *split) serve(t *testing.T, name, roles string) *process {
+func (s *split) serve(t *testing.T, name, roles string, more ...string) *process {
 	t.Helper()
-	return s.serveOn(t, name, roles, s.engines)
+	return s.serveOn(t, name, roles, slices.Concat(s.engines, more))
 }
 
 // serveOn is serve with other flags that say where log, ClickHouse and archive are.
@@ -298,6 +301,25 @@ func TestServe(t *testing.T) {
 	})
 }
 
+// TestServeFirstStart: the first process makes the topics as it is told, and bounds what a query may cost.
+func TestServeFirstStart(t *testing.T) {
+	s, _ := divide(t)
+	p := s.serve(t, "everything", "keeper,archive,identity,timeline,collector,api", "--topic-prefix", "first.", "--partitions", "7", "--max-query-cost", "10")
+	i := s.through(t, p)
+	log, err := kafka.Open(t.Context(), kafka.Config{Brokers: []string{s.engines[1]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	if n, err := log.Partitions(t.Context(), "first.events"); err != nil || n != 7 {
+		t.Errorf("events has %d partitions, %v", n, err)
+	}
+	status, body := i.post(t, "/graphql", "Bearer "+i.APIToken, []byte(`{"query":"{profiles(search: \"x\", first: 100) {edges {node {id}}}}"}`))
+	if !strings.Contains(string(body), "QUERY_TOO_COSTLY") {
+		t.Errorf("a query over the bound is answered %d %s", status, body)
+	}
+}
+
 // TestServeRefusals: what cannot run as one of several processes says so in one line.
 func TestServeRefusals(t *testing.T) {
 	s, all := divide(t, "keeper,collector")
@@ -325,6 +347,8 @@ func TestServeRefusals(t *testing.T) {
 		"a foreign certificate":          {serve("timeline", foreign), 1, "another authority"},
 		"no advertised address":          {serve("keeper", folder, "--rpc", "0.0.0.0:0"), 2, "--advertise HOST:PORT"},
 		"a second keeper, with its keys": {serve("keeper", folder), 1, "keeper"},
+		"another number of partitions":   {serve("collector", folder, "--partitions", "7"), 1, "'dossier partitions 7'"},
+		"an impossible number of them":   {serve("collector", folder, "--partitions", "70000"), 2, "from 1 to 1000"},
 	} {
 		line := strings.TrimSpace(c.stderr)
 		last := line[strings.LastIndex(line, "\n")+1:]

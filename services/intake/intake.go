@@ -30,13 +30,15 @@ type Config struct {
 	Topics    func() map[string]*record.Topic // what the configuration in force has, by source
 	Changed   func() <-chan struct{}          // closed when Topics may give something else; asked before Topics
 	Connect   func(ctx context.Context, cluster string) (Cluster, error)
-	Deliver   func(ctx context.Context, d collector.Delivery) (collector.Receipt, error)
-	Positions Positions // how far each partition was read
-	Metrics   *Metrics
-	Logger    *slog.Logger
-	Look      time.Duration // how often a topic is looked at for new partitions; 0 is 30 s
-	Pause     time.Duration // the first pause after a failure; it grows to 30 s; 0 is 100 ms
-	Keep      time.Duration // how often positions are kept; 0 is 1 s
+	// ClusterDigest changes when a cluster is to be reached in another way; Changed tells of that, too. nil: it never is.
+	ClusterDigest func(cluster string) string
+	Deliver       func(ctx context.Context, d collector.Delivery) (collector.Receipt, error)
+	Positions     Positions // how far each partition was read
+	Metrics       *Metrics
+	Logger        *slog.Logger
+	Look          time.Duration // how often a topic is looked at for new partitions; 0 is 30 s
+	Pause         time.Duration // the first pause after a failure; it grows to 30 s; 0 is 100 ms
+	Keep          time.Duration // how often positions are kept; 0 is 1 s
 }
 
 // Intake reads topics. One at a time reads those of a workspace; two of them would do no harm but double work.
@@ -49,6 +51,9 @@ func New(cfg Config) *Intake {
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = &Metrics{}
+	}
+	if cfg.ClusterDigest == nil {
+		cfg.ClusterDigest = func(string) string { return "" }
 	}
 	if cfg.Look == 0 {
 		cfg.Look = 30 * time.Second
@@ -83,7 +88,7 @@ func (i *Intake) Run(ctx context.Context) error {
 		changed := i.cfg.Changed()
 		topics := i.cfg.Topics()
 		for source, r := range readings {
-			if t := topics[source]; t == nil || t.Hash != r.hash {
+			if t := topics[source]; t == nil || i.hash(t) != r.hash {
 				r.stop()
 				<-r.done
 				delete(readings, source)
@@ -96,7 +101,7 @@ func (i *Intake) Run(ctx context.Context) error {
 				continue
 			}
 			reads, stop := context.WithCancel(ctx)
-			r := reading{hash: t.Hash, stop: stop, done: make(chan struct{})}
+			r := reading{hash: i.hash(t), stop: stop, done: make(chan struct{})}
 			readings[source] = r
 			go func() {
 				defer close(r.done)
@@ -117,6 +122,9 @@ func (i *Intake) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// hash changes with everything by which a topic is read.
+func (i *Intake) hash(t *record.Topic) string { return t.Hash + i.cfg.ClusterDigest(t.Cluster) }
 
 // topic reads one topic until ctx ends.
 func (i *Intake) topic(ctx context.Context, t *record.Topic) error {

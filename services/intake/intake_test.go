@@ -111,6 +111,8 @@ type rig struct {
 	changed   atomic.Pointer[chan struct{}]
 	metrics   *Metrics
 	notes     Notes // instead of store
+	connects  atomic.Int32
+	digest    atomic.Pointer[string] // of the clusters
 }
 
 func newRig(t *testing.T, partitions int32) *rig {
@@ -191,6 +193,7 @@ func (r *rig) intake() *Intake {
 	return New(Config{
 		Workspace: "main", Topics: func() map[string]*record.Topic { return *r.topics.Load() }, Changed: func() <-chan struct{} { return *r.changed.Load() },
 		Connect: func(ctx context.Context, name string) (Cluster, error) {
+			r.connects.Add(1)
 			if name != "company" {
 				return nil, errors.New("there is no cluster " + name)
 			}
@@ -198,6 +201,12 @@ func (r *rig) intake() *Intake {
 		},
 		Deliver: r.collector.Deliver, Positions: r.positions(), Metrics: r.metrics, Logger: slog.New(slog.DiscardHandler), Look: 20 * time.Millisecond, Pause: time.Millisecond,
 		Keep: 10 * time.Millisecond,
+		ClusterDigest: func(string) string {
+			if d := r.digest.Load(); d != nil {
+				return *d
+			}
+			return ""
+		},
 	})
 }
 
@@ -355,6 +364,24 @@ func TestConfigurationChanges(t *testing.T) {
 	eventually(t, "nothing reads", func() bool { return len(r.metrics.Read()["crm"].Behind) == 0 })
 	if n, _, _ := r.counts(); n != 6 {
 		t.Errorf("%d events: a source that is gone is read", n)
+	}
+}
+
+// TestClusterChanges: a cluster that is to be reached in another way is connected to anew, and read on.
+func TestClusterChanges(t *testing.T) {
+	r := newRig(t, 1)
+	r.configure(t, customerTopic)
+	r.send(t, 0, customers(0, 5)...)
+	defer r.run(t)()
+	eventually(t, "they are read", func() bool { n, _, _ := r.counts(); return n == 5 })
+	other := "another address"
+	r.digest.Store(&other)
+	r.configure(t, customerTopic)
+	eventually(t, "it connects anew", func() bool { return r.connects.Load() == 2 })
+	r.send(t, 0, customers(5, 5)...)
+	eventually(t, "the rest is read", func() bool { n, _, _ := r.counts(); return n == 10 })
+	if _, copies, _ := r.counts(); copies != 10 {
+		t.Errorf("%d copies", copies)
 	}
 }
 

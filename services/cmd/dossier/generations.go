@@ -42,6 +42,9 @@ func (i *installation) openEventLog(ctx context.Context, replication int) (err e
 		return err
 	}
 	if _, now := i.eventLog.Written(); i.partitions != 0 && i.partitions != now {
+		if i.sharing != nil { // others may be writing
+			return fmt.Errorf("the events topic has %d partitions, and --partitions says %d: leave it out, or stop every process of the installation and change their number with 'dossier partitions %d'", now, i.partitions, i.partitions)
+		}
 		if generations, err = i.startGeneration(ctx, generations, replication); err != nil {
 			return fmt.Errorf("change the events topic from %d to %d partitions: %w", now, i.partitions, err)
 		}

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestReadClusters(t *testing.T) {
@@ -39,5 +43,48 @@ func TestReadClusters(t *testing.T) {
 	}
 	if clusters, err := readClusters(path + ".not.there"); err != nil || clusters != nil {
 		t.Errorf("no file: %+v %v", clusters, err)
+	}
+}
+
+// TestClustersAreFollowed: what changes in the file is taken over, and what is wrong in it is not.
+func TestClustersAreFollowed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dossier.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(path+".new", []byte(text), 0o600), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := openClusters(path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	changes, ended := make(chan struct{}, 8), make(chan struct{})
+	go func() {
+		c.follow(ctx, time.Millisecond, func() { changes <- struct{}{} })
+		close(ended)
+	}()
+	before := c.digest("a")
+	write("clusters: {a: {brokers: ['x:1']}}")
+	<-changes
+	first := c.digest("a")
+	if a, known := c.named("a"); !known || a.Brokers[0] != "x:1" || first == before {
+		t.Errorf("%+v %t", a, known)
+	}
+	write("clusters: {a: {brokers: [], b: {}}}")
+	time.Sleep(20 * time.Millisecond)
+	if c.digest("a") != first {
+		t.Error("a wrong file is taken over")
+	}
+	write("clusters: {b: {brokers: ['x:1']}, a: {brokers: ['y:1']}}")
+	<-changes
+	if _, known := c.named("b"); !known || c.digest("a") == first {
+		t.Error("a change is not taken over")
+	}
+	stop()
+	<-ended
+	if len(changes) > 0 {
+		t.Error("more changes are told of than there were")
 	}
 }

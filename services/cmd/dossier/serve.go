@@ -19,6 +19,8 @@ type serveCommand struct {
 	Data   string   `default:"./dossier-data" type:"path" help:"The data folder of this process; the keeper's holds the key ring." placeholder:"DIR"`
 	Listen string   `default:"127.0.0.1:8080" help:"Where to serve HTTP: what the roles answer, and health and figures." placeholder:"ADDR"`
 	connections
+	limits
+	Partitions  int32         `help:"Partitions of the events topic where it is not there yet (default: 4). Later 'dossier partitions' changes their number."`
 	RPC         string        `name:"rpc" default:"127.0.0.1:0" help:"Where to answer the processes with other roles." placeholder:"ADDR"`
 	Advertise   string        `help:"The address at which they reach it, HOST:PORT (default: what --rpc listens on)." placeholder:"ADDR"`
 	Certificate string        `required:"" type:"path" help:"The folder that 'dossier certificates create' made for these roles." placeholder:"FOLDER"`
@@ -92,7 +94,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, folder.close()) }()
 	installation := &installation{
-		folder: folder, listener: listener, connections: c.connections, logger: logger, tracer: tracer, roles: roles, publicURL: c.PublicURL,
+		folder: folder, listener: listener, connections: c.connections, limits: c.limits, partitions: c.Partitions, logger: logger, tracer: tracer, roles: roles, publicURL: c.PublicURL,
 		sharing: &sharing{listener: peers, advertise: advertise, certificate: identity, leaseTime: c.LeaseTime},
 	}
 	defer func() {
@@ -115,6 +117,8 @@ func (c *serveCommand) shared(roles roles) error {
 	switch {
 	case c.embeddedLog():
 		return errors.New("the processes of an installation share a log: give the addresses of the brokers with --kafka, or run everything in one process with 'dossier up'")
+	case c.Partitions < 0 || c.Partitions > 1000:
+		return fmt.Errorf("%d partitions are not possible: choose from 1 to 1000", c.Partitions)
 	case c.embeddedTimeline() && roles.has(identityRole, timelineRole, apiRole):
 		return errors.New("the roles identity, timeline and api share ClickHouse: give its address with --clickhouse")
 	case c.Archive == "":
