@@ -28,6 +28,14 @@ func Paths() []string { return []string{"/v1/", hookPath} }
 // Handler serves every path under /v1/ and /hooks/.
 func (c *Collector) Handler() http.Handler { return http.HandlerFunc(c.serve) }
 
+// Unavailable answers a request for which there is no collector now.
+func Unavailable(w http.ResponseWriter) {
+	f := fail(http.StatusServiceUnavailable, "no_collector", "no collector can be reached now", "send it again; what was written after all counts once")
+	f.retryAfter = time.Second
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	answerFailure(w, f)
+}
+
 func (c *Collector) serve(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	status := c.route(w, r)

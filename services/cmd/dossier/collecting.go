@@ -19,6 +19,7 @@ func (i *installation) startCollector() {
 		return
 	}
 	if i.roles.has(collectorRole) {
+		i.offerIntake() // before anybody can send to it
 		i.present(collectorRole)
 	} else {
 		i.present(apiRole)

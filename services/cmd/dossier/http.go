@@ -31,6 +31,12 @@ func (i *installation) serve() {
 			mux.Handle(path, i.tracer.Handler("collector accept", i.collector.Handler()))
 		}
 	}
+	if i.coordination != nil && i.roles.has(apiRole) && !i.roles.has(collectorRole) {
+		forward := i.forward()
+		for _, path := range collector.Paths() {
+			mux.Handle(path, forward)
+		}
+	}
 	i.server = &http.Server{
 		Handler: unreadBodies(mux, 15*time.Second), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(i.logger.Handler(), slog.LevelError),

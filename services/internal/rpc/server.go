@@ -110,6 +110,11 @@ func only(roles []string, next http.Handler) http.Handler {
 	})
 }
 
+// Handle adds a plain HTTP handler for the paths of a pattern, beside the calls. roles are those whose certificates may use it.
+func Handle(s *Server, pattern string, roles []string, h http.Handler) {
+	s.mux.Handle(pattern, only(roles, h))
+}
+
 // Answer adds a call with one answer. roles are those whose certificates may call it; none: all of the installation's.
 func Answer[Req, Res any](s *Server, procedure string, roles []string, f func(ctx context.Context, req *Req) (*Res, error)) {
 	s.mux.Handle(procedure, only(roles, connect.NewUnaryHandler(procedure, func(ctx context.Context, req *connect.Request[Req]) (*connect.Response[Res], error) {

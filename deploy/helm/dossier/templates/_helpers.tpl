@@ -93,6 +93,12 @@ spec:
         - {name: DOSSIER_CLICKHOUSE_USER, value: {{ $v.clickhouse.user | quote }}}
         - {name: DOSSIER_CLICKHOUSE_PASSWORD_FILE, value: /clickhouse-password/password}
         - {name: DOSSIER_ARCHIVE, value: {{ required "archive.url: give the storage as s3://bucket/prefix" $v.archive.url | quote }}}
+        {{- with $v.partitions }}
+        - {name: DOSSIER_PARTITIONS, value: {{ . | quote }}}
+        {{- end }}
+        {{- if and $v.maxQueryCost (eq $role "api") }}
+        - {name: DOSSIER_MAX_QUERY_COST, value: {{ $v.maxQueryCost | quote }}}
+        {{- end }}
         {{- with $v.otlp }}
         - {name: DOSSIER_OTLP, value: {{ . | quote }}}
         {{- end }}
