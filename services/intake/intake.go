@@ -32,6 +32,7 @@ type Config struct {
 	Connect   func(ctx context.Context, cluster string) (Cluster, error)
 	// ClusterDigest changes when a cluster is to be reached in another way; Changed tells of that, too. nil: it never is.
 	ClusterDigest func(cluster string) string
+	Registry      func(cluster string) (Registry, error) // of the schemas of a cluster's records; needed where a topic asks for one
 	Deliver       func(ctx context.Context, d collector.Delivery) (collector.Receipt, error)
 	Positions     Positions // how far each partition was read
 	Metrics       *Metrics

@@ -111,6 +111,7 @@ type rig struct {
 	changed   atomic.Pointer[chan struct{}]
 	metrics   *Metrics
 	notes     Notes // instead of store
+	registry  Registry
 	connects  atomic.Int32
 	digest    atomic.Pointer[string] // of the clusters
 }
@@ -199,7 +200,8 @@ func (r *rig) intake() *Intake {
 			}
 			return kafka.Open(ctx, kafka.Config{Brokers: []string{r.broker.Addr()}})
 		},
-		Deliver: r.collector.Deliver, Positions: r.positions(), Metrics: r.metrics, Logger: slog.New(slog.DiscardHandler), Look: 20 * time.Millisecond, Pause: time.Millisecond,
+		Registry: func(string) (Registry, error) { return r.registry, nil },
+		Deliver:  r.collector.Deliver, Positions: r.positions(), Metrics: r.metrics, Logger: slog.New(slog.DiscardHandler), Look: 20 * time.Millisecond, Pause: time.Millisecond,
 		Keep: 10 * time.Millisecond,
 		ClusterDigest: func(string) string {
 			if d := r.digest.Load(); d != nil {

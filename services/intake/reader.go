@@ -97,6 +97,9 @@ type read struct {
 
 // take maps records and delivers them, in parts of a bounded number of events. When it returns nil all of it is durable.
 func (r *reader) take(ctx context.Context, records []kafka.Record) error {
+	if err := r.learn(ctx, records); err != nil {
+		return err
+	}
 	var waiting []read
 	events := 0
 	flush := func() error {

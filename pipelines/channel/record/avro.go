@@ -42,8 +42,15 @@ var (
 //	NaN and infinities     null
 type avroSchema struct{ schema avro.Schema }
 
-func newAvro(text string) (decoder, error) {
-	s, err := avro.ParseWithCache(text, "", &avro.SchemaCache{})
+// newAvro reads a schema. It may name types of the references, of which a later one may name those of an earlier one.
+func newAvro(text string, references []Reference) (decoder, error) {
+	names := &avro.SchemaCache{}
+	for _, r := range references {
+		if _, err := avro.ParseWithCache(r.Text, "", names); err != nil {
+			return nil, fmt.Errorf("read the Avro schema %s that it refers to: %w", r.Name, err)
+		}
+	}
+	s, err := avro.ParseWithCache(text, "", names)
 	if err != nil {
 		return nil, fmt.Errorf("read the Avro schema: %w", err)
 	}

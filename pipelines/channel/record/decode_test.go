@@ -51,7 +51,7 @@ func canonicalOf(t testing.TB, text []byte, err error) string {
 
 // TestAvroPeers: what two libraries write is what we read.
 func TestAvroPeers(t *testing.T) {
-	ours, err := newAvro(orderSchema)
+	ours, err := newAvro(orderSchema, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestAvroPeers(t *testing.T) {
 
 func TestAvroNumbers(t *testing.T) {
 	ours, err := newAvro(`{"type":"record","name":"n","fields":[{"name":"i","type":"int"},{"name":"l","type":"long"},{"name":"d","type":"double"},
-		{"name":"c","type":{"type":"bytes","logicalType":"decimal","precision":30,"scale":9}}]}`)
+		{"name":"c","type":{"type":"bytes","logicalType":"decimal","precision":30,"scale":9}}]}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestAvroHostile(t *testing.T) {
 		"nested without end":      {orderSchema, nil},
 		"arrays in arrays":        {`{"type":"record","name":"a","fields":[{"name":"b","type":{"type":"array","items":"a"}}]}`, []byte(strings.Repeat("\x02", 1<<20))},
 	} {
-		d, err := newAvro(c.schema)
+		d, err := newAvro(c.schema, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +204,7 @@ message Mixin { string name = 1; string root = 2; }`
 
 // TestProtobufPeer: a message that generated code of another compilation of the file has written.
 func TestProtobufPeer(t *testing.T) {
-	s, err := newProtobuf(apiProto, "google.protobuf.Api", false)
+	s, err := newProtobuf(apiProto, "google.protobuf.Api", false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestProtobufPeer(t *testing.T) {
 	for range 200 {
 		deep = "\x0a" + string(binary.AppendUvarint(nil, uint64(len(deep)))) + deep
 	}
-	tree, err := newProtobuf(`syntax = "proto3"; message Tree { Tree kid = 1; }`, "", false)
+	tree, err := newProtobuf(`syntax = "proto3"; message Tree { Tree kid = 1; }`, "", false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,25 +243,25 @@ func TestProtobufPeer(t *testing.T) {
 }
 
 func TestSchemasRefused(t *testing.T) {
-	if _, err := newAvro(`{"type":"recrd"}`); err == nil {
+	if _, err := newAvro(`{"type":"recrd"}`, nil); err == nil {
 		t.Error("a schema of no type is taken")
 	}
 	for text, message := range map[string]string{
 		"message A {": "", `syntax = "proto3"; message A {} message B {}`: "", `syntax = "proto3"; package p; message A {}`: "A",
 		`syntax = "proto3"; import "other.proto"; message A {}`: "",
 	} {
-		if _, err := newProtobuf(text, message, false); err == nil {
+		if _, err := newProtobuf(text, message, false, nil); err == nil {
 			t.Errorf("%s is taken", text)
 		}
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	avroOrder, err := newAvro(orderSchema)
+	avroOrder, err := newAvro(orderSchema, nil)
 	if err != nil {
 		f.Fatal(err)
 	}
-	api, err := newProtobuf(apiProto, "", true)
+	api, err := newProtobuf(apiProto, "", true, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -26,9 +26,13 @@ const protoFile = "schema.proto"
 
 // newProtobuf compiles a .proto file, which may import those of google/protobuf. message is the full name of the records' message. It may be
 // empty if the file has one alone, or if the records name it themselves (indexed).
-func newProtobuf(text, message string, indexed bool) (*protoSchema, error) {
+func newProtobuf(text, message string, indexed bool, references []Reference) (*protoSchema, error) {
+	sources := map[string]string{protoFile: text}
+	for _, r := range references {
+		sources[r.Name] = r.Text
+	}
 	c := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{
-		Accessor: protocompile.SourceAccessorFromMap(map[string]string{protoFile: text}),
+		Accessor: protocompile.SourceAccessorFromMap(sources),
 	})}
 	files, err := c.Compile(context.Background(), protoFile)
 	if err != nil {

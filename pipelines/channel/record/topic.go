@@ -2,7 +2,6 @@ package record
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -28,6 +27,9 @@ const (
 	FormatProtobuf    = "protobuf"
 )
 
+// framingConfluent is the wire format of schema registries.
+const framingConfluent = "confluent"
+
 // Settings are the member kafka of a source in the configuration.
 type Settings struct {
 	Cluster    string            `json:"cluster"`    // a name under clusters in dossier.yaml; empty: the installation's own
@@ -38,10 +40,11 @@ type Settings struct {
 	Framing    string            `json:"framing"`    // confluent: a value begins with the id of its schema
 	Schema     string            `json:"schema"`     // the text of an Avro schema or a .proto file
 	Schemas    map[string]string `json:"schemas"`    // or several, by the id in the framing
+	Registry   bool              `json:"registry"`   // or the schemas of the cluster's registry; framing is then confluent
 	Message    string            `json:"message"`    // of protobuf: the full name of the records' message
 }
 
-// Topic is a company's topic that a source reads, ready for use. It is read-only and safe for concurrent use.
+// Topic is a company's topic that a source reads, ready for use. It is safe for concurrent use, and read-only but for Learn.
 type Topic struct {
 	Settings
 	Source string
@@ -50,7 +53,8 @@ type Topic struct {
 	mapping *mapping.Mapping
 	rows    *mapping.Rows // nil: the records are events already
 	all     decoder       // nil: by id, or the value is JSON as it is
-	byID    map[uint32]decoder
+	byID    map[string]decoder
+	learned *learned
 	prefix  string // of message ids
 }
 
@@ -80,7 +84,10 @@ func New(source string, text []byte, s Settings, zone func(string) (*time.Locati
 	if t.Format == "" {
 		t.Format = FormatJSON
 	}
-	if s.Framing != "" && s.Framing != "confluent" {
+	if t.Registry {
+		t.Framing, t.learned = framingConfluent, &learned{byID: map[string]decoder{}}
+	}
+	if s.Framing != "" && s.Framing != framingConfluent {
 		return nil, invalid("framing is none", "write confluent, or leave it out")
 	}
 	if _, _, err := t.Start(); err != nil {
@@ -107,12 +114,7 @@ func New(source string, text []byte, s Settings, zone func(string) (*time.Locati
 }
 
 func (t *Topic) prepareSchemas() error {
-	compile := func(text string) (decoder, error) {
-		if t.Format == FormatAvro {
-			return newAvro(text)
-		}
-		return newProtobuf(text, t.Message, t.Framing != "")
-	}
+	compile := func(text string) (decoder, error) { return t.compile(SchemaText{Text: text}) }
 	switch t.Format {
 	case FormatJSON, FormatCloudEvents:
 		if t.Schema != "" || len(t.Schemas) > 0 || t.Message != "" {
@@ -123,8 +125,17 @@ func (t *Topic) prepareSchemas() error {
 	default:
 		return invalid("format is none of json, cloudevents, avro, protobuf", "correct it")
 	}
-	if (t.Schema == "") == (len(t.Schemas) == 0) {
-		return invalid("a topic of "+t.Format+" needs either schema or schemas", "give the schema's text, or several by their ids")
+	given := 0
+	for _, is := range []bool{t.Schema != "", len(t.Schemas) > 0, t.Registry} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return invalid("a topic of "+t.Format+" needs one of schema, schemas and registry", "give the schema's text, several by their ids, or registry: true")
+	}
+	if t.Registry {
+		return nil
 	}
 	if t.Schema != "" {
 		var err error
@@ -136,13 +147,13 @@ func (t *Topic) prepareSchemas() error {
 	if t.Framing == "" {
 		return invalid("schemas by id need framing: confluent", "or give one schema")
 	}
-	t.byID = map[uint32]decoder{}
+	t.byID = map[string]decoder{}
 	for _, id := range sortedKeys(t.Schemas) {
 		n, err := strconv.ParseUint(id, 10, 32)
 		if err != nil {
 			return invalid("the id of a schema is no number", "write the id that the registry gave it")
 		}
-		if t.byID[uint32(n)], err = compile(t.Schemas[id]); err != nil {
+		if t.byID[strconv.FormatUint(n, 10)], err = compile(t.Schemas[id]); err != nil {
 			return invalid(fmt.Sprintf("schema %d: %v", n, err), "correct the schema")
 		}
 	}
@@ -272,15 +283,21 @@ func (t *Topic) json(r *Record) ([]byte, *schema.Refusal) {
 	}
 	decode := t.all
 	if t.Framing != "" {
-		if len(value) < 5 || value[0] != 0 {
-			return refuse(errors.New("it does not begin with a zero and the id of a schema"))
+		id, framed, err := named(r)
+		if err != nil {
+			return refuse(err)
 		}
-		id := binary.BigEndian.Uint32(value[1:])
-		value = value[5:]
-		if t.byID != nil {
+		value = framed
+		switch {
+		case t.byID != nil:
 			known := false
 			if decode, known = t.byID[id]; !known {
-				return nil, schema.Refuse(channel.CodeSchemaUnknown, fmt.Sprintf("the source has no schema %d", id), "add it to the source's schemas")
+				return nil, schema.Refuse(channel.CodeSchemaUnknown, "the source has no schema "+id, "add it to the source's schemas")
+			}
+		case t.Registry && t.decodes():
+			known := false
+			if decode, known = t.learned.find(id); !known {
+				return nil, schema.Refuse(channel.CodeSchemaUnknown, "the registry has no schema "+id, "register it, or see whether the cluster's registry is the one that the records were written with")
 			}
 		}
 		if p, isProto := decode.(*protoSchema); isProto {
@@ -298,6 +315,9 @@ func (t *Topic) json(r *Record) ([]byte, *schema.Refusal) {
 		return value, nil
 	}
 	text, err := decode.json(value)
+	if refusal := (*schema.Refusal)(nil); errors.As(err, &refusal) {
+		return nil, refusal
+	}
 	if err != nil {
 		return refuse(err)
 	}

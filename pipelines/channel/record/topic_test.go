@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/binary"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +161,77 @@ func TestSchemasByID(t *testing.T) {
 	}
 }
 
+// TestLearn: schemas of a registry, by number and by GUID, in the value and in the header, with what they refer to.
+func TestLearn(t *testing.T) {
+	m := "name: c\nevents: [{type: profile.identified, time: '@timestamp', account: {kind: customer_id, value: id}, properties: {city: home.city}}]"
+	made := topic(t, m, Settings{Format: FormatAvro, Registry: true})
+	value := []byte{4, 'c', '1', 8, 'L', 'y', 'o', 'n'}
+	guid := append([]byte{1}, "0123456789abcdef"...)
+	inHeader := func(b []byte) []Header { return []Header{{schemaHeader, string(b)}} }
+	address := SchemaText{Text: `{"type":"record","name":"c","fields":[{"name":"id","type":"string"},{"name":"home","type":"Home"}]}`, References: []Reference{
+		{"City", `{"type":"record","name":"Empty","fields":[]}`}, {"Home", `{"type":"record","name":"Home","fields":[{"name":"city","type":"string"}]}`},
+	}}
+	for _, c := range []struct {
+		record Record
+		id     string
+	}{
+		{Record{Value: append(frame(7), value...)}, "7"},
+		{Record{Value: append(guid[:17:17], value...)}, "30313233-3435-3637-3839-616263646566"},
+		{Record{Value: value, Headers: inHeader(frame(9))}, "9"},
+		{Record{Value: value, Headers: inHeader(guid)}, "30313233-3435-3637-3839-616263646566"},
+	} {
+		c.record.Time = recorded
+		id, unknown := made.Unknown(&c.record)
+		if unknown {
+			if got := taken(t, made.Read(&c.record)); got != "refused schema_unknown" {
+				t.Errorf("before it is learned: %s", got)
+			}
+			made.Learn(id, address)
+		}
+		if _, still := made.Unknown(&c.record); id != c.id || still {
+			t.Errorf("%q %t, want %q", id, still, c.id)
+		}
+		if got := taken(t, made.Read(&c.record)); !strings.HasSuffix(got, `|c1|{"city":"Lyon"}`) {
+			t.Errorf("%x: %s", c.record.Value, got)
+		}
+	}
+	for id, s := range map[string]SchemaText{"20": {Type: "PROTOBUF", Text: `syntax = "proto3";`}, "21": {Text: "{"}, "22": {Text: `{"type":"record","name":"c","fields":[{"name":"home","type":"Nowhere"}]}`}} {
+		made.Learn(id, s)
+		n, err := strconv.Atoi(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := Record{Value: frame(uint32(n), 0), Time: recorded}
+		if got := taken(t, made.Read(&r)); got != "refused schema_unknown" {
+			t.Errorf("schema %s: %s", id, got)
+		}
+	}
+	if _, unknown := made.Unknown(&Record{Value: []byte("short")}); unknown {
+		t.Error("a record without a schema names one")
+	}
+
+	m = "name: c\nevents: [{type: profile.identified, time: '@timestamp', account: {kind: customer_id, value: id}, properties: {}}]"
+	nested := topic(t, strings.Replace(m, "value: id", "value: id.id", 1), Settings{Format: FormatProtobuf, Registry: true})
+	nested.Learn("7", SchemaText{Type: "PROTOBUF", Text: `syntax = "proto3"; import "shop/id.proto"; message B { shop.Id id = 1; }`, References: []Reference{{"shop/id.proto", `syntax = "proto3"; package shop; message Id { string id = 1; }`}}})
+	if got := taken(t, nested.Read(&Record{Value: frame(7, 0, 0x0a, 4, 0x0a, 2, 'c', '1'), Time: recorded})); !strings.HasSuffix(got, "|c1|") {
+		t.Errorf("protobuf with an import: %s", got)
+	}
+	made = topic(t, m, Settings{Format: FormatProtobuf, Registry: true})
+	made.Learn("8", SchemaText{Type: "PROTOBUF", Text: `syntax = "proto3"; message A {} message B { string id = 1; }`})
+	for _, r := range []Record{{Value: frame(8, 2, 2, 0x0a, 2, 'c', '1')}, {Value: []byte{0x0a, 2, 'c', '1'}, Headers: inHeader(frame(8, 2, 2))}} {
+		r.Time = recorded
+		if got := taken(t, made.Read(&r)); !strings.HasSuffix(got, "|c1|") {
+			t.Errorf("%x: %s", r.Value, got)
+		}
+	}
+
+	made = topic(t, m, Settings{Format: FormatJSON, Registry: true})
+	r := Record{Value: append(frame(7), `{"id":"c1"}`...), Time: recorded}
+	if got := taken(t, made.Read(&r)); !strings.HasSuffix(got, "|c1|") {
+		t.Errorf("JSON: %s", got)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	avroSchema := `{"type":"record","name":"c","fields":[]}`
 	for _, c := range []struct {
@@ -173,11 +245,12 @@ func TestNewRefuses(t *testing.T) {
 		{orderMap, Settings{Topic: "t", From: "tomorrow"}, "from"},
 		{orderMap, Settings{Topic: "t", Partitions: []int32{-1}}, "partition"},
 		{orderMap, Settings{Topic: "t", Schema: avroSchema}, "has no schema"},
-		{orderMap, Settings{Topic: "t", Format: "avro"}, "needs either"},
+		{orderMap, Settings{Topic: "t", Format: "avro"}, "needs one of"},
 		{orderMap, Settings{Topic: "t", Format: "avro", Schema: "{"}, "Avro"},
 		{orderMap, Settings{Topic: "t", Format: "protobuf", Schema: "message A {"}, "Protobuf"},
 		{orderMap, Settings{Topic: "t", Format: "avro", Schemas: map[string]string{"1": avroSchema}}, "framing"},
 		{orderMap, Settings{Topic: "t", Format: "avro", Framing: "confluent", Schemas: map[string]string{"x": avroSchema}}, "id"},
+		{orderMap, Settings{Topic: "t", Format: "avro", Registry: true, Schema: avroSchema}, "needs one of"},
 		{"", Settings{Topic: "t", Format: "avro", Schema: avroSchema}, "mapping"},
 		{"name: x\nevents: [{type: order.placed}]", Settings{Topic: "t"}, "no time"},
 	} {

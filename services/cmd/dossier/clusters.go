@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -15,6 +19,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel/webhook"
+	"github.com/dossier-cdp/dossier/services/intake"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
 )
 
@@ -31,6 +36,11 @@ type cluster struct {
 	SASL     string   `yaml:"sasl"`
 	User     string   `yaml:"user"`
 	Password string   `yaml:"password"` // secret:NAME
+
+	Registry         string `yaml:"registry"` // of schemas: https://HOST:PORT
+	RegistryUser     string `yaml:"registry-user"`
+	RegistryPassword string `yaml:"registry-password"` // secret:NAME
+	RegistryCA       string `yaml:"registry-ca"`
 }
 
 // readClusters reads the section clusters. A file that is not there has none.
@@ -61,8 +71,13 @@ func readClusters(path string) (map[string]cluster, error) {
 		if len(c.Brokers) == 0 {
 			return nil, fmt.Errorf("%s, clusters: %s has no brokers: write brokers: [HOST:PORT]", path, name)
 		}
-		if _, ok := webhook.SecretName(c.Password); c.Password != "" && !ok {
-			return nil, fmt.Errorf("%s, clusters: the password of %s stands in the file: write secret:NAME, and put it into keys/NAME of the data folder or the environment", path, name)
+		for _, password := range []string{c.Password, c.RegistryPassword} {
+			if _, ok := webhook.SecretName(password); password != "" && !ok {
+				return nil, fmt.Errorf("%s, clusters: the password of %s stands in the file: write secret:NAME, and put it into keys/NAME of the data folder or the environment", path, name)
+			}
+		}
+		if u, err := url.Parse(c.Registry); c.Registry != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
+			return nil, fmt.Errorf("%s, clusters: the registry of %s is not of the form https://HOST:PORT, without user and password", path, name)
 		}
 	}
 	return clusters, nil
@@ -90,6 +105,32 @@ func (c *cluster) kafka(f *folder) (kafka.Config, error) {
 	}
 	config.SASL = &kafka.SASL{Mechanism: c.SASL, User: c.User, Password: password}
 	return config, nil
+}
+
+// schemas gives the registry of the schemas of the cluster's records.
+func (c *cluster) schemas(f *folder) (intake.Registry, error) {
+	r := &intake.HTTPRegistry{URL: c.Registry, User: c.RegistryUser, Client: http.DefaultClient}
+	if c.RegistryPassword != "" {
+		name, _ := webhook.SecretName(c.RegistryPassword)
+		var err error
+		if r.Password, err = f.secret(name); err != nil {
+			return nil, err
+		}
+	}
+	if c.RegistryCA != "" {
+		text, err := os.ReadFile(c.RegistryCA)
+		if err != nil {
+			return nil, fmt.Errorf("read the authority of the schema registry: %w", reason(err))
+		}
+		authority := x509.NewCertPool()
+		if !authority.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("the authority of the schema registry, %s, holds no certificate in PEM", c.RegistryCA)
+		}
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.TLSClientConfig = &tls.Config{RootCAs: authority, MinVersion: tls.VersionTLS12}
+		r.Client = &http.Client{Transport: transport}
+	}
+	return r, nil
 }
 
 // clusters are those of dossier.yaml, as it is now.

@@ -42,6 +42,20 @@ func (i *installation) startIntake() error {
 	return nil
 }
 
+// registries are those of the clusters' schemas.
+type registries struct {
+	clusters *clusters
+	folder   *folder
+}
+
+func (r registries) of(name string) (intake.Registry, error) {
+	c, known := r.clusters.named(name)
+	if !known || c.Registry == "" {
+		return nil, schema.Classify(schema.Transient, fmt.Errorf("%s names no registry for the cluster %q: write registry: URL there, under clusters", configurationFile, name))
+	}
+	return c.schemas(r.folder)
+}
+
 // connect opens the cluster of a name; the empty one is our own, where a company's topics may stand beside ours.
 func (i *installation) connect(ctx context.Context, clusters *clusters, name string) (intake.Cluster, error) {
 	if name == "" {

@@ -35,7 +35,10 @@ func TestReadClusters(t *testing.T) {
 		"clusters: {a: {brokers: ['b:1'], password: hush}}": "secret:NAME",
 		"clusters: [": "not YAML",
 		"clusters: 7": "clusters",
-		"clusters: {a: {brokers: ['b:1'], password: 'secret:lower'}}": "secret:NAME",
+		"clusters: {a: {brokers: ['b:1'], registry-password: hush}}":        "secret:NAME",
+		"clusters: {a: {brokers: ['b:1'], registry: 'https://u:hush@r'}}":   "without user and password",
+		"clusters: {a: {brokers: ['b:1'], registry: 'registry.shop:8081'}}": "https://HOST:PORT",
+		"clusters: {a: {brokers: ['b:1'], password: 'secret:lower'}}":       "secret:NAME",
 	} {
 		if _, err := read(text); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hush") {
 			t.Errorf("%q: %v, want one line with %q", text, err, want)
