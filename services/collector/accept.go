@@ -403,6 +403,11 @@ func (c *Collector) write(ctx context.Context, in *intake) *failure {
 	// A page that is being left hangs up at once: what has arrived is written all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.limits.WriteTimeout)
 	defer cancel()
+	return c.store(ctx, in)
+}
+
+// store is write without a time of its own.
+func (c *Collector) store(ctx context.Context, in *intake) *failure {
 	from := 0
 	for i, to := range in.cuts {
 		in.messages = append(in.messages, kafka.Message{Key: in.personas[i][:], Value: in.sealed[from:to:to]})

@@ -60,22 +60,24 @@ func (b *body) release() {
 }
 
 // read reads the body of a request: decompressed, within the limit, the budget and the time.
-func (c *Collector) read(w http.ResponseWriter, r *http.Request) (*body, *failure) {
-	if r.ContentLength > c.limits.Body {
+func (c *Collector) read(a *arrival) (*body, *failure) {
+	if a.length > c.limits.Body {
 		return nil, c.tooLarge()
 	}
-	control := http.NewResponseController(w)
 	deadline := func(at time.Time) {
+		if a.deadline == nil {
+			return
+		}
 		// Without a connection of its own (a recorder in a test) there is nobody to be slow.
-		if err := control.SetReadDeadline(at); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		if err := a.deadline(at); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			c.logger.Debug("a connection takes no deadline", "error", err)
 		}
 	}
 	deadline(time.Now().Add(c.limits.ReadTimeout))
-	wire := &counter{r: r.Body}
+	wire := &counter{r: a.body}
 	b := bodies.Get().(*body)
 	b.budget = &c.budget
-	f := c.fill(b, wire, r.Header.Get("Content-Encoding"), r.ContentLength)
+	f := c.fill(b, wire, a.encoding, a.length)
 	c.metrics.bytes.Add(wire.n)
 	if f == nil || !f.hangUp {
 		deadline(time.Time{})

@@ -1,8 +1,12 @@
 package collector
 
 import (
+	"cmp"
+	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -14,6 +18,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/channel/native"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/canonical"
+	"github.com/dossier-cdp/dossier/services/internal/shortcut"
 )
 
 // calls are Segment's calls by the last part of their path. The batch path has none.
@@ -49,7 +54,7 @@ func (c *Collector) route(w http.ResponseWriter, r *http.Request) int {
 	}
 	header := w.Header()
 	// No cookie and no other ambient right counts here, so every page may call: what a client key may do, everyone may.
-	header.Set("Access-Control-Allow-Origin", "*")
+	header[allowOrigin] = anyOrigin
 	name := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
 	if r.Method == http.MethodOptions {
 		return preflight(w, r)
@@ -74,33 +79,102 @@ func (c *Collector) route(w http.ResponseWriter, r *http.Request) int {
 	} else if isCall {
 		in.endpoint = "/v1/" + call
 	}
-	return c.ingest(w, r, in)
+	return c.ingest(w, in, c.arrivalOf(w, r))
 }
 
-func (c *Collector) ingest(w http.ResponseWriter, r *http.Request, in *intake) int {
-	secret, scheme := credential(r)
+// PlainPaths are those that ServePlain takes.
+func PlainPaths() (paths []string) {
+	for path := range plainCalls {
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// plainCalls are Segment's calls by their whole path; the batch has none.
+var plainCalls = func() map[string]string {
+	paths := map[string]string{"/v1/batch": "", "/v1/b": ""}
+	for name, call := range calls {
+		paths["/v1/"+name] = call
+	}
+	return paths
+}()
+
+// endpoints are the paths by which dead letters name Segment's calls.
+var endpoints = func() map[string]string {
+	paths := map[string]string{"": "/v1/batch"}
+	for _, call := range calls {
+		paths[call] = "/v1/" + call
+	}
+	return paths
+}()
+
+// ServePlain answers as Handler does what comes without net/http.
+func (c *Collector) ServePlain(w http.ResponseWriter, r *shortcut.Request) {
+	started := time.Now()
+	w.Header()[allowOrigin] = anyOrigin
+	in := intakes.Get().(*intake)
+	in.call = plainCalls[r.Path]
+	in.endpoint = endpoints[in.call]
+	a := arrival{
+		authorization: r.Authorization, contentType: r.ContentType, length: r.Length, body: r.Body,
+		unread: func(f *failure) int { return answerFailure(w, f) },
+	}
+	if !r.Whole {
+		a.deadline = r.Deadline
+	}
+	status := c.ingest(w, in, &a)
+	c.metrics.answer(status, time.Since(started))
+}
+
+// arrival is what the collector needs of a request.
+type arrival struct {
+	context       context.Context // nil: nobody traces it, and the log's own patience is its time
+	header        http.Header     // for events in CloudEvents' binary mode; nil on Segment's paths
+	authorization string
+	contentType   string
+	encoding      string
+	length        int64 // −1 if it is not stated
+	body          io.Reader
+	deadline      func(at time.Time) error // of reading the body; nil if it is here
+	unread        func(f *failure) int     // answers a failure to read the body
+}
+
+func (c *Collector) arrivalOf(w http.ResponseWriter, r *http.Request) *arrival {
+	return &arrival{
+		context: r.Context(), header: r.Header, authorization: r.Header.Get("Authorization"), contentType: r.Header.Get("Content-Type"),
+		encoding: r.Header.Get("Content-Encoding"), length: r.ContentLength, body: r.Body, deadline: http.NewResponseController(w).SetReadDeadline,
+		unread: func(f *failure) int { return c.answerUnread(w, r, f) },
+	}
+}
+
+func (c *Collector) ingest(w http.ResponseWriter, in *intake, a *arrival) int {
+	secret, scheme := credential(a.authorization)
 	who, known := c.find(secret, scheme)
 	if !known && scheme != "" && scheme != bearer {
 		return answerFailure(w, unauthorized(w, "key_unknown", "the write key is unknown or revoked"))
 	}
-	b, f := c.read(w, r)
+	b, f := c.read(a)
 	if f != nil {
-		return c.answerUnread(w, r, f)
+		return a.unread(f)
 	}
 	in.c = c
 	text := b.bytes
 	if in.native {
-		text = in.cloudEvent(r.Header, text)
+		text = in.cloudEvent(a.header, text)
 	}
-	if f = in.takeApart(text, r.Header.Get("Content-Type")); f == nil && !known {
+	if f = in.takeApart(text, a.contentType); f == nil && !known {
 		who, f = c.findInBody(w, in, text, scheme)
 	}
 	if f == nil {
 		f = c.prepare(in, who, text)
 	}
 	b.release()
-	if f == nil {
-		f = c.write(r.Context(), in)
+	switch {
+	case f != nil:
+	case a.context == nil:
+		f = c.store(context.Background(), in)
+	default:
+		f = c.write(a.context, in)
 	}
 	if f != nil {
 		return answerFailure(w, f)
@@ -116,15 +190,16 @@ const (
 	bearer = "bearer"
 )
 
-// credential reads the write key or token of a request's headers.
-func credential(r *http.Request) (secret, scheme string) {
-	if user, password, ok := r.BasicAuth(); ok {
-		if user == "" {
-			user = password
+// credential reads the write key or token of a request's header Authorization.
+func credential(authorization string) (secret, scheme string) {
+	if len(authorization) > 6 && strings.EqualFold(authorization[:6], "basic ") {
+		if pair, err := base64.StdEncoding.DecodeString(authorization[6:]); err == nil {
+			if user, password, found := strings.Cut(string(pair), ":"); found {
+				return cmp.Or(user, password), basic
+			}
 		}
-		return user, basic
 	}
-	if authorization := r.Header.Get("Authorization"); len(authorization) > 7 && strings.EqualFold(authorization[:7], "bearer ") {
+	if len(authorization) > 7 && strings.EqualFold(authorization[:7], "bearer ") {
 		return strings.TrimSpace(authorization[7:]), bearer
 	}
 	return "", ""
@@ -278,7 +353,7 @@ func (c *Collector) settings(w http.ResponseWriter, r *http.Request, secret stri
 
 func write(w http.ResponseWriter, status int, answer []byte) int {
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
+	header["Content-Type"] = isJSON
 	header.Set("Content-Length", strconv.Itoa(len(answer)))
 	w.WriteHeader(status)
 	if _, err := w.Write(answer); err != nil {
@@ -286,6 +361,14 @@ func write(w http.ResponseWriter, status int, answer []byte) int {
 	}
 	return status
 }
+
+// What every answer has; shared, so never changed.
+const allowOrigin = "Access-Control-Allow-Origin"
+
+var (
+	anyOrigin = []string{"*"}
+	isJSON    = []string{"application/json"}
+)
 
 // answerFailure answers a request of which nothing was stored.
 func answerFailure(w http.ResponseWriter, f *failure) int {

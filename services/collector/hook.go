@@ -45,7 +45,7 @@ func (c *Collector) hook(w http.ResponseWriter, r *http.Request) int {
 		f.retryAfter = time.Minute
 		return answerFailure(w, f)
 	}
-	b, f := c.read(w, r)
+	b, f := c.read(c.arrivalOf(w, r))
 	if f != nil {
 		return c.answerUnread(w, r, f)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel"
+	"github.com/dossier-cdp/dossier/services/internal/shortcut"
 )
 
 func gzipped(s string) string {
@@ -143,12 +144,78 @@ func TestPositionOfWhatIsNotJSON(t *testing.T) {
 	}
 }
 
-// serveReal runs the collector on a loopback connection.
+// serveReal runs the collector on a loopback connection, as an installation does.
 func serveReal(t *testing.T, r *rig) string {
 	t.Helper()
-	server := httptest.NewServer(r.Handler())
+	server := httptest.NewUnstartedServer(r.Handler())
+	server.Listener = shortcut.Listen(server.Listener, shortcut.Config{
+		Paths: PlainPaths(), MaxBody: 1 << 20, Handler: r.ServePlain, HeadWithin: 10 * time.Second, IdleFor: time.Minute, Logger: r.logger,
+	})
+	server.Start()
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()
+}
+
+// TestPlainAnswers: what comes without net/http is answered, stored and counted as what comes by it.
+func TestPlainAnswers(t *testing.T) {
+	for _, c := range []struct{ name, path, authorization, body string }{
+		{"one call", "/v1/track", "Basic c2VydmVyLWtleTo=", goodTrack},
+		{"a short path", "/v1/t", "Basic c2VydmVyLWtleTo=", goodTrack},
+		{"a call by its path", "/v1/identify", "basic c2VydmVyLWtleTo=", `{"userId":"u1","messageId":"m1","timestamp":"2026-03-01T11:00:00Z","traits":{"plan":"a"}}`},
+		{"a key as a password", "/v1/track", "Basic OnNlcnZlci1rZXk=", goodTrack},
+		{"a bearer", "/v1/track", "Bearer  " + serverKey, goodTrack},
+		{"a token", "/v1/track", "Bearer " + readToken, goodTrack},
+		{"a batch", "/v1/batch", "Basic c2VydmVyLWtleTo=", `{"batch":[` + goodTrack + `,{"type":"track","userId":"u"},7]}`},
+		{"a short batch", "/v1/b", "Basic c2VydmVyLWtleTo=", `{"batch":[` + goodTrack + `]}`},
+		{"a key in the body", "/v1/track", "", `{"event":"x","userId":"u1","timestamp":"2026-03-01T11:00:00Z","writeKey":"client-key"}`},
+		{"no key", "/v1/track", "", goodTrack},
+		{"a wrong key", "/v1/track", "Basic bm9uc2Vuc2U6", goodTrack},
+		{"no base64", "/v1/track", "Basic !!!", goodTrack},
+		{"no pair", "/v1/track", "Basic c2VydmVyLWtleQ==", goodTrack},
+		{"packed without saying so", "/v1/batch", "Basic c2VydmVyLWtleTo=", gzipped(`{"batch":[` + goodTrack + `]}`)},
+		{"a packed body that breaks off", "/v1/batch", "Basic c2VydmVyLWtleTo=", gzipped(`{"batch":[` + goodTrack + `]}`)[:40]},
+		{"no JSON", "/v1/batch", "Basic c2VydmVyLWtleTo=", "hello"},
+		{"nothing", "/v1/batch", "Basic c2VydmVyLWtleTo=", ""},
+		{"refused", "/v1/track", "Basic c2VydmVyLWtleTo=", `{"event":"x"}`},
+		{"a body beyond the bound", "/v1/batch", "Basic c2VydmVyLWtleTo=", strings.Repeat(" ", 300_000)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var seen []string
+			for _, plainly := range []bool{false, true} {
+				r := newRig(t, Limits{Body: 200_000})
+				var a answer
+				if plainly {
+					w := httptest.NewRecorder()
+					r.ServePlain(w, &shortcut.Request{
+						Path: c.path, Authorization: c.authorization, ContentType: "application/json", Length: int64(len(c.body)), Body: strings.NewReader(c.body), Whole: true,
+					})
+					a = answer{status: w.Code, header: w.Header(), body: w.Body.String()}
+				} else {
+					request := httptest.NewRequest(http.MethodPost, c.path, strings.NewReader(c.body))
+					request.Header.Set("Authorization", c.authorization)
+					request.Header.Set("Content-Type", "application/json")
+					a = r.do(t, request)
+				}
+				said := r.Metrics().Read()
+				said.Seconds, said.Latency = 0, nil
+				text := fmt.Sprintf("%d %v %s\n%+v\n", a.status, a.header, a.body, said)
+				for _, e := range r.events(t) {
+					text += fmt.Sprintf("%s %s\n", e.ID, e.Provenance.MessageID)
+				}
+				for _, l := range r.refusedLetters(t) {
+					l.ID = "" // random
+					text += fmt.Sprintf("%+v %s\n", l.Clear, l.Raw)
+				}
+				seen = append(seen, text)
+				if left := r.budget.left.Load(); left != r.limits.InFlight {
+					t.Fatalf("%d bytes of the budget are lost", r.limits.InFlight-left)
+				}
+			}
+			if seen[0] != seen[1] {
+				t.Fatalf("by net/http\n%s\nplainly\n%s", seen[0], seen[1])
+			}
+		})
+	}
 }
 
 func TestSlowSenderIsCutOff(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/backup"
 	"github.com/dossier-cdp/dossier/services/collector"
+	"github.com/dossier-cdp/dossier/services/internal/shortcut"
 	"github.com/dossier-cdp/dossier/services/sql"
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
@@ -41,8 +42,16 @@ func (i *installation) serve() {
 		Handler: unreadBodies(mux, 15*time.Second), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(i.logger.Handler(), slog.LevelError),
 	}
+	listener := i.listener
+	if i.roles.has(collectorRole) && i.tracer == nil {
+		i.shortcut = shortcut.Listen(i.listener, shortcut.Config{
+			Paths: collector.PlainPaths(), MaxBody: 1 << 20, Handler: i.collector.ServePlain,
+			HeadWithin: i.server.ReadHeaderTimeout, IdleFor: i.server.IdleTimeout, Logger: i.logger,
+		})
+		listener = i.shortcut
+	}
 	i.group.Go(func() error {
-		if err := i.server.Serve(i.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		if err := i.server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve HTTP: %w", err)
 		}
 		return nil

@@ -30,6 +30,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/embedded/chdb"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
+	"github.com/dossier-cdp/dossier/services/internal/shortcut"
 	"github.com/dossier-cdp/dossier/services/internal/tracing"
 	"github.com/dossier-cdp/dossier/services/keeper"
 	"github.com/dossier-cdp/dossier/services/timeline"
@@ -99,12 +100,13 @@ type installation struct {
 	identityPeer identityPeer
 	timelinePeer timelinePeer
 
-	server *http.Server
-	run    context.Context
-	cancel context.CancelFunc
-	group  *errgroup.Group
-	undo   []func(ctx context.Context) error // what stop does, in the reverse order
-	atRest []func()                          // what lets go of memory when nothing comes
+	server   *http.Server
+	shortcut *shortcut.Listener // nil where nothing is collected, or every request is traced
+	run      context.Context
+	cancel   context.CancelFunc
+	group    *errgroup.Group
+	undo     []func(ctx context.Context) error // what stop does, in the reverse order
+	atRest   []func()                          // what lets go of memory when nothing comes
 }
 
 func (i *installation) onStop(f func(ctx context.Context) error) { i.undo = append(i.undo, f) }
@@ -311,6 +313,11 @@ func (i *installation) stop(ctx context.Context, why error) error {
 	if i.server != nil {
 		if err := i.server.Shutdown(ctx); err != nil {
 			failures = append(failures, fmt.Errorf("end the open requests: %w", err))
+		}
+		if i.shortcut != nil {
+			if err := i.shortcut.Drain(ctx); err != nil {
+				failures = append(failures, fmt.Errorf("end the open requests: %w", err))
+			}
 		}
 	} else {
 		failures = append(failures, i.listener.Close())

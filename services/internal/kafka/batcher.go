@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,7 +103,11 @@ func newBatcher(log producer, topic string, partitions int32, cfg BatcherConfig)
 	ctx, stop := context.WithCancel(context.Background())
 	b := &Batcher{topic: topic, cfg: cfg, log: log, stop: stop, figures: newFigures(topic)}
 	b.frames.New = func() any { return &batch{} }
-	b.submits.New = func() any { return &plan{} }
+	b.submits.New = func() any {
+		p := &plan{patience: time.NewTimer(time.Hour)}
+		p.patience.Stop()
+		return p
+	}
 	for p := range partitions {
 		q := newQueue(b, p)
 		b.queues = append(b.queues, q)
@@ -145,23 +150,29 @@ func (b *Batcher) Stats() BatcherStats {
 type plan struct {
 	partition []int32
 	count     []int
+	patience  *time.Timer // stopped between submits
+	receipt   *receipt    // nil if the last submit's is in use yet
 }
 
 // receipt is what a submit waits for: all batches that hold its messages.
 type receipt struct {
 	pending atomic.Int32
 	failure atomic.Pointer[error]
-	done    chan struct{}
+	done    chan struct{} // gets one entry
 }
 
 func (r *receipt) settle(err error) {
-	if err != nil && r.failure.CompareAndSwap(nil, &err) {
-		close(r.done) // a submit fails as soon as one of its batches has
+	if err != nil {
+		if failure := err; r.failure.CompareAndSwap(nil, &failure) {
+			r.done <- struct{}{} // a submit fails as soon as one of its batches has
+		}
 	}
-	if r.pending.Add(-1) == 0 && r.failure.CompareAndSwap(nil, new(error)) {
-		close(r.done)
+	if r.pending.Add(-1) == 0 && r.failure.CompareAndSwap(nil, &noFailure) {
+		r.done <- struct{}{}
 	}
 }
+
+var noFailure error
 
 // Submit writes the messages, each to the partition of its key, and returns when all of them are acknowledged by all in-sync
 // replicas. The messages may be reused once it returns. An error says that at least one is not known to be written; others,
@@ -180,7 +191,11 @@ func (b *Batcher) Submit(ctx context.Context, messages []Message) error {
 		b.refused.Add(1)
 		return err
 	}
-	r := &receipt{done: make(chan struct{})}
+	r := p.receipt
+	if r == nil {
+		r = &receipt{done: make(chan struct{}, 1)}
+	}
+	p.receipt = nil
 	r.pending.Store(1)
 	for i, n := range p.count {
 		if n > 0 {
@@ -189,12 +204,15 @@ func (b *Batcher) Submit(ctx context.Context, messages []Message) error {
 	}
 	r.settle(nil)
 
-	patience := time.NewTimer(b.cfg.Patience)
-	defer patience.Stop()
+	p.patience.Reset(b.cfg.Patience)
+	defer p.patience.Stop()
 	select {
 	case <-r.done:
-		err = *r.failure.Load()
-	case <-patience.C:
+		if err = *r.failure.Load(); err == nil { // nobody has it any more
+			r.failure.Store(nil)
+			p.receipt = r
+		}
+	case <-p.patience.C:
 		err = unavailable(b.cfg.RetryAfter, fmt.Sprintf("no acknowledgement in %v", b.cfg.Patience), nil)
 	case <-ctx.Done():
 		err = unavailable(b.cfg.RetryAfter, "the caller gave up", ctx.Err())
@@ -208,7 +226,8 @@ func (b *Batcher) Submit(ctx context.Context, messages []Message) error {
 // assign finds the partition of each message and the number of bytes that they will take.
 func (p *plan) assign(messages []Message, partitions, largest int) (size int64, err error) {
 	p.partition = p.partition[:0]
-	p.count = append(p.count[:0], make([]int, partitions)...)
+	p.count = slices.Grow(p.count[:0], partitions)[:partitions]
+	clear(p.count)
 	for i := range messages {
 		m := &messages[i]
 		n := m.encodedSize()
