@@ -1,7 +1,7 @@
 // Package name reads and compares names of people: which part is the given name, which names are known given names, how a name
 // sounds in French, and whether two names can be one person's.
 //
-// Everything is a pure function of its input and of three embedded lists (see NOTICE).
+// Everything is a pure function of its input and of the lists of package given.
 package name
 
 import (

@@ -143,7 +143,7 @@ type Relation uint8
 // The relations, weakest first.
 const (
 	Unrelated Relation = iota
-	Sibling            // two nicknames of one name (Liz and Beth), or related names that are both common in France (Tom and Thomas)
+	Sibling            // two nicknames of one name (Liz and Beth), or forms of one name that are both common in France (José and Joseph)
 	Nickname           // a name and its nickname: Robert and Bob
 	Variant            // forms of one name in several languages or spellings: Giuseppe and Joseph, Mathieu and Matthieu
 )
@@ -199,13 +199,13 @@ func Related(a, b string) Relation {
 		return Unrelated
 	}
 	r := listed(a, b)
-	if r > Sibling && commonInFrance(a) && commonInFrance(b) {
+	if r == Variant && commonInFrance(a) && commonInFrance(b) {
 		return Sibling
 	}
 	return r
 }
 
-// commonInFrance says whether a name is borne by many in its own right, there.
+// commonInFrance says whether a name is borne by many there, in its own right.
 func commonInFrance(word string) bool {
 	e := entries()[word]
 	return e.French > 0 && e.French <= Common
