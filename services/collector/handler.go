@@ -28,9 +28,9 @@ var calls = map[string]string{
 }
 
 // Paths are the patterns under which Handler is to be mounted.
-func Paths() []string { return []string{"/v1/", hookPath} }
+func Paths() []string { return []string{"/v1/", hookPath, customerPath} }
 
-// Handler serves every path under /v1/ and /hooks/.
+// Handler serves every path under /v1/, /hooks/ and /api/v1/.
 func (c *Collector) Handler() http.Handler { return http.HandlerFunc(c.serve) }
 
 // Unavailable answers a request for which there is no collector now.
@@ -51,6 +51,9 @@ func (c *Collector) serve(w http.ResponseWriter, r *http.Request) {
 func (c *Collector) route(w http.ResponseWriter, r *http.Request) int {
 	if strings.HasPrefix(r.URL.Path, hookPath) {
 		return c.hook(w, r)
+	}
+	if strings.HasPrefix(r.URL.Path, customerPath) {
+		return c.customer(w, r)
 	}
 	header := w.Header()
 	// No cookie and no other ambient right counts here, so every page may call: what a client key may do, everyone may.
