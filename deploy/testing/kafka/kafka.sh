@@ -38,7 +38,7 @@ libraries() {
 fetch() {
 	local folder work
 	folder=$(libraries)
-	[ ! -f "$folder/complete" ] || { printf '%s\n' "$folder"; return; }
+	[ ! -f "$folder/complete" ] || { prepare "$folder"; printf '%s\n' "$folder"; return; }
 	command -v java >/dev/null || fail "java is missing: install Java 17, such as openjdk-17-jre-headless"
 	command -v mvn >/dev/null || fail "mvn is missing: install Maven"
 	mkdir -p "$folder" || fail "cannot write to $folder: set DOSSIER_CACHE to a folder that you may write"
@@ -54,7 +54,38 @@ fetch() {
 	mv -f -- "$work"/*.jar "$folder/"
 	rmdir -- "$work"
 	touch "$folder/complete"
+	prepare "$folder"
 	printf '%s\n' "$folder"
+}
+
+# prepare keeps the classes that a node loads as this Java wants them in memory: a node then starts with half the CPU. It is made again when
+# Java is another one; without it, or with that of another Java, nodes start all the same.
+prepare() {
+	local folder=$1 made pid
+	[ ! -f "$folder/classes.jsa" ] || [ "$(readlink -f "$(command -v java)")" -nt "$folder/classes.jsa" ] || return 0
+	made=$(mktemp -d "$folder/prepare.XXXXXX")
+	(
+		dir=$made/node
+		layout 1
+		JVM_EXTRA="-XX:ArchiveClassesAtExit=$made/classes.jsa" run 1 >"$dir/node1/log" 2>&1 </dev/null &
+		pid=$!
+		trap 'kill -TERM "$pid" 2>/dev/null && wait "$pid" || true' EXIT # then it writes
+		printf '%s' "$pid" >"$dir/node1/pid"
+		await 1
+	) >&2 || true
+	if [ -s "$made/classes.jsa" ]; then
+		mv -f -- "$made/classes.jsa" "$folder/classes.jsa"
+	else
+		say "nodes start without prepared classes"
+	fi
+	rm -rf -- "$made"
+}
+
+# prepared prints the flag of Java that has it use what is prepared.
+prepared() {
+	local classes
+	classes=$(libraries)/classes.jsa
+	[ ! -f "$classes" ] || printf -- '-XX:SharedArchiveFile=%s' "$classes"
 }
 
 # --- laying out
@@ -170,7 +201,8 @@ PROPERTIES
 	cluster=$(openssl rand -base64 16 | tr '+/' '-_' | tr -d '=')
 	local pids=()
 	for n in $(seq "$count"); do
-		java -cp "$(libraries)/*" -Xshare:auto -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$dir/log4j2.properties" -Dlevel=WARN \
+		# shellcheck disable=SC2046 # a word or none
+		java -cp "$(libraries)/*" -Xshare:auto $(prepared) -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$dir/log4j2.properties" -Dlevel=WARN \
 			kafka.tools.StorageTool format -t "$cluster" -c "$dir/node$n/server.properties" \
 			--add-scram "SCRAM-SHA-512=[name=dossier,password=$password]" --add-scram "SCRAM-SHA-256=[name=dossier,password=$password]" \
 			>"$dir/node$n/format.log" 2>&1 &
@@ -190,8 +222,8 @@ port_of() { awk -v l="$2" '$1 == l {print $2}' "$dir/node$1/ports"; }
 # --- running
 
 run() {
-	# shellcheck disable=SC2086 # JVM_EXTRA is a list of words
-	exec java -Xms128m "-Xmx$heap" -XX:+UseSerialGC -Xshare:auto -Djava.awt.headless=true ${JVM_EXTRA:-} \
+	# shellcheck disable=SC2086,SC2046 # JVM_EXTRA is a list of words, prepared a word or none
+	exec java -Xms128m "-Xmx$heap" -XX:+UseSerialGC -Xshare:auto $(prepared) -Djava.awt.headless=true ${JVM_EXTRA:-} \
 		-cp "$(libraries)/*" -Dlog4j2.configurationFile="$dir/log4j2.properties" kafka.Kafka "$dir/node$1/server.properties"
 }
 
