@@ -91,6 +91,13 @@ func (p *process) kill(t *testing.T) {
 // divide starts the engines and the processes, each with the roles named.
 func divide(t *testing.T, processes ...string) (*split, map[string]*process) {
 	t.Helper()
+	s := undivided(t)
+	return s, s.all(t, processes...)
+}
+
+// undivided starts the engines, a log and a ClickHouse that are new.
+func undivided(t *testing.T) *split {
+	t.Helper()
 	s := &split{dir: t.TempDir(), log: &tail{}}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -105,11 +112,17 @@ func divide(t *testing.T, processes ...string) (*split, map[string]*process) {
 	if s.place.prefix != "" {
 		s.engines = append(s.engines, "--topic-prefix", s.place.prefix)
 	}
+	return s
+}
+
+// all starts the processes, each with the roles named.
+func (s *split) all(t *testing.T, processes ...string) map[string]*process {
+	t.Helper()
 	all := map[string]*process{}
 	for _, roles := range processes {
 		all[roles] = s.serve(t, roles, roles)
 	}
-	return s, all
+	return all
 }
 
 // serve starts a process with roles, under a name that others with the same roles do not have.
