@@ -10,6 +10,8 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 DATA        ?= ./dossier-data
 LISTEN      ?= 127.0.0.1:8080
 FUZZ        ?= 5s
+# What make test runs a second time with the log in Apache Kafka; make prove runs all of it there.
+ON_KAFKA    := ^(TestPermutations|TestReleased|TestErased|TestDemoFiveWays|TestKilled|TestServe|TestServeBackup)$$
 
 .PHONY: help
 help: ## list the targets
@@ -39,8 +41,9 @@ test-tools: ## install what the tests need: Chromium, Java, Kafka, npm packages
 test: prerequisites engine test-tools ## run every test, at a size that ends within 20 minutes on 2 cores
 	@mkdir -p build
 	@$(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/test.json -- -timeout 20m work
-	@if grep -q '"Action":"skip".*"Test"' build/test.json && [ -n "$${CI:-}" ]; then \
-	   echo "skipped under CI:" >&2; grep '"Action":"skip".*"Test"' build/test.json >&2; exit 1; fi
+	@DOSSIER_E2E_KAFKA=one $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/test-kafka.json -- -timeout 20m -run '$(ON_KAFKA)' ./services/e2e
+	@if grep -qh '"Action":"skip".*"Test"' build/test.json build/test-kafka.json && [ -n "$${CI:-}" ]; then \
+	   echo "skipped under CI:" >&2; grep -h '"Action":"skip".*"Test"' build/test.json build/test-kafka.json >&2; exit 1; fi
 
 .PHONY: fuzz
 fuzz: prerequisites engine ## fuzz every decoder for FUZZ each (5s)

@@ -35,6 +35,18 @@ prove() {
 	fi
 }
 
+# on_kafka runs the whole end-to-end suite at the counts of `make test` with every log in a cluster of Apache Kafka.
+on_kafka() {
+	local begun=$SECONDS
+	echo
+	echo "== the end-to-end suite on Apache Kafka: $1"
+	DOSSIER_PROVE= DOSSIER_E2E_KAFKA=$2 go test -count=1 -timeout 3h -v ./services/e2e 2>&1 | tee build/prove.last |
+		grep -E '^( *)--- (FAIL|SKIP)|^the log is|^  Test|^(ok|FAIL|panic)|taken over' | cut -c1-300
+	[ "${PIPESTATUS[0]}" = 0 ] || failed=1
+	! grep -qE '^ *--- SKIP' build/prove.last || { echo "skipped, and so not proven"; failed=1; }
+	echo "$(grep -c '^--- PASS' build/prove.last) tests passed, $(grep -cE '^--- (FAIL|SKIP)' build/prove.last) did not, $((SECONDS - begun)) s"
+}
+
 {
 	prove "one set of events, one digest: order, duplicates, batches, restarts, partitions; the demo workspace five ways; erasures" \
 		'^(TestPermutations|TestDemoFiveWays|TestReleased|TestErased)$' ./services/e2e
@@ -44,6 +56,8 @@ prove() {
 		'^(TestClickHouseFails|TestArchiveFails|TestDiskFull|TestPartitions|TestPaused|TestClockSet)$' ./services/e2e
 	prove "real Apache Kafka: one digest, kill -9, ranges dropped, bad starts; three nodes with leaders killed, paused and ended, too few copies, no quorum" \
 		'^(TestKafka|TestKafkaFaults)$' ./services/e2e
+	on_kafka "one node" one
+	on_kafka "three nodes, three copies of each event, two in sync" three
 	prove "real input, recounted" '^(TestData|TestClientsFR)$' ./services/e2e
 	prove "1,000,000 hostile payloads" '^TestHostilePayloads$' ./services/e2e
 	prove "unmodified clients, bad input, and all else end to end" '.' -skip "$done" ./services/e2e
