@@ -531,7 +531,7 @@ func (r *Region) limited(h *hub) int {
 			p := r.nodes[c.node]
 			for j := range p.Keys {
 				e := &p.Keys[j]
-				if of, _ := r.rules.rule(e.Kind); of == rule && e.core() && r.rules.Links(p, e) {
+				if of, _ := r.rules.rule(e.Kind); of == rule && e.core() {
 					beside[e.Hash] = struct{}{}
 				}
 			}

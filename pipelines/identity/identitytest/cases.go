@@ -33,7 +33,10 @@ type Case struct {
 	Case string `yaml:"case"`
 	// Needs is the stratum that the case needs: 1 if exact identifiers are enough, 2 if likeness has to be weighed. A case holds with every
 	// higher stratum, too.
-	Needs  int      `yaml:"needs"`
+	Needs int `yaml:"needs"`
+	// Until is the last stratum with which the case holds, if not all: But says what the next one does instead, and why it may.
+	Until  int      `yaml:"until"`
+	But    string   `yaml:"but"`
 	Why    string   `yaml:"why"` // what is at stake, for the reader
 	Events []Record `yaml:"events"`
 	// Profiles lists who is one person. Whoever is in none of them is alone.
@@ -47,7 +50,8 @@ type Case struct {
 	file string
 }
 
-// Record is one event, or a decision if Link or Separate is set. In every text, {n} is the number of the repetition.
+// Record is one event, or a decision if Link or Separate is set. In every text, {n} is the number of the repetition {given} and {name} a given
+// and a family name, the two together like nobody else's.
 type Record struct {
 	As         string            `yaml:"as"`     // what the case calls the persona; records of one persona have one name
 	Times      int               `yaml:"times"`  // so many events, numbered from 1; 0 is one
@@ -113,7 +117,10 @@ func Cases(stratum int) (out []Case, err error) {
 			if c.Needs < 1 || c.Needs > 2 || c.Why == "" || len(c.Events) == 0 {
 				return nil, fmt.Errorf("%s: case %q needs stratum %d, and must say why and have events", entry.Name(), c.Case, c.Needs)
 			}
-			if c.file = strings.TrimSuffix(entry.Name(), ".yaml"); c.Needs <= stratum {
+			if (c.Until > 0) != (c.But != "") {
+				return nil, fmt.Errorf("%s: case %q must say until when it holds, and what comes then", entry.Name(), c.Case)
+			}
+			if c.file = strings.TrimSuffix(entry.Name(), ".yaml"); c.Needs <= stratum && (c.Until == 0 || c.Until >= stratum) {
 				out = append(out, c)
 			}
 		}
@@ -317,7 +324,7 @@ func (c *Case) tell() (*told, error) {
 }
 
 func (s *told) add(r *Record, place, n int) error {
-	say := func(text string) string { return strings.ReplaceAll(text, "{n}", strconv.Itoa(n)) }
+	say := strings.NewReplacer("{n}", strconv.Itoa(n), "{name}", familyName(n), "{given}", givenName(n)).Replace
 	at := time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC).AddDate(0, 0, place)
 	if r.At != "" {
 		var err error
@@ -390,6 +397,20 @@ func (s *told) add(r *Record, place, n int) error {
 	s.node[label], s.label[node] = node, label
 	s.events = append(s.events, e)
 	return nil
+}
+
+// givenName is the n-th of some given names.
+func givenName(n int) string {
+	names := [...]string{"Anne", "Bruno", "Chantal", "David", "Émilie", "Fabrice", "Géraldine", "Hugo", "Isabelle", "Julien", "Karim", "Lucie", "Mehdi", "Nathalie", "Olivier", "Pascale", "Quentin", "Rachel", "Sébastien",
+		"Thomas", "Ursule", "Valérie", "William", "Xavier", "Yasmine", "Zoé", "Agathe", "Bernard", "Cédric", "Dominique", "Estelle"}
+	return names[n%len(names)]
+}
+
+// familyName is the n-th of a hundred and more family names.
+func familyName(n int) string {
+	heads := [...]string{"Bra", "Cor", "Dul", "Fau", "Gim", "Lor", "Mar", "Pel", "Ros", "Tav", "Vic", "Zan"}
+	tails := [...]string{"bier", "cotte", "dran", "fort", "gnac", "lande", "mond", "nier", "pas", "quet", "sson", "vel"}
+	return heads[n%len(heads)] + tails[n/len(heads)%len(tails)]
 }
 
 func sortedKeys(m map[string]string) []string {

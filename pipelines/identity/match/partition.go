@@ -115,7 +115,8 @@ type rival struct {
 }
 
 // attach lets every small profile join the one that it fits best, if that one beats every other by the margin. A rival that is
-// plausibly the same person as the best is none. It says whether anything joined.
+// plausibly the same person as the best is none. A nameless one that could as well be another's is joined by nobody, either: who shares a
+// mailbox with another does not get what came from it by being small. It says whether anything joined.
 func (r *region) attach() bool {
 	t := &r.set.model.Thresholds
 	link, margin := inBits(t.Link), inBits(t.Margin)
@@ -153,8 +154,7 @@ func (r *region) attach() bool {
 		from, to int32
 		weight   Bits
 	}
-	var proposals []proposal
-	proposed := map[int32]int32{}
+	torn := map[int32]bool{}
 	for x, list := range rivals {
 		slices.SortFunc(list, func(p, q rival) int {
 			if p.posterior != q.posterior {
@@ -166,6 +166,22 @@ func (r *region) attach() bool {
 		if best.forbidden || best.posterior < link {
 			continue
 		}
+		for _, z := range list[1:] {
+			if best.posterior-z.posterior >= margin {
+				break
+			}
+			if q := r.score(r.profiles[best.to], r.profiles[z.to]); q.forbidden || q.posterior < link {
+				torn[x] = true
+				break
+			}
+		}
+	}
+	var proposals []proposal
+	for x, list := range rivals {
+		best := list[0]
+		if best.forbidden || best.posterior < link || torn[x] || r.weak[best.to] && r.tossed(rivals[best.to], x, best.posterior, link) {
+			continue
+		}
 		small, large := int(r.profiles[x].records), int(r.profiles[best.to].records)
 		if small > large || small == large && small > 1 && x < best.to {
 			continue
@@ -173,20 +189,7 @@ func (r *region) attach() bool {
 		if small+large > t.Largest {
 			continue
 		}
-		clear := true
-		for _, z := range list[1:] {
-			if best.posterior-z.posterior >= margin {
-				break
-			}
-			if q := r.score(r.profiles[best.to], r.profiles[z.to]); q.forbidden || q.posterior < link {
-				clear = false
-				break
-			}
-		}
-		if clear {
-			proposals = append(proposals, proposal{x, best.to, best.posterior})
-			proposed[x] = best.to
-		}
+		proposals = append(proposals, proposal{x, best.to, best.posterior})
 	}
 	slices.SortFunc(proposals, func(p, q proposal) int {
 		if p.weight != q.weight {
@@ -215,4 +218,17 @@ func (r *region) attach() bool {
 		joined = true
 	}
 	return joined
+}
+
+// tossed says whether a nameless profile, by its rivals, could as well be somebody else's than x's: to within half a bit, or better.
+func (r *region) tossed(rivals []rival, x int32, posterior, link Bits) bool {
+	for _, z := range rivals {
+		if z.to == x || z.posterior <= posterior-bit/2 {
+			continue
+		}
+		if q := r.score(r.profiles[x], r.profiles[z.to]); q.forbidden || q.posterior < link {
+			return true
+		}
+	}
+	return false
 }

@@ -109,7 +109,8 @@ func (p *People) cores(region *identity.Partition) {
 		}
 	}
 	for _, core := range before {
-		if _, still := now[core]; !still {
+		// A core that now lies in another region is that region's to tell of.
+		if _, still := now[core]; !still && p.core[core] != core {
 			delete(p.members, core)
 			p.set.Remove(core)
 		}
