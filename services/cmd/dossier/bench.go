@@ -22,7 +22,7 @@ type benchCommand struct {
 	Names []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, idle, rebuild, fold, foldnew, or all. Those that need a store share one."`
 	For   time.Duration `default:"20s" help:"How long to measure."`
 	Store int64         `default:"1000000" help:"Events stored before header, full, idle and rebuild are measured, and folded by fold and foldnew."`
-	Rate  int           `help:"Events or reads a second that are offered (default: endtoend 21,000, freshness 1,000, header 500, full 40)."`
+	Rate  int           `help:"Events or reads a second that are offered (default: endtoend 22,500, freshness 2,000, header 1,000, full 60)."`
 	Dir   string        `help:"Where to make the throw-away data folders (default: the system's temporary folder)." type:"path"`
 	Kafka []string      `help:"Brokers to measure with instead of the embedded log, HOST:PORT,…; the topics that are made there are removed again." placeholder:"ADDRS"`
 	JSON  bool          `help:"Print one JSON object a line."`
@@ -272,7 +272,7 @@ func (c *benchCommand) endToEnd(ctx context.Context) (out benchResult, err error
 	if err := s.settle(ctx); err != nil {
 		return out, err
 	}
-	plan.Rate, plan.For = cmp.Or(c.Rate, 21_000), c.For
+	plan.Rate, plan.For = cmp.Or(c.Rate, 22_500), c.For
 	before, began := s.cpu(), time.Now()
 	r := load.Run(ctx, plan)
 	accepted := time.Since(began)
@@ -311,7 +311,7 @@ func (c *benchCommand) freshness(ctx context.Context) (out benchResult, err erro
 	defer stopLoad()
 	done := make(chan *load.Result, 1)
 	go func() {
-		done <- load.Run(loading, load.Plan{URL: s.URL, Key: s.WriteKey, Users: 2000, Batch: 10, Conns: 4, Rate: cmp.Or(c.Rate, 1000), For: c.For + 5*time.Second})
+		done <- load.Run(loading, load.Plan{URL: s.URL, Key: s.WriteKey, Users: 2000, Batch: 10, Conns: 4, Rate: cmp.Or(c.Rate, 2000), For: c.For + 5*time.Second})
 	}()
 	time.Sleep(3 * time.Second)
 	before, began := s.cpu(), time.Now()
@@ -446,13 +446,13 @@ func (c *benchCommand) read(ctx context.Context, s *store, rate int, document st
 
 // header measures the head of a dossier.
 func (c *benchCommand) header(ctx context.Context, s *store) (benchResult, error) {
-	return c.read(ctx, s, cmp.Or(c.Rate, 500), `query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) {
+	return c.read(ctx, s, cmp.Or(c.Rate, 1000), `query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) {
   profile { id known firstContact lastContact } goldenRecord { name value source time assurance } identifiers { kind value assurance } consents { purpose state } } }`)
 }
 
 // full measures a whole dossier with 50 interactions.
 func (c *benchCommand) full(ctx context.Context, s *store) (benchResult, error) {
-	return c.read(ctx, s, cmp.Or(c.Rate, 40), strings.ReplaceAll(`query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) { `+dossierFields+` } }`, "$first", "50"))
+	return c.read(ctx, s, cmp.Or(c.Rate, 60), strings.ReplaceAll(`query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) { `+dossierFields+` } }`, "$first", "50"))
 }
 
 // idle measures memory and CPU of an installation that has nothing to do, also after a crash, and how soon it is ready then.
