@@ -3,12 +3,16 @@ package attribute_test
 import (
 	"reflect"
 	"testing"
+	"unsafe"
 
 	"pgregory.net/rapid"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity/attribute"
 	"github.com/dossier-cdp/dossier/schema"
 )
+
+// unsafeString is a string that changes with b, as those of events in a reader's memory do.
+func unsafeString(b []byte) string { return unsafe.String(&b[0], len(b)) }
 
 func trait(name, value string) schema.Trait {
 	return schema.Trait{Name: name, Value: []byte(`"` + value + `"`)}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dossier-cdp/dossier/pipelines/identity/attribute/date"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -39,8 +40,62 @@ const (
 	FieldNone       Field = "none" // says nothing about who it is
 )
 
-// FreePrefix starts the Field of a free kind: "free:membership".
+// FreePrefix starts the Field of a free kind, "free:membership", whose values are compared as words; another Form may follow:
+// "free:membership:exact".
 const FreePrefix = "free:"
+
+// Form is how values of a free kind are brought to normal form.
+type Form string
+
+// The forms.
+const (
+	FormWords  Form = "words"  // lower-case words of a to z and digits
+	FormExact  Form = "exact"  // as given, without blanks around
+	FormDigits Form = "digits" // the digits only
+	FormDate   Form = "date"   // a date
+)
+
+// free is the kind and the form of the field of a free kind; "" if it is another field.
+func (f Field) free() (kind string, form Form) {
+	rest, ok := strings.CutPrefix(string(f), FreePrefix)
+	if !ok {
+		return "", ""
+	}
+	kind, word, stated := strings.Cut(rest, ":")
+	if !stated {
+		return kind, FormWords
+	}
+	switch form = Form(word); form {
+	case FormWords, FormExact, FormDigits, FormDate:
+		return kind, form
+	}
+	return "", ""
+}
+
+// normal brings a value to the form; "" if nothing is left.
+func (f Form) normal(v, country string) string {
+	switch f {
+	case FormExact:
+		if v = strings.TrimSpace(v); len(v) > longestFree {
+			return "" // no key that anybody compares
+		}
+		return v
+	case FormDigits:
+		v = strings.Map(func(r rune) rune {
+			if r < '0' || r > '9' {
+				return -1
+			}
+			return r
+		}, v)
+		return v[:min(len(v), longestFree)]
+	case FormDate:
+		if d := date.Parse(v, country); !d.IsZero() {
+			return d.String()
+		}
+		return ""
+	}
+	return words(v)
+}
 
 var fields = []Field{FieldFull, FieldGiven, FieldFurther, FieldFamily, FieldMaiden, FieldSuffix, FieldGender, FieldBirth, FieldBirthYear, FieldBirthMonth, FieldBirthDay, FieldBirthplace, FieldOccupation,
 	FieldNumber, FieldStreet, FieldMore, FieldBox, FieldPostcode, FieldCity, FieldState, FieldCountry, FieldEmail, FieldPhone, FieldNone}
@@ -58,10 +113,10 @@ func (m Map) Validate() error {
 	slices.Sort(traits)
 	for _, trait := range traits {
 		f := m[trait]
-		if kind, free := strings.CutPrefix(string(f), FreePrefix); free && kind != "" || slices.Contains(fields, f) {
+		if kind, _ := f.free(); kind != "" || slices.Contains(fields, f) {
 			continue
 		}
-		return schema.Refuse("attribute_unknown", fmt.Sprintf("trait %q is mapped to %q, which is no attribute", trait, f), "use one of "+list()+", or free:NAME")
+		return schema.Refuse("attribute_unknown", fmt.Sprintf("trait %q is mapped to %q, which is no attribute", trait, f), "use one of "+list()+", or free:NAME, free:NAME:exact, free:NAME:digits, free:NAME:date")
 	}
 	return nil
 }

@@ -33,6 +33,17 @@ func (a Address) Compare(b Address) int {
 		cmp.Compare(a.Borough, b.Borough), strings.Compare(a.Street, b.Street), strings.Compare(a.Type, b.Type), strings.Compare(a.Number, b.Number), strings.Compare(a.Repeat, b.Repeat), strings.Compare(a.Box, b.Box))
 }
 
+// Area is the part of the postcode that covers a district: the department of a French one (its first two figures), the outward code of a
+// British one ("sw1a"), and the first half of others; "" if there is none.
+func (a Address) Area() string {
+	code := a.Postcode
+	n := len(code)
+	if digits := leadingDigits(code); n >= 5 && n <= 7 && digits == 0 && code[n-3] >= '0' && code[n-3] <= '9' && leadingDigits(code[n-2:]) == 0 {
+		return code[:n-3]
+	}
+	return code[:n/2]
+}
+
 // Place is a place of birth, in the normal form of an address. The zero value says nothing.
 type Place struct {
 	Commune    string

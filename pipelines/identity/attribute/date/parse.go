@@ -193,6 +193,22 @@ func (d Date) on(month, day int) Date {
 	return d
 }
 
+// OfParts is a date of stated parts, of which 0 is unknown. What no date can have is not known.
+func OfParts(y, month, day int) Date {
+	d := Date{}
+	if y > 0 {
+		digits := 4
+		if y < 100 {
+			digits = 2
+		}
+		d.Year = year(number{y, digits})
+	}
+	if month < 0 || day < 0 {
+		return d
+	}
+	return d.on(month, day)
+}
+
 func year(x number) uint16 {
 	y := x.value
 	if x.digits <= 2 {
