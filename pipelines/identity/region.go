@@ -69,13 +69,15 @@ func Update(g Graph, rules *Rules, touched []NodeID, apply func(*Region, *Partit
 	slices.SortFunc(touched, NodeID.Compare)
 	covered := map[NodeID]bool{}
 	before := holdsBefore{g, map[NodeID]Hold{}}
+	x := expansion{graph: before, rules: rules}
 	for _, id := range slices.Compact(touched) {
 		if covered[id] {
 			continue
 		}
 		r, err := alone(before, rules, id)
 		if err == nil && r == nil {
-			r, err = Expand(before, rules, []NodeID{id})
+			x.reset()
+			r, err = x.expand([]NodeID{id})
 		}
 		if err != nil {
 			return err
@@ -152,8 +154,13 @@ func (h holdsBefore) Hold(id NodeID) (Hold, error) {
 // persona whose evidence changed in substance, both nodes of an assertion that came or was withdrawn, all carriers of a key that turned
 // generic or ceased to be, and all carriers of the keys of an erased node.
 func Expand(g Graph, rules *Rules, seeds []NodeID) (*Region, error) {
-	x := expansion{graph: g, rules: rules, found: map[NodeID]*found{}, hubs: map[Key]*Hub{}}
-	seeds = slices.Clone(seeds)
+	x := expansion{graph: g, rules: rules}
+	x.reset()
+	return x.expand(slices.Clone(seeds))
+}
+
+// expand collects the region. It sorts the seeds.
+func (x *expansion) expand(seeds []NodeID) (*Region, error) {
 	slices.SortFunc(seeds, NodeID.Compare)
 	for _, seed := range seeds {
 		if err := x.component(seed); err != nil {
@@ -167,7 +174,28 @@ type expansion struct {
 	graph Graph
 	rules *Rules
 	found map[NodeID]*found
-	hubs  map[Key]*Hub
+	hubs  map[Key]*shared
+	walks int
+}
+
+// shared is a key's hub, and where it is in the lists of the region that is made.
+type shared struct {
+	Hub
+	served, hub, generic int32 // one more than the place; 0 if it is not in the list
+}
+
+// reset forgets what was collected. Maps that a giant has made large are let go: to clear them costs as much as he did.
+func (x *expansion) reset() {
+	const small = 256
+	if x.found == nil || len(x.found) > small {
+		x.found = map[NodeID]*found{}
+	}
+	if x.hubs == nil || len(x.hubs) > small {
+		x.hubs = map[Key]*shared{}
+	}
+	clear(x.found)
+	clear(x.hubs)
+	x.walks = 0
 }
 
 type found struct {
@@ -179,12 +207,13 @@ type found struct {
 	inside     bool // decided in this region
 	expanded   bool // its neighbours were all looked at, and decided or held before
 	served     bool // the server personas around it were all looked at
+	walk       int  // the last walk that met it
 }
 
 // keyed is a key that ties a node to others, with its hub.
 type keyed struct {
 	evidence *Evidence
-	hub      *Hub
+	hub      *shared
 }
 
 // load reads a node once; nil if it has no evidence.
@@ -211,7 +240,7 @@ func (x *expansion) load(id NodeID) (*found, error) {
 	return f, nil
 }
 
-func (x *expansion) hub(key Key) (*Hub, error) {
+func (x *expansion) hub(key Key) (*shared, error) {
 	if h, ok := x.hubs[key]; ok {
 		return h, nil
 	}
@@ -219,8 +248,9 @@ func (x *expansion) hub(key Key) (*Hub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read hub %s: %w", key, err)
 	}
-	x.hubs[key] = &h
-	return &h, nil
+	out := &shared{Hub: h}
+	x.hubs[key] = out
+	return out, nil
 }
 
 // component collects the component of evidence around a seed, or holds it.
@@ -296,7 +326,9 @@ func (x *expansion) walk(start NodeID, neighbours func(*found, func(NodeID) erro
 		return nil, false, err
 	}
 	members = []NodeID{start}
-	seen := map[NodeID]struct{}{start: {}}
+	x.walks++
+	walk := x.walks
+	f.walk = walk
 	for i := 0; i < len(members); i++ {
 		f := x.found[members[i]]
 		if over && i > 0 && settled(f.before) {
@@ -304,14 +336,11 @@ func (x *expansion) walk(start NodeID, neighbours func(*found, func(NodeID) erro
 		}
 		pass(f)
 		err := neighbours(f, func(id NodeID) error {
-			if _, ok := seen[id]; ok {
-				return nil
-			}
-			seen[id] = struct{}{}
 			next, err := x.load(id)
-			if err != nil || next == nil {
+			if err != nil || next == nil || next.walk == walk {
 				return err
 			}
+			next.walk = walk
 			members = append(members, id)
 			return nil
 		})
@@ -324,7 +353,7 @@ func (x *expansion) walk(start NodeID, neighbours func(*found, func(NodeID) erro
 }
 
 // keys calls visit for every key that ties a node to others.
-func (x *expansion) keys(f *found, visit func(*Evidence, *Hub) error) error {
+func (x *expansion) keys(f *found, visit func(*Evidence, *shared) error) error {
 	if f.keys == nil {
 		f.keys = make([]keyed, 0, len(f.persona.Keys))
 		for i := range f.persona.Keys {
@@ -358,7 +387,7 @@ func each(ids []NodeID, visit func(NodeID) error) error {
 
 // neighbours visits all that a node is tied to.
 func (x *expansion) neighbours(f *found, visit func(NodeID) error) error {
-	err := x.keys(f, func(_ *Evidence, h *Hub) error {
+	err := x.keys(f, func(_ *Evidence, h *shared) error {
 		if !f.persona.served() && h.Clients.Generic {
 			return nil
 		}
@@ -376,7 +405,7 @@ func (x *expansion) neighbours(f *found, visit func(NodeID) error) error {
 // serverNeighbours visits the server personas that a server persona is tied to, and what decisions tie to any node.
 func (x *expansion) serverNeighbours(f *found, visit func(NodeID) error) error {
 	if f.persona.served() {
-		if err := x.keys(f, func(_ *Evidence, h *Hub) error { return each(h.Servers.Carriers, visit) }); err != nil {
+		if err := x.keys(f, func(_ *Evidence, h *shared) error { return each(h.Servers.Carriers, visit) }); err != nil {
 			return err
 		}
 	}
@@ -405,7 +434,7 @@ func (x *expansion) coreNeighbours(f *found, visit func(NodeID) error) error {
 	if !f.persona.served() {
 		return links(f, visit)
 	}
-	err := x.keys(f, func(e *Evidence, h *Hub) error {
+	err := x.keys(f, func(e *Evidence, h *shared) error {
 		rule, _ := x.rules.rule(e.Kind)
 		for _, id := range h.Servers.Carriers {
 			other, err := x.graph.Persona(id)
@@ -442,8 +471,7 @@ func (x *expansion) region() (*Region, error) {
 	r.holds = make([]Hold, len(r.nodes))
 	r.expanded = make([]bool, len(r.nodes))
 	served, hubs := hubList{rules: x.rules}, hubList{rules: x.rules}
-	atGeneric := map[Key]int{}
-	said := map[schema.EventID]bool{}
+	var said map[schema.EventID]bool
 	for n, p := range r.nodes {
 		f := x.found[p.ID]
 		r.holds[n], r.expanded[n] = f.hold, f.expanded
@@ -452,27 +480,29 @@ func (x *expansion) region() (*Region, error) {
 		}
 		for _, a := range f.assertions {
 			if !said[a.ID] {
+				if said == nil {
+					said = map[schema.EventID]bool{}
+				}
 				said[a.ID] = true
 				r.assertions = append(r.assertions, a)
 			}
 		}
-		err := x.keys(f, func(e *Evidence, h *Hub) error {
+		err := x.keys(f, func(e *Evidence, h *shared) error {
 			if p.served() && len(h.Servers.Carriers) > 1 {
-				served.add(e, int32(n), h.Servers.Degree)
+				served.add(&h.served, e, int32(n), &h.Servers)
 			}
 			if !h.Clients.Generic {
 				if len(h.Clients.Carriers) > 0 && h.carriers() > 1 {
-					hubs.add(e, int32(n), h.Clients.Degree)
+					hubs.add(&h.hub, e, int32(n), &h.Clients)
 				}
 				return nil
 			}
-			g, ok := atGeneric[e.Key]
-			if !ok {
-				g = len(r.generic)
-				atGeneric[e.Key] = g
+			if h.generic == 0 {
 				r.generic = append(r.generic, genericKey{key: e.Key, degree: h.Clients.Degree})
+				h.generic = int32(len(r.generic))
 			}
-			r.generic[g].nodes = append(r.generic[g].nodes, int32(n))
+			g := &r.generic[h.generic-1]
+			g.nodes = append(g.nodes, int32(n))
 			return nil
 		})
 		if err != nil {
@@ -547,21 +577,16 @@ func (r *Region) limited(h *hub) int {
 type hubList struct {
 	rules *Rules
 	hubs  []hub
-	at    map[Key]int
 }
 
-func (l *hubList) add(e *Evidence, node int32, degree int) {
-	i, ok := l.at[e.Key]
-	if !ok {
-		if l.at == nil {
-			l.at = map[Key]int{}
-		}
-		i = len(l.hubs)
-		l.at[e.Key] = i
+// add notes a carrier of a key, which is at *place - 1 in the list if that is not 0.
+func (l *hubList) add(place *int32, e *Evidence, node int32, side *Side) {
+	if *place == 0 {
 		rule, priority := l.rules.rule(e.Kind)
-		l.hubs = append(l.hubs, hub{key: e.Key, rule: rule, priority: priority, degree: degree})
+		l.hubs = append(l.hubs, hub{key: e.Key, rule: rule, priority: priority, degree: side.Degree, carriers: make([]carrier, 0, len(side.Carriers))})
+		*place = int32(len(l.hubs))
 	}
-	h := &l.hubs[i]
+	h := &l.hubs[*place-1]
 	h.carriers = append(h.carriers, carrier{node, e})
 	h.best = max(h.best, e.Assurance)
 	h.alias = h.alias || e.Alias

@@ -18,9 +18,12 @@ type resolver struct {
 	separated [][2]int32
 	joints    []joint
 	refusals  []refusal
-	hanging   bool // the profiles of server personas stand; client personas are hung on
+	hanging   bool    // the profiles of server personas stand; client personas are hung on
+	freed     []int32 // what free gave last
+	grouped   []group // what groups gave last
 	names     []name.Name
-	relations []name.Relation // of names i and j at i*len(names)+j, uncompared if not yet known
+	ids       map[name.Name]int32 // while they are gathered, if they are many
+	relations []name.Relation     // of names i and j at i*len(names)+j, uncompared if not yet known
 }
 
 const uncompared name.Relation = 255
@@ -115,6 +118,9 @@ func (s *resolver) named(root int32) bool {
 }
 
 func (r *Region) run() *resolver {
+	if r.clients > 0 && len(r.served) == 0 && len(r.assertions) == 0 {
+		return r.hang(&resolver{}) // nothing ties server personas together, so the first layer has nothing to say
+	}
 	s := r.servers().resolver()
 	s.stratum0()
 	s.stratum1()
@@ -127,7 +133,6 @@ func (r *Region) run() *resolver {
 
 func (r *Region) resolver() *resolver {
 	s := &resolver{Region: r, parent: make([]int32, len(r.nodes)), comps: make([]component, len(r.nodes))}
-	ids := map[name.Name]int32{}
 	members := make([]int32, len(r.nodes))
 	for n, p := range r.nodes {
 		s.parent[n], members[n] = int32(n), int32(n)
@@ -140,13 +145,7 @@ func (r *Region) resolver() *resolver {
 		}
 		for i := range p.Names {
 			nm := name.Name{Given: p.Names[i].Given, Family: p.Names[i].Family, Unsplit: p.Names[i].Unsplit}
-			id, ok := ids[nm]
-			if !ok {
-				id = int32(len(s.names))
-				ids[nm] = id
-				s.names = append(s.names, nm)
-			}
-			c.said[trust] = addName(c.said[trust], counted{id, 1})
+			c.said[trust] = addName(c.said[trust], counted{s.numbered(nm), 1})
 		}
 		for i := range p.Keys {
 			e := &p.Keys[i]
@@ -165,11 +164,36 @@ func (r *Region) resolver() *resolver {
 		}
 		slices.SortFunc(c.uniques, func(u, v uniqueValue) int { return u.compare(&v) })
 	}
+	s.ids = nil
 	s.relations = make([]name.Relation, len(s.names)*len(s.names))
 	for i := range s.relations {
 		s.relations[i] = uncompared
 	}
 	return s
+}
+
+// numbered gives the number of a name, a new one if nobody had it.
+func (s *resolver) numbered(n name.Name) int32 {
+	const few = 8 // of which looking through is faster than a map
+	if len(s.names) <= few {
+		if i := slices.Index(s.names, n); i >= 0 {
+			return int32(i)
+		}
+	} else if s.ids == nil {
+		s.ids = map[name.Name]int32{}
+		for i, n := range s.names {
+			s.ids[n] = int32(i)
+		}
+	}
+	id, ok := s.ids[n]
+	if !ok {
+		id = int32(len(s.names))
+		s.names = append(s.names, n)
+		if s.ids != nil {
+			s.ids[n] = id
+		}
+	}
+	return id
 }
 
 func addName(names []counted, n counted) []counted {

@@ -178,9 +178,10 @@ func (s *resolver) barred(h *hub, a, b int32, rule Rule) Reason {
 // group is one component among a hub's nodes, and the first of the hub's nodes in it.
 type group struct{ root, node int32 }
 
-// groups lists the components of nodes, in the order of their first node.
+// groups lists the components of nodes, in the order of their first node. The list is good until the next call.
 func (s *resolver) groups(nodes []int32) []group {
-	out := make([]group, 0, min(len(nodes), 8))
+	out := s.grouped[:0]
+	defer func() { s.grouped = out }()
 	if len(nodes) <= 16 {
 		for _, n := range nodes {
 			root := s.find(n)

@@ -51,14 +51,15 @@ func (s *resolver) rank(root int32) rank {
 	return rankLoose
 }
 
-// free lists a hub's carriers that are not quarantined, and of those the ones of at least an assurance.
+// free lists a hub's carriers that are not quarantined, and of those the ones of at least an assurance. The list is good until the next call.
 func (s *resolver) free(h *hub, least schema.Assurance) []int32 {
-	var out []int32
+	out := s.freed[:0]
 	for _, c := range h.carriers {
 		if s.resolved(s.holds[c.node]) && c.evidence.Assurance >= least {
 			out = append(out, c.node)
 		}
 	}
+	s.freed = out
 	return out
 }
 
@@ -196,7 +197,7 @@ func (s *resolver) claim(rule Rule, least schema.Assurance, weakest Strength, se
 		torn   bool
 		via    joint
 	}
-	proposals := map[int32]*proposal{}
+	var proposals map[int32]*proposal
 	var order []int32
 	for i := range s.hubs {
 		h := &s.hubs[i]
@@ -218,6 +219,9 @@ func (s *resolver) claim(rule Rule, least schema.Assurance, weakest Strength, se
 				}
 				p, ok := proposals[from.root]
 				if !ok {
+					if proposals == nil {
+						proposals = map[int32]*proposal{}
+					}
 					proposals[from.root] = &proposal{target: to.root, via: joint{a: to.node, b: from.node, rule: rule, key: h.key}}
 					order = append(order, from.root)
 				} else if p.target != to.root {
@@ -256,9 +260,12 @@ func (s *resolver) claim(rule Rule, least schema.Assurance, weakest Strength, se
 
 // rest joins loose components that nobody claims through the values that they share.
 func (s *resolver) rest() {
-	claimed := map[int32]bool{}
+	var claimed map[int32]bool
 	for _, r := range s.refusals {
 		if r.reason == ReasonTwoClaims {
+			if claimed == nil {
+				claimed = map[int32]bool{}
+			}
 			claimed[r.a], claimed[r.b] = true, true
 		}
 	}
