@@ -367,9 +367,13 @@ func (n Node) append(dst []byte, depth int, skip func(depth int, key string) boo
 				dst = append(dst, ',')
 			}
 			first = false
-			if k.flags&flagKeyEscaped != 0 {
+			switch {
+			case k.flags&flagKeyEscaped != 0:
 				dst = AppendString(dst, n.d.text[k.keyStart:k.keyEnd])
-			} else {
+			case k.start == k.keyEnd+2 && k.flags&flagCanonical != 0 && (skip == nil || k.kind < Array):
+				dst = append(dst, n.d.src[k.keyStart-1:k.end]...) // key and value stand together as they are wanted
+				continue
+			default:
 				dst = append(dst, n.d.src[k.keyStart-1:k.keyEnd+1]...) // with its quotes
 			}
 			dst = append(dst, ':')
