@@ -104,8 +104,8 @@ func TestCrowdedHubStops(t *testing.T) {
 	}
 }
 
-// TestUnrelatedEventsChangeNothing: people who share nothing with others resolve the same beside them (complaint 24).
-func TestUnrelatedEventsChangeNothing(t *testing.T) {
+// TestComplaint24_UnrelatedDataChangesNothing: people who share nothing with others resolve the same beside them.
+func TestComplaint24_UnrelatedDataChangesNothing(t *testing.T) {
 	first, last := seeds(t, 100, 3000)
 	for seed := first; seed <= last; seed++ {
 		w := newWorld(seed, 30)

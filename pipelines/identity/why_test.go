@@ -7,9 +7,9 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 )
 
-// TestExplanationsAgree: in every world, every node is in exactly one profile (complaint 27), Why and How tell the partition that
+// TestComplaint29_ExplanationsTellThePartition: in every world, every node is in exactly one profile (complaint 27), Why and How tell the partition that
 // Resolve made, and each path leads from one persona to the other (complaint 29).
-func TestExplanationsAgree(t *testing.T) {
+func TestComplaint29_ExplanationsTellThePartition(t *testing.T) {
 	first, last := seeds(t, 150, 5000)
 	for seed := first; seed <= last; seed++ {
 		w := newWorld(seed, 25)

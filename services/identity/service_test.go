@@ -339,7 +339,7 @@ func TestSinksComeToKnowTheWhole(t *testing.T) {
 	}
 }
 
-func TestKindsOfChanges(t *testing.T) {
+func TestComplaint20_EveryChangeIsTold(t *testing.T) {
 	log := newLog("c", 1)
 	topic := &fakeProducer{}
 	c := inMemory(log)

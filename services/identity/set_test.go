@@ -104,7 +104,7 @@ func checkAgainstModel(t *testing.T, seed uint64, r *running, events []schema.Ev
 	})
 }
 
-func TestErasureIsAsIfItHadNeverBeen(t *testing.T) {
+func TestComplaint18_ErasureIsAsIfItHadNeverBeen(t *testing.T) {
 	first, last := seeds(t, 15, 200)
 	for seed := first; seed <= last; seed++ {
 		w := newWorld(seed, 60)
@@ -214,7 +214,7 @@ func contains(b []byte, id schema.PersonaID) bool {
 }
 
 // A lost folder, one of another log, and one that was cut off in the middle of a first build: the same answers.
-func TestLostStateIsBuiltAnew(t *testing.T) {
+func TestComplaint28_LostStateIsBuiltAnew(t *testing.T) {
 	w := newWorld(7, 120)
 	log := newLog("c", 2)
 	log.addEvents(0, w.events[:60]...)

@@ -57,7 +57,7 @@
 //	identity: read of the log      tried again         –                   waited for            identity.TestCommitFaults
 //	identity: sinks                told again          told again, by      holds up nothing      identity.TestSinkFaults, TestSinksComeToKnowTheWhole
 //	                                                   version
-//	identity: erasure              every start repeats repeated            waited for            identity.TestErasureIsAsIfItHadNeverBeen
+//	identity: erasure              every start repeats repeated            waited for            identity.TestComplaint18_ErasureIsAsIfItHadNeverBeen
 //
 // It deliberately does not know who is who. Rows belong to personas; which profile a persona belongs to is written beside them by
 // PersonaMap, and no row is rewritten for a merge.

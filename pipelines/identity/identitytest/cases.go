@@ -1,8 +1,3 @@
-// Package identitytest holds the cases that identity resolution must get right, and runs them against anything that resolves.
-//
-// A case is a few records, as a person would tell the story, and who is who in the end. It must come out the same in every order:
-// every permutation of few events, a hundred shuffles of more; with every event twice; and resolved after each event. What a case expects is
-// stated whole for profiles, and as the least for possible matches.
 package identitytest
 
 import (
