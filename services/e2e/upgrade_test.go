@@ -66,8 +66,8 @@ func digestLines(digest string) map[string]string {
 	return lines
 }
 
-// TestUpgrade: a data folder of each earlier format opens; what was in it is there, and a state that was brought up to date says the same
-// as one that is built anew. It goes on working, and takes the same events without counting them twice.
+// TestUpgrade: a data folder of each earlier format opens; what was in it is there, and says the same as a new installation that is given
+// the same, as does a state that is built anew. It goes on working, and takes the same events without counting them twice.
 func TestUpgrade(t *testing.T) {
 	folders, err := filepath.Glob(filepath.Join("testdata", "upgrade", "*.tar.gz"))
 	if err != nil || len(folders) == 0 {
@@ -81,16 +81,20 @@ func TestUpgrade(t *testing.T) {
 			i.URL = "" // another port
 			i.up(t)
 			got := i.digest(t)
-			for _, name := range []string{"events", "timeline"} {
-				if now := digestLines(got)[name]; now != was[name] {
-					t.Errorf("%s: %q, was %q", name, now, was[name])
-				}
+			if now := digestLines(got)["events"]; now != was["events"] {
+				t.Errorf("events: %q, was %q", now, was["events"])
 			}
-			for _, name := range []string{"personas", "profiles"} {
-				if now, then := counts(t, got)[name], counts(t, was["personas"]+was["profiles"])[name]; now != then {
+			for _, name := range []string{"personas", "timeline"} { // who is who may be decided otherwise since, which their lines tell
+				if now, then := counts(t, got)[name], counts(t, was["personas"]+was["timeline"])[name]; now != then {
 					t.Errorf("%d %s, were %d", now, name, then)
 				}
 			}
+			fresh := install(t)
+			inputs := nastyEvents(1)
+			ids := fresh.give(t, rand.New(rand.NewPCG(0, 0)), inputs)
+			fresh.give(t, rand.New(rand.NewPCG(0, 0)), releases(inputs, ids))
+			fresh.sameDigest(t, got, i)
+			fresh.kill(t)
 			i.give(t, rand.New(rand.NewPCG(0, 0)), nastyEvents(1))
 			i.sameDigest(t, got, nil)
 			i.down(t)
