@@ -48,7 +48,14 @@ func (l *links) toLog(state int32) {
 // wiring starts processes, each with the roles that its name begins with: "identity-2" is a second identity.
 func wiring(t *testing.T, names ...string) *wired {
 	t.Helper()
+	return wiringOf(t, "", names...)
+}
+
+// wiringOf is wiring with another binary, unless it is empty.
+func wiringOf(t *testing.T, stepped string, names ...string) *wired {
+	t.Helper()
 	s, _ := divide(t)
+	s.stepped = stepped
 	w := &wired{split: s, links: map[string]*links{}, all: map[string]*process{}, entry: between(t, ""), gate: between(t, "")}
 	w.house = newFront(t, s.flag(t, "--clickhouse"))
 	for _, name := range names {

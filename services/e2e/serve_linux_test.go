@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type split struct {
 	dir     string
 	place   place    // of the log
 	engines []string // the flags that say where log, ClickHouse and archive are
+	stepped string   // a binary whose clock can be set, by a file in dir for each process; empty: the ordinary one
 	log     *tail
 }
 
@@ -37,8 +39,8 @@ type process struct {
 func (s *split) run(t *testing.T, name string, args ...string) (*process, []string) {
 	t.Helper()
 	p := &process{name: name, ended: make(chan struct{})}
-	p.cmd = exec.Command(binary(t), args...)
-	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr, p.cmd.SysProcAttr = s.dir, environment(masterKey), s.log, endedWithTheTest()
+	p.cmd = exec.Command(cmp.Or(s.stepped, binary(t)), args...)
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr, p.cmd.SysProcAttr = s.dir, environment(masterKey, "STEPPED_CLOCK="+filepath.Join(s.dir, name+".clock")), s.log, endedWithTheTest()
 	stdout, err := p.cmd.StdoutPipe()
 	if err == nil {
 		err = p.cmd.Start()

@@ -80,6 +80,10 @@ func OpenAuthority(dir string, now time.Time) (*Authority, error) {
 	return a, nil
 }
 
+// clocksDiffer is how far a clock may be behind: what is made now must be in force on another machine, too, and on one whose clock is set
+// back. A wrong time zone is the most that happens.
+const clocksDiffer = 25 * time.Hour
+
 func (a *Authority) create(now time.Time) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -87,7 +91,7 @@ func (a *Authority) create(now time.Time) error {
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: "dossier installation authority"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(authorityYears, 0, 0),
+		NotBefore: now.Add(-clocksDiffer), NotAfter: now.AddDate(authorityYears, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -112,10 +116,9 @@ func (a *Authority) Certificate(roles []string, folder string, now time.Time, li
 	if err != nil {
 		return Issued{}, fmt.Errorf("make a key: %w", err)
 	}
-	// Clocks differ: what is made now must be in force on the other machine, too.
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: "dossier " + strings.Join(roles, ",")},
-		NotBefore: now.Add(-5 * time.Minute), NotAfter: now.Add(lifetime),
+		NotBefore: now.Add(-clocksDiffer), NotAfter: now.Add(lifetime),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	for _, role := range roles {

@@ -224,7 +224,7 @@ func TestWhoIsRefused(t *testing.T) {
 func TestCertificateFolders(t *testing.T) {
 	h, foreign := newHouse(t), newHouse(t)
 	past, future := *h, *h
-	past.at, future.at = h.at.Add(-3*time.Hour), h.at.Add(3*time.Hour)
+	past.at, future.at = h.at.Add(-3*time.Hour), h.at.Add(clocksDiffer+time.Hour)
 	mixed := h.folder(t, time.Hour, "api")
 	text, err := os.ReadFile(filepath.Join(foreign.folder(t, time.Hour, "api"), authorityFile))
 	if err == nil {
