@@ -81,13 +81,40 @@ func Open(ctx context.Context, config Config) (*Conn, error) {
 	if err := conn.Ping(ctx); err != nil {
 		return nil, errors.Join(failed("reach ClickHouse at "+address(options), err), conn.Close())
 	}
+	if err := supported(conn, options); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
 	return &Conn{conn: conn, options: options, database: firstOf(options.Auth.Database, "default"), columns: map[string][]driver.ColumnNameAndType{}}, nil
+}
+
+// The oldest version of ClickHouse that is taken. It is the one that everything is tested on.
+const oldestMajor, oldestMinor = 26, 7
+
+// supported refuses a server that is too old.
+func supported(conn driver.Conn, options *driver.Options) error {
+	v, err := conn.ServerVersion()
+	if err != nil {
+		return failed("ask ClickHouse at "+address(options)+" for its version", err)
+	}
+	return tooOld(address(options), int(v.Version.Major), int(v.Version.Minor))
+}
+
+// tooOld refuses a version.
+func tooOld(at string, major, minor int) error {
+	if major > oldestMajor || major == oldestMajor && minor >= oldestMinor {
+		return nil
+	}
+	return schema.Classify(schema.Fatal, fmt.Errorf("ClickHouse at %s has version %d.%d, and %d.%d or newer is needed: upgrade that server, or give another one with --clickhouse",
+		at, major, minor, oldestMajor, oldestMinor))
 }
 
 func createDatabase(ctx context.Context, options *driver.Options, name string) error {
 	conn, err := driver.Open(options)
 	if err != nil {
 		return failed("open ClickHouse at "+address(options), err)
+	}
+	if err := supported(conn, options); err != nil {
+		return errors.Join(err, conn.Close())
 	}
 	err = conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+QuoteName(name))
 	if closed := conn.Close(); err == nil {
