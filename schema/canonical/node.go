@@ -405,14 +405,14 @@ func (n Node) appendMerged(dst []byte, depth int, skip func(depth int, key strin
 // their short form if they have one, else as \u00xx. s must be UTF-8.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
+	for {
+		n := plain(s)
+		dst = append(dst, s[:n]...)
+		if n == len(s) {
+			return append(dst, '"')
 		}
-		dst = append(dst, s[start:i]...)
-		start = i + 1
+		c := s[n]
+		s = s[n+1:]
 		if short := strings.IndexByte("\"\\\b\f\n\r\t", c); short >= 0 {
 			dst = append(dst, '\\', `"\bfnrt`[short])
 			continue
@@ -420,8 +420,6 @@ func AppendString(dst []byte, s string) []byte {
 		dst = append(dst, `\u00`...)
 		dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
 }
 
 const hexDigits = "0123456789abcdef"

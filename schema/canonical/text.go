@@ -11,6 +11,35 @@ const (
 	highs = 0x8080808080808080
 )
 
+// eight gives the first eight bytes of s as a little-endian word.
+func eight(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// special marks the high bit of the first byte of x that is a quote, a backslash or a control character; 0 if none is. Bits above the
+// first mean nothing.
+func special(x uint64) uint64 {
+	q, b := x^('"'*ones), x^('\\'*ones)
+	return ((q-ones)&^q | (b-ones)&^b | (x-' '*ones)&^x) & highs
+}
+
+// plain is how many bytes of s come before the first quote, backslash or control character.
+func plain(s string) int {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		if stop := special(eight(s[i:])); stop != 0 {
+			return i + bits.TrailingZeros64(stop)/8
+		}
+	}
+	for ; i < len(s); i++ {
+		if c := s[i]; c == '"' || c == '\\' || c < ' ' {
+			break
+		}
+	}
+	return i
+}
+
 // str reads the string whose opening quote is at p.i. Without escapes its content is src[from:to), else text[from:to).
 func (p *parser) str() (from, to int32, escaped, ok bool) {
 	s := p.s
@@ -20,12 +49,9 @@ func (p *parser) str() (from, to int32, escaped, ok bool) {
 	for {
 		// Eight bytes at a time up to the first quote, backslash or control character.
 		for i+8 <= len(s) {
-			w := s[i : i+8]
-			x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 | uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
-			q, b := x^('"'*ones), x^('\\'*ones)
-			stop := ((q-ones)&^q | (b-ones)&^b | (x-' '*ones)&^x) & highs
+			x := eight(s[i:])
 			wide |= x & highs
-			if stop != 0 {
+			if stop := special(x); stop != 0 {
 				i += bits.TrailingZeros64(stop) / 8
 				goto found
 			}
