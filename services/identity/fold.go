@@ -173,9 +173,9 @@ func (s *Service) foldSome(w *worker, b eventlog.OpenedBatch, more <-chan eventl
 		traced.end()
 		if s.metrics.Commits.Add(1)%256 == 0 {
 			if s.standsBy() {
-				return w.projection.forget(nil) // the sinks will be told everything
+				return w.projection.forget(s.config.Sinks, false)
 			}
-			return w.projection.forget(s.config.Sinks)
+			return w.projection.forget(s.config.Sinks, true)
 		}
 		return nil
 	}

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+
+	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
@@ -25,6 +28,7 @@ type projection struct {
 	options   state.Options
 	wide      bool // the store is open as for a build
 	dir       string
+	id        []byte // tells this state from every other one of the same log
 	log       Log
 
 	graph  *graph
@@ -54,6 +58,7 @@ type projection struct {
 	deciding bool // who is who of what was gathered is being decided: see build.go
 	built    bool // read once to the end of the log, so changes are handed out one by one
 
+	telling  sync.RWMutex // held for reading while a sink is told; for writing to take cursors and the changes after them away
 	progress progress
 	scratch  [2][]byte
 }
@@ -119,8 +124,9 @@ func (p *projection) checkFormat(empty bool) error {
 	case err != nil:
 		return err
 	case !found && empty:
+		id := uuid.New()
 		b := p.store.NewBatch()
-		if err := setCounter(b, "format", stateFormat); err != nil {
+		if err := errors.Join(setCounter(b, "format", stateFormat), b.Set(counterKey("id"), id[:])); err != nil {
 			return errors.Join(err, b.Discard())
 		}
 		return b.Commit()
@@ -138,6 +144,9 @@ func (p *projection) restore(ctx context.Context) error {
 		return err
 	}
 	if err := p.checkFormat(len(offsets) == 0); err != nil {
+		return err
+	}
+	if p.id, _, err = p.store.Get(nil, counterKey("id")); err != nil {
 		return err
 	}
 	p.marks = make([]eventlog.Checkpoint, p.log.Partitions())

@@ -456,6 +456,20 @@ func (w *worker) waitFor(ctx context.Context, positions []schema.Position) error
 	}
 }
 
+// Rest gives back memory that is kept only because lookups may ask the same again. What folding keeps goes by itself when nothing comes.
+func (s *Service) Rest() {
+	w := s.serving()
+	w.readers.RLock()
+	defer w.readers.RUnlock()
+	select {
+	case <-w.caught: // else its store may be opened anew
+		if !w.gone {
+			w.projection.store.Rest()
+		}
+	default:
+	}
+}
+
 // Positions is how far the log is folded: the next offset of each partition.
 func (s *Service) Positions() []schema.Position {
 	at, _ := s.serving().projection.progress.get()

@@ -68,6 +68,8 @@ func (s *Service) tell(ctx context.Context, p *projection, sink Sink) {
 
 // handSome tells a sink of the next commits, or of everything if it has no cursor. more says that there may be more to tell.
 func (p *projection) handSome(ctx context.Context, sink Sink) (more bool, err error) {
+	p.telling.RLock()
+	defer p.telling.RUnlock()
 	snapshot := p.store.Snapshot()
 	defer func() { err = errors.Join(err, snapshot.Close()) }()
 	last, _, err := counter(snapshot, "sequence")
@@ -154,20 +156,33 @@ func placements(r *state.Snapshot) iter.Seq2[Placed, error] {
 	}
 }
 
-// forget removes changes that every sink was told of.
-func (p *projection) forget(sinks []Sink) error {
+// forget removes changes that every sink was told of. While they are told by another process all go, and with them the cursors, which they would leave behind:
+// the sinks will be told everything.
+func (p *projection) forget(sinks []Sink, leading bool) error {
+	if !leading {
+		if !p.telling.TryLock() { // what was told last is being noted
+			return nil
+		}
+		defer p.telling.Unlock()
+	}
 	upTo := p.sequence
+	b := p.store.NewBatch()
 	for _, sink := range sinks {
+		if !leading {
+			if err := b.Delete(counterKey("sink " + sink.Name())); err != nil {
+				return errors.Join(err, b.Discard())
+			}
+			continue
+		}
 		cursor, _, err := counter(p.store, "sink "+sink.Name())
 		if err != nil {
-			return err
+			return errors.Join(err, b.Discard())
 		}
 		upTo = min(upTo, cursor)
 	}
 	if upTo == 0 {
-		return nil
+		return b.Discard()
 	}
-	b := p.store.NewBatch()
 	if err := b.DeleteRange(sequenceKey(0), sequenceKey(upTo)); err != nil { // the last one stays: it tells the version
 		return err
 	}

@@ -40,6 +40,7 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	i.atRest = append(i.atRest, i.identity.Rest)
 	i.profiles = backend.Profiles{Identity: i.identity, Now: time.Now}
 	i.onStop(func(context.Context) error { return i.identity.Close() })
 	i.group.Go(func() error { return i.identity.Run(i.run) })
@@ -76,7 +77,7 @@ func (i *installation) leadIdentity(ctx context.Context, l lease) error {
 	}
 	i.identityLead.Store(&l)
 	defer i.identityLead.Store(nil)
-	i.identity.Lead(ctx)
+	i.identity.Lead(ctx, l)
 	return nil
 }
 
