@@ -37,7 +37,9 @@ func logIn(t *testing.T, i *installation) {
 type history struct {
 	Timeline struct {
 		TotalCount int
-		Edges      []struct{ Node struct{ Persona, Type string } }
+		Edges      []struct {
+			Node struct{ Persona, Type string }
+		}
 	}
 	Value    struct{ Orders int }
 	Personas []struct{ Persona string }
