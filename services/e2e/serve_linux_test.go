@@ -316,6 +316,38 @@ func TestServe(t *testing.T) {
 	})
 }
 
+// TestServeHandsOver: a process that is asked to stop gives up what it holds, and the next one need not wait until that lapses. A command that
+// asks a process without the role api says what to do.
+func TestServeHandsOver(t *testing.T) {
+	s, all := divide(t, "keeper,archive,timeline", "identity", "collector,api")
+	standby := s.serve(t, "identity-2", "identity")
+	i := s.through(t, all["collector,api"])
+	i.give(t, rand.New(rand.NewPCG(0, 0)), nastyEvents(3)[:50])
+	if o := i.dossier(t, "show", "email:nobody@example.com"); o.code != 1 || !strings.Contains(o.stderr, "without the role api") {
+		t.Errorf("the keeper answers %d %s", o.code, o.stderr)
+	}
+	for _, name := range []string{"identity", "collector,api", "keeper,archive,timeline"} {
+		begun := time.Now()
+		all[name].signal(t, syscall.SIGTERM)
+		<-all[name].ended
+		if code := all[name].cmd.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("%s ended with %d", name, code)
+		}
+		if name == "identity" {
+			for !strings.Contains(metricsOf(t, standby), `dossier_lease_held{lease="identity`) {
+				if time.Since(begun) > patience {
+					t.Fatal("nobody took identity over")
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			t.Logf("taken over %v after the signal", time.Since(begun).Round(time.Millisecond))
+		}
+	}
+	if text := s.log.String(); strings.Contains(text, "a lease is lost") || strings.Contains(text, "no longer known") {
+		t.Errorf("a process that was asked to stop let its leases lapse: %s", text)
+	}
+}
+
 // TestServeFirstStart: the first process makes the topics as it is told, and bounds what a query may cost.
 func TestServeFirstStart(t *testing.T) {
 	s, _ := divide(t)

@@ -122,6 +122,9 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 	if faulty == nil && len(answer.Errors) > 0 {
 		return nil, answer.Errors[0].apiError()
 	}
+	if faulty != nil && response.StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("%s answers no %s: it may be a process without the role api; give the address of one with --url, or --public-url to the keeper", c.URL, path)
+	}
 	if faulty != nil || answer.Error.Message == "" {
 		return nil, fmt.Errorf("%s: %s: %s", path, response.Status, strings.TrimSpace(string(raw)))
 	}

@@ -53,7 +53,15 @@ func (i *installation) startCoordination(ctx context.Context) (err error) {
 	}
 	i.coordination, i.leases = c, leased{c.Coordination}
 	i.offerCalls()
-	i.group.Go(func() error { return c.Run(i.run) })
+	// It goes on until everything that is held has been given up, so that the next owner need not wait.
+	alive, end := context.WithCancel(context.Background())
+	i.group.Go(func() error { return c.Run(alive) })
+	i.group.Go(func() error {
+		defer end()
+		<-i.run.Done()
+		i.holding.Wait()
+		return nil
+	})
 	i.group.Go(func() error { return c.server.Serve(i.sharing.listener) })
 	i.group.Go(func() error {
 		<-i.run.Done()
@@ -197,28 +205,29 @@ func (i *installation) noticedEverywhere(ctx context.Context, erasures int) erro
 // present keeps this process known as one that seals events. It seals nothing while it is not: announced first, then everything read that
 // was decided, so that no erasure overlooks it.
 func (i *installation) present(role role) {
+	i.holding.Add(1)
 	i.group.Go(func() error {
+		defer i.holding.Done()
 		for {
 			p, err := i.coordination.Announce(i.run, string(role))
 			if err != nil {
 				return ended(i.run, err)
 			}
-			if err := i.readDecisions(p.Context()); err == nil {
+			ctx, cancel := context.WithCancel(p.Context())
+			stop := context.AfterFunc(i.run, cancel)
+			if err := i.readDecisions(ctx); err == nil {
 				i.presence.Store(p)
-				<-p.Context().Done()
+				<-ctx.Done()
 			} else if i.run.Err() == nil {
 				i.logger.Warn("what was decided cannot be read", "error", err)
 			}
+			stop()
+			cancel()
 			i.presence.Store(nil)
+			p.Withdraw()
 			if i.run.Err() != nil {
 				return nil
 			}
-			p.Withdraw()
-		}
-	})
-	context.AfterFunc(i.run, func() {
-		if p := i.presence.Load(); p != nil {
-			p.Withdraw()
 		}
 	})
 }

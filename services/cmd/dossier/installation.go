@@ -69,8 +69,9 @@ type installation struct {
 	control                         *control.Control
 	credentials                     credentials // of the first start; empty but where the keeper runs
 	leases                          leases
-	held                            sync.Map     // of the leases that this process holds, name → lease
-	coordination                    *coordinated // nil if this process has everything to itself
+	held                            sync.Map       // of the leases that this process holds, name → lease
+	holding                         sync.WaitGroup // what holds leases, or is known to the others for a role
+	coordination                    *coordinated   // nil if this process has everything to itself
 	ring                            *seal.Ring
 	configuration                   *configurations
 	erasures                        *erasures

@@ -90,7 +90,9 @@ func (a always) Release(context.Context) error { return nil }
 // ends. Both must end with their context; act's ends with the lease, too. An error of either that is not the end of its context ends the
 // process.
 func (i *installation) hold(name string, standBy func(ctx context.Context) error, act func(ctx context.Context, l lease) error) {
+	i.holding.Add(1)
 	i.group.Go(func() error {
+		defer i.holding.Done()
 		for {
 			l, err := i.await(name, standBy)
 			if i.run.Err() != nil {
