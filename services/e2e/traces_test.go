@@ -12,6 +12,8 @@ import (
 
 	wire "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/dossier-cdp/dossier/schema"
 )
 
 // TestTraces follows one event from the request that brings it to the timeline, and a query, as an OTLP receiver sees them. Requests
@@ -47,6 +49,11 @@ func TestTraces(t *testing.T) {
 		t.Fatalf("not accepted: %+v", a)
 	}
 	i.wait(t)
+	installedIn(t, "", "kcat")
+	headers := runIn(t, "", "kcat", "-C", "-b", i.broker(t), "-t", i.topic(schema.TopicEvents), "-e", "-q", "-f", `[%h]\n`)
+	if text := string(headers); strings.Count(text, "[]\n") != 1 || strings.Count(text, "[traceparent=00-"+sent+"-") != 1 {
+		t.Errorf("kcat shows the headers %q, want one traceparent for the one traced event", headers)
+	}
 	query := `{"query":"{ dossiers(identifier: {kind: \"crm_id\", value: \"1\"}) { id } }"}`
 	if a := i.raw(t, "/graphql", "Bearer "+i.APIToken, strings.NewReader(query), append(parent(asked), "Content-Type", "application/json")...); a.status != 200 {
 		t.Fatalf("not answered: %+v", a)
