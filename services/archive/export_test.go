@@ -27,7 +27,7 @@ func (r *Role) Steps(ctx context.Context, part Part, cut int64, before func(held
 		return err
 	}
 	for before(cap(w.builder.raw) + cap(w.builder.file) + cap(w.builder.packed)) {
-		if err := w.step(ctx); err != nil {
+		if err := w.step(ctx, 1); err != nil {
 			return err
 		}
 	}

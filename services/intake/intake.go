@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/channel/record"
+	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
 )
@@ -52,6 +53,11 @@ func New(cfg Config) *Intake {
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = &Metrics{}
+	}
+	if cfg.Registry == nil {
+		cfg.Registry = func(string) (Registry, error) {
+			return nil, schema.Classify(schema.Transient, errors.New("there is no schema registry here"))
+		}
 	}
 	if cfg.ClusterDigest == nil {
 		cfg.ClusterDigest = func(string) string { return "" }

@@ -34,9 +34,9 @@ func (i *installation) startIntake() error {
 		}
 		return intake.New(intake.Config{
 			Workspace: mainWorkspace, Topics: i.configuration.topics, Changed: i.configuration.wait,
-			ClusterDigest: clusters.digest,
-			Connect:       func(ctx context.Context, name string) (intake.Cluster, error) { return i.connect(ctx, clusters, name) },
-			Deliver:       i.collector.Deliver, Positions: positions, Metrics: figures, Logger: i.logger,
+			ClusterDigest: clusters.digest, Registry: registries{clusters, i.folder}.of,
+			Connect: func(ctx context.Context, name string) (intake.Cluster, error) { return i.connect(ctx, clusters, name) },
+			Deliver: i.collector.Deliver, Positions: positions, Metrics: figures, Logger: i.logger,
 		}).Run(ctx)
 	})
 	return nil
