@@ -20,8 +20,8 @@ type impatient struct{ archive.Source }
 
 func (impatient) DeleteRecords(context.Context, string, int32, int64) error { return nil }
 
-func (i impatient) Fetch(ctx context.Context, topic string, partition int32, offset int64, maxBytes int, _ time.Duration) (kafka.Fetched, error) {
-	return i.Source.Fetch(ctx, topic, partition, offset, maxBytes, 0)
+func (i impatient) FetchAtLeast(ctx context.Context, topic string, partition int32, offset int64, minBytes, maxBytes int, _ time.Duration) (kafka.Fetched, error) {
+	return i.Source.FetchAtLeast(ctx, topic, partition, offset, minBytes, maxBytes, 0)
 }
 
 // A role that rests whenever nothing comes makes the same segments as one that never does, and holds next to nothing meanwhile; what
