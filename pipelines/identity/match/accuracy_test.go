@@ -12,17 +12,18 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-// bar is what a file must reach under its model.
+// bar is what a file must reach under a model.
 type bar struct {
-	file, model        string
-	f1, precision, bF1 float64
-	largest            int
+	file, model                string
+	f1, precision, recall, bF1 float64
+	largest                    int
 }
 
 var bars = []bar{
 	{file: "clients_fr", model: "fr", f1: .96, precision: .98, bF1: .975, largest: 12},
+	{file: "clients_fr", model: "fr-careful", precision: .995, recall: .80, largest: 12},
 	{file: "historical", model: "en", f1: .97, precision: .985, bF1: .965, largest: 25},
-	{file: "fake_1000", model: "en", f1: .98, precision: .99, bF1: .97, largest: 12},
+	{file: "fake_1000", model: "en", f1: .98, precision: 1, recall: .95, bF1: .97, largest: 12},
 	{file: "febrl3", model: "en", f1: .9995, precision: .9995, bF1: .9995, largest: 6},
 }
 
@@ -97,7 +98,7 @@ func shipped(t testing.TB, name string) *match.Model {
 // the result is the same to the last record. DOSSIER_PROVE=1 takes three other orders instead of one.
 func TestAccuracy(t *testing.T) {
 	for _, b := range bars {
-		t.Run(b.file, func(t *testing.T) {
+		t.Run(b.file+" "+b.model, func(t *testing.T) {
 			rows := rows(t, b.file)
 			m := shipped(t, b.model)
 			before := processor()
@@ -106,8 +107,8 @@ func TestAccuracy(t *testing.T) {
 			first := profilesOf(t, p, rows)
 			s := scoreOf(labelsOf(rows), first)
 			t.Logf("%s; %.0f records/s of one core; %+v", s, float64(len(rows))/took.Seconds(), p.Set().Work)
-			if s.f1 < b.f1 || s.precision < b.precision || s.bF1 < b.bF1 || s.largest > b.largest {
-				t.Errorf("want F1 ≥ %v, P ≥ %v, B3 ≥ %v, largest ≤ %d", b.f1, b.precision, b.bF1, b.largest)
+			if s.f1 < b.f1 || s.precision < b.precision || s.recall < b.recall || s.bF1 < b.bF1 || s.largest > b.largest {
+				t.Errorf("want F1 ≥ %v, P ≥ %v, R ≥ %v, B3 ≥ %v, largest ≤ %d", b.f1, b.precision, b.recall, b.bF1, b.largest)
 			}
 			orders := 1
 			if os.Getenv("DOSSIER_PROVE") == "1" {

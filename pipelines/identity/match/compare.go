@@ -3,6 +3,8 @@ package match
 import (
 	"strings"
 	"time"
+
+	"github.com/dossier-cdp/dossier/pipelines/identifier/name"
 )
 
 // comparison says how two values of a field are compared: which levels there are, what is made of a value once, and which level two
@@ -23,6 +25,7 @@ var comparisons = map[string]comparison{
 	"word":     {levels: []string{"same", "typo", "garbled", "different"}, make: makeTerm, level: wordLevel},
 	"postcode": {levels: []string{"same", "typo", "outward", "area", "different"}, make: makePostcode, level: postcodeLevel},
 	"address":  {levels: addressLevels, make: makeAddress, level: addressLevel},
+	"calling":  {levels: []string{"same", "different"}, make: makeCalling, level: callingLevel},
 }
 
 type term struct {
@@ -283,4 +286,27 @@ func addressLevel(w *weights, a, b any) verdict {
 		return w.verdict(3, frequency, !w.tf)
 	}
 	return w.verdict(4, 0, true)
+}
+
+// calling is the words by which somebody is called: those of a name, or the given name that a mailbox carries.
+type calling struct{ words []spelling }
+
+func makeCalling(_ *weights, value string) any {
+	c := &calling{}
+	for w := range strings.FieldsSeq(value) {
+		c.words = append(c.words, spell(w))
+	}
+	return c
+}
+
+func callingLevel(w *weights, a, b any) verdict {
+	for i := range a.(*calling).words {
+		for j := range b.(*calling).words {
+			x, y := &a.(*calling).words[i], &b.(*calling).words[j]
+			if x.word == y.word || name.IsNickname(x.word, y.word) || slipOf(x, y) == typo {
+				return w.verdict(0, 0, true)
+			}
+		}
+	}
+	return w.verdict(1, 0, true)
 }

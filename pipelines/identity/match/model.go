@@ -52,6 +52,11 @@ type Thresholds struct {
 	GenericDates int     `json:"genericDates"` // the same of a birth date, for sets of the model's size
 	Loose        int     `json:"loose"`        // the largest profile that joins another at Link
 	Largest      int     `json:"largest"`      // no profile grows past this
+	// Agreeing is how many fields beside the name must speak for one person, with a bit each, before two profiles are joined that share no
+	// key: a rare name alone names homonyms.
+	Agreeing int `json:"agreeing"`
+	// Caution is bits that are taken from the prior, where a wrong join costs more than a missed one.
+	Caution float64 `json:"caution,omitempty"`
 }
 
 // Field is one compared field.
@@ -62,6 +67,8 @@ type Field struct {
 	Given  *Part `json:"given,omitempty"`
 	Family *Part `json:"family,omitempty"`
 	Part
+	// UnlessBoth names a field: where both sides have it, this one is not compared, since it repeats it.
+	UnlessBoth string `json:"unlessBoth,omitempty"`
 }
 
 // Part is a set of ordered levels of agreement with the frequencies of values.
@@ -82,8 +89,12 @@ type Level struct {
 	Household float64 `json:"household,omitempty"`
 	// Forbids: values so far apart keep two profiles from being one, whatever else they share.
 	Forbids bool `json:"forbids,omitempty"`
-	// FixedU: training keeps U.
+	// Alone is M where nothing that few people share agrees: two mailboxes say more against one person if no phone, card or birth date
+	// speaks for one. 0: M.
+	Alone float64 `json:"alone,omitempty"`
+	// FixedU and FixedM: training keeps U and M.
 	FixedU bool `json:"fixedU,omitempty"`
+	FixedM bool `json:"fixedM,omitempty"`
 }
 
 func invalid(format string, args ...any) error {
@@ -162,6 +173,11 @@ func (m *Model) Prepare() error {
 			return err
 		}
 	}
+	for i := range m.Fields {
+		if other := m.Fields[i].UnlessBoth; other != "" && !seen[other] {
+			return invalid("field %s yields to %s, which is no field", m.Fields[i].Name, other)
+		}
+	}
 	m.variants = make(map[[2]string]bool, 2*len(m.Variants))
 	for _, v := range m.Variants {
 		m.variants[v] = true
@@ -189,7 +205,7 @@ func (p *Part) check(field string, levels []string) error {
 		if l.Level != levels[i] {
 			return invalid("level %d of field %s is %q instead of %q", i+1, field, l.Level, levels[i])
 		}
-		if !(l.M > 0 && l.M <= 1) || l.U < 0 || l.U > 1 || l.Household < 0 || l.Household > 1 {
+		if !(l.M > 0 && l.M <= 1) || l.U < 0 || l.U > 1 || l.Household < 0 || l.Household > 1 || l.Alone < 0 || l.Alone > 1 {
 			return invalid("level %s of field %s has a chance outside 0 to 1", l.Level, field)
 		}
 	}
@@ -199,6 +215,7 @@ func (p *Part) check(field string, levels []string) error {
 // weights are the levels of a part as comparisons use them.
 type weights struct {
 	m, u, household []Bits // log2
+	alone           []Bits // what Alone takes away
 	forbids         []bool
 	frequency       map[string]Bits
 	rare            Bits
@@ -220,6 +237,11 @@ func (p *Part) weights() weights {
 		}
 		w.household = append(w.household, bitsOf(h))
 		w.forbids = append(w.forbids, l.Forbids)
+		alone := Bits(0)
+		if l.Alone > 0 {
+			alone = bitsOf(l.Alone / l.M)
+		}
+		w.alone = append(w.alone, alone)
 	}
 	if w.tf {
 		w.rare = bitsOf(p.Rare / 1e6)
@@ -247,6 +269,7 @@ func (w *weights) verdict(level int, u Bits, own bool) verdict {
 	return verdict{
 		weight:    clamp(w.m[level] - u),
 		household: clamp(w.m[level] - max(u, w.household[level])),
+		alone:     w.alone[level],
 		level:     int8(level), second: -1,
 		forbids: w.forbids[level],
 	}
@@ -258,6 +281,7 @@ func clamp(b Bits) Bits { return max(min(b, limit), -limit) }
 type verdict struct {
 	weight    Bits // same person against stranger
 	household Bits // same person against member of the household
+	alone     Bits // to add to both where no key agrees
 	level     int8
 	second    int8 // the level of the family name; −1 for other fields
 	forbids   bool

@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// The models were estimated without labels, fr on French customers and en on historical and synthetic people, beginning with testdata/start.
+// fr-careful is fr with more asked for: caution and margin, a mailbox that names somebody else counts, and two mailboxes keep apart whom
+// nothing but a name brings together.
+//
 //go:embed models/*.json
 var models embed.FS
 

@@ -96,7 +96,8 @@ func (r *region) merge() {
 			if int(r.profiles[a].records+r.profiles[b].records) > t.Largest {
 				continue
 			}
-			if sc := r.score(r.profiles[a], r.profiles[b]); sc.forbidden || sc.posterior < merge {
+			sc := r.score(r.profiles[a], r.profiles[b])
+			if !sc.joins(merge) {
 				continue
 			}
 			r.join(a, b)
@@ -111,7 +112,7 @@ func (r *region) merge() {
 type rival struct {
 	to        int32
 	posterior Bits
-	forbidden bool
+	out       bool // not to be joined, but a rival
 }
 
 // attach lets every small profile join the one that it fits best, if that one beats every other by the margin. A rival that is
@@ -144,10 +145,10 @@ func (r *region) attach() bool {
 			continue
 		}
 		if smallA {
-			rivals[a] = append(rivals[a], rival{b, sc.posterior, sc.forbidden})
+			rivals[a] = append(rivals[a], rival{b, sc.posterior, sc.forbidden || sc.bare})
 		}
 		if smallB {
-			rivals[b] = append(rivals[b], rival{a, sc.posterior, sc.forbidden})
+			rivals[b] = append(rivals[b], rival{a, sc.posterior, sc.forbidden || sc.bare})
 		}
 	}
 	type proposal struct {
@@ -163,14 +164,14 @@ func (r *region) attach() bool {
 			return int(p.to) - int(q.to)
 		})
 		best := list[0]
-		if best.forbidden || best.posterior < link {
+		if best.out || best.posterior < link {
 			continue
 		}
 		for _, z := range list[1:] {
 			if best.posterior-z.posterior >= margin {
 				break
 			}
-			if q := r.score(r.profiles[best.to], r.profiles[z.to]); q.forbidden || q.posterior < link {
+			if q := r.score(r.profiles[best.to], r.profiles[z.to]); !q.joins(link) {
 				torn[x] = true
 				break
 			}
@@ -179,7 +180,7 @@ func (r *region) attach() bool {
 	var proposals []proposal
 	for x, list := range rivals {
 		best := list[0]
-		if best.forbidden || best.posterior < link || torn[x] || r.weak[best.to] && r.tossed(rivals[best.to], x, best.posterior, link) {
+		if best.out || best.posterior < link || torn[x] || r.weak[best.to] && r.tossed(rivals[best.to], x, best.posterior, link) {
 			continue
 		}
 		small, large := int(r.profiles[x].records), int(r.profiles[best.to].records)
@@ -208,7 +209,7 @@ func (r *region) attach() bool {
 			continue
 		}
 		if changed[p.to] {
-			if sc := r.score(r.profiles[a], r.profiles[b]); sc.forbidden || sc.posterior < link {
+			if sc := r.score(r.profiles[a], r.profiles[b]); !sc.joins(link) {
 				continue
 			}
 		}
@@ -226,7 +227,7 @@ func (r *region) tossed(rivals []rival, x int32, posterior, link Bits) bool {
 		if z.to == x || z.posterior <= posterior-bit/2 {
 			continue
 		}
-		if q := r.score(r.profiles[x], r.profiles[z.to]); q.forbidden || q.posterior < link {
+		if q := r.score(r.profiles[x], r.profiles[z.to]); !q.joins(link) {
 			return true
 		}
 	}

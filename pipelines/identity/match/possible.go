@@ -73,7 +73,7 @@ func (r *region) possible() []PossibleMatch {
 		switch {
 		case sc.forbidden:
 			m.Reason = r.set.conflict(p, q)
-		case sc.posterior < inBits(t.Link):
+		case sc.posterior < inBits(t.Link) || sc.bare:
 			m.Reason = ReasonUnsure
 		case int(p.records+q.records) > t.Largest:
 			m.Reason = ReasonTooLarge

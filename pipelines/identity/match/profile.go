@@ -46,12 +46,20 @@ func (p *profile) join(q *profile) *profile {
 // score is how far two profiles agree.
 type score struct {
 	posterior Bits // log2 of the odds that they are one person
-	forbidden bool
+	forbidden bool // values are so far apart that nothing makes them one person
+	bare      bool // too few fields speak for one person, however rare their values
+}
+
+// joins says whether two profiles may be joined at a threshold.
+func (s score) joins(threshold Bits) bool {
+	return !s.forbidden && !s.bare && s.posterior >= threshold
 }
 
 // fieldScore is what one field adds.
 type fieldScore struct {
 	weight, household Bits
+	alone             Bits // to add to both where no key agrees
+	keyed             bool // something agrees that few people share
 	forbidden         bool
 }
 
@@ -60,39 +68,77 @@ func (s *Set) scoreField(i int, p, q *profile) fieldScore {
 	t := s.tables[i]
 	if len(a) == 1 && len(b) == 1 {
 		v := t.weigh(a[0].value, b[0].value)
-		return fieldScore{v.weight, v.household, v.forbids}
+		return fieldScore{v.weight, v.household, v.alone, t.keyed(&v), v.forbids}
 	}
-	var same, household uint64
+	var same, household, alone uint64
 	var bad, all int64
+	var out fieldScore
+	differs := false
 	for _, x := range a {
 		for _, y := range b {
 			n := int64(min(x.count, shareLimit)) * int64(min(y.count, shareLimit))
 			v := t.weigh(x.value, y.value)
-			same += power(v.weight) * uint64(n)
+			w := power(v.weight) * uint64(n)
+			same += w
 			household += power(v.household) * uint64(n)
+			if v.alone != 0 {
+				differs = true
+				w = power(v.weight+v.alone) * uint64(n)
+			}
+			alone += w
 			all += n
 			if v.forbids {
 				bad += n
 			}
+			out.keyed = out.keyed || t.keyed(&v)
 		}
 	}
 	total := log2(uint64(all)) + powerFraction*bit
-	return fieldScore{log2(same) - total, log2(household) - total, 100*bad > 34*all}
+	out.weight, out.household, out.forbidden = log2(same)-total, log2(household)-total, 100*bad > 34*all
+	if differs {
+		out.alone = log2(alone) - total - out.weight
+	}
+	return out
+}
+
+// keyed says whether a verdict is agreement on something that few people share.
+func (t *table) keyed(v *verdict) bool {
+	switch t.field.Compare {
+	case "mailbox", "id":
+		return v.level == 0
+	case "key", "date":
+		return v.level <= 1
+	}
+	return false
 }
 
 // score compares two whole profiles: the sum over fields of the share-weighted likelihood of their values, against strangers and, if
 // the model knows households, against members of one household.
 func (s *Set) score(p, q *profile) score {
-	var weight, household Bits
+	var weight, household, alone Bits
 	out := score{}
+	agreeing, keyed := 0, false
 	for i := range s.tables {
 		if len(p.fields[i]) == 0 || len(q.fields[i]) == 0 {
+			continue
+		}
+		if u := s.unlessBoth[i]; u >= 0 && len(p.fields[u]) > 0 && len(q.fields[u]) > 0 {
 			continue
 		}
 		f := s.scoreField(i, p, q)
 		weight += f.weight
 		household += f.household
+		alone += f.alone
+		keyed = keyed || f.keyed
 		out.forbidden = out.forbidden || f.forbidden
+		if f.weight >= bit && i != s.nameTable {
+			agreeing++
+		}
+	}
+	if !keyed {
+		weight += alone
+		household += alone
+		out.bare = agreeing < s.model.Thresholds.Agreeing
 	}
 	out.posterior = weight + s.prior
 	if s.household != nil {

@@ -2,8 +2,10 @@ package match
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/dossier-cdp/dossier/pipelines/identifier/name"
 	"github.com/dossier-cdp/dossier/pipelines/identity/attribute"
 )
 
@@ -37,6 +39,9 @@ func Values(a *attribute.Attributes) []Value {
 			add("name", n.Given+"|"+n.Maiden+"|"+n.Further)
 		}
 	}
+	if len(a.Names) > 0 {
+		add("calling", calledBy(a))
+	}
 	for i := range a.Births {
 		d := a.Births[i].Value
 		if d.Year == 0 {
@@ -52,6 +57,9 @@ func Values(a *attribute.Attributes) []Value {
 	for i := range a.Mailboxes {
 		m := &a.Mailboxes[i].Value
 		add("email", m.Local+"@"+m.Domain)
+		if len(a.Names) == 0 {
+			add("calling", givenIn(m.Local))
+		}
 	}
 	for i := range a.Phones {
 		add("phone", string(a.Phones[i].Value))
@@ -95,4 +103,45 @@ func Values(a *attribute.Attributes) []Value {
 		add(a.Free[i].Value.Kind, a.Free[i].Value.Value)
 	}
 	return out
+}
+
+// calledBy is all words of a persona's names.
+func calledBy(a *attribute.Attributes) string {
+	var words []string
+	for i := range a.Names {
+		n := &a.Names[i].Value
+		for w := range strings.FieldsSeq(n.Given + " " + n.Further + " " + n.Family + " " + n.Maiden) {
+			if len(w) > 1 {
+				words = append(words, w)
+			}
+		}
+	}
+	slices.Sort(words)
+	return strings.Join(slices.Compact(words), " ")
+}
+
+// shortestCarried is how many letters a given name must have to be believed as a part of a longer word.
+const shortestCarried = 4
+
+// givenIn finds the given name that the local part of a mailbox carries: a word of it, or its beginning or end; "" if there is none.
+func givenIn(local string) string {
+	words := strings.FieldsFunc(local, func(r rune) bool { return r < 'a' || r > 'z' })
+	for _, w := range words {
+		if len(w) >= 3 && name.Known(w) {
+			return w
+		}
+	}
+	for _, w := range words {
+		for n := min(len(w), longest); n >= shortestCarried; n-- {
+			if name.Known(w[:n]) {
+				return w[:n]
+			}
+		}
+		for n := min(len(w), longest); n >= shortestCarried; n-- {
+			if name.Known(w[len(w)-n:]) {
+				return w[len(w)-n:]
+			}
+		}
+	}
+	return ""
 }

@@ -23,14 +23,15 @@ type Core struct {
 // or a value becomes too common by it, the pairs of its BlockSize cores, or the carriers of the value, are looked at once more. Resolve
 // then decides the regions of what changed, at most regionLimit cores each.
 type Set struct {
-	model     *Model
-	tables    []*table
-	nameTable int
-	recipes   []recipe
-	prior     Bits
-	household *Bits
-	floor     Bits
-	class     int // how many doublings the set is larger than what the model was estimated on
+	model      *Model
+	tables     []*table
+	nameTable  int
+	recipes    []recipe
+	unlessBoth []int // of each table: the table that it yields to, or -1
+	prior      Bits
+	household  *Bits
+	floor      Bits
+	class      int // how many doublings the set is larger than what the model was estimated on
 
 	cores   []core
 	free    []int32
@@ -89,7 +90,7 @@ type beside struct {
 // NewSet makes an empty set.
 func NewSet(m *Model) *Set {
 	s := &Set{
-		model: m, nameTable: -1, prior: inBits(m.Prior), floor: inBits(m.Thresholds.Floor),
+		model: m, nameTable: -1, prior: inBits(m.Prior - m.Thresholds.Caution), floor: inBits(m.Thresholds.Floor),
 		slots: map[schema.ProfileID]int32{}, blocks: map[uint64][]int32{}, beside: map[besideKey]*beside{}, dirty: map[int32]struct{}{},
 	}
 	for i := range m.Fields {
@@ -97,6 +98,9 @@ func NewSet(m *Model) *Set {
 			s.nameTable = i
 		}
 		s.tables = append(s.tables, newTable(m, &m.Fields[i]))
+	}
+	for i := range m.Fields {
+		s.unlessBoth = append(s.unlessBoth, slices.IndexFunc(m.Fields, func(f Field) bool { return f.Name == m.Fields[i].UnlessBoth }))
 	}
 	for _, key := range m.Blocking {
 		r, err := recipeOf(key)
@@ -456,7 +460,7 @@ func (s *Set) grow() bool {
 		return false
 	}
 	s.class = class
-	s.prior = inBits(s.model.Prior) - Bits(class)*bit
+	s.prior = inBits(s.model.Prior-s.model.Thresholds.Caution) - Bits(class)*bit
 	return true
 }
 

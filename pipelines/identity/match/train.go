@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 )
 
 // Training estimates a model without labels, as Fellegi and Sunter's model is estimated when nobody knows the truth: who is one person
@@ -267,13 +268,13 @@ func (p *Part) setU(counts []float64) {
 	}
 }
 
-// significant rounds to four digits, so that a model is readable and the same on every machine.
+// significant rounds to four digits, so that a model is readable.
 func significant(x float64) float64 {
-	if x == 0 {
-		return 0
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 4, 64), 64)
+	if err != nil {
+		return x // no number is written that cannot be read
 	}
-	scale := math.Pow(10, math.Floor(math.Log10(math.Abs(x)))-3)
-	return math.Round(x/scale) * scale
+	return rounded
 }
 
 func (p *Part) setM(counts []float64) {
@@ -286,6 +287,9 @@ func (p *Part) setM(counts []float64) {
 	}
 	weight := .05*total + 50
 	for l := range p.Levels {
+		if p.Levels[l].FixedM {
+			continue
+		}
 		p.Levels[l].M = significant((counts[l] + weight*p.Levels[l].M) / (total + weight))
 	}
 }

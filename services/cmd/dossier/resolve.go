@@ -18,7 +18,7 @@ type resolveCommand struct {
 	File     string  `arg:"" help:"CSV, TSV, NDJSON or JSON, also gzip or zstd." type:"existingfile"`
 	Map      string  `required:"" type:"existingfile" help:"The mapping (deploy/mappings/README.md)." placeholder:"MAP.yaml"`
 	Out      string  `required:"" type:"path" help:"Where to write record,profile." placeholder:"OUT.csv"`
-	Model    string  `help:"A model file, or the name of one that ships: fr, en (default: the mapping's, else by its country)." placeholder:"MODEL.json"`
+	Model    string  `help:"A model file, or the name of one that ships: en, fr, fr-careful (default: by the mapping's country)." placeholder:"MODEL.json"`
 	Possible string  `type:"path" help:"Where to write the pairs of profiles that may be one person." placeholder:"OUT2.csv"`
 	Shuffle  *uint64 `help:"Take the records in an order drawn from this seed; the answer is the same." placeholder:"SEED"`
 	JSON     bool    `help:"Print the statistics as JSON on stdout."`
@@ -79,7 +79,7 @@ func readMapping(path string) (*mapping.Mapping, error) {
 	return compiled, nil
 }
 
-// readModel reads a model by its file or name; without either, the mapping's, else the one for the mapping's country.
+// readModel reads a model by its file or name; without either, the one for the mapping's country.
 func readModel(named string, m *mapping.Mapping) (*match.Model, error) {
 	if named == "" {
 		named = match.Default(m.Country)
