@@ -145,13 +145,19 @@ func order[V comparable](a, b *Said[V], compare func(V, V) int) int {
 // add puts one value in its place.
 func add[V comparable](set []Said[V], v V, p Provenance, compare func(V, V) int) []Said[V] {
 	var zero V
-	if v == zero {
+	switch {
+	case v == zero:
 		return set
+	case len(set) == 0:
+		return []Said[V]{{v, p}} // most lists have one element
 	}
-	s := Said[V]{v, p}
+	return insert(set, Said[V]{v, p}, compare)
+}
+
+func insert[V comparable](set []Said[V], s Said[V], compare func(V, V) int) []Said[V] {
 	at, found := slices.BinarySearchFunc(set, &s, func(e Said[V], s *Said[V]) int { return order(&e, s, compare) })
 	if found {
-		set[at].Provenance.join(&p)
+		set[at].Provenance.join(&s.Provenance)
 		return set
 	}
 	if at >= Limit {
