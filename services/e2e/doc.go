@@ -10,4 +10,40 @@
 //	DOSSIER_E2E_KAFKA=one|three
 //	                 every installation has its log in Apache Kafka, in a cluster of so many nodes that the run starts, instead of the
 //	                 embedded one. What is not run there is printed with the reason.
+//
+// # Faults under load
+//
+// Each of these tests has something happen while events are sent, and ends with: no acknowledged event lost, none there twice, and the digest that of
+// an installation that nothing happened to.
+//
+//	what happens                                                             test
+//	kill -9 of up, of its engine, of a first start                           TestKilled, TestKilledAtOnce
+//	kill -9 of each role in a process of its own                             TestKilledRoles, TestServe
+//	a pause beyond the lease: identity, timeline, archive; keeper; collector TestPaused, TestServe
+//	the network gone silent: owner and log, collector and log, api and
+//	identity, keeper and everybody                                           TestPartitions
+//	ClickHouse down, silent, read-only, its table read-only, slow            TestClickHouseFails
+//	the archive's S3 server down, its folder read-only, its disk full        TestArchiveFails
+//	the disk of up full, the disk of a role full                             TestDiskFull
+//	brokers killed, paused, ended; too few copies; no quorum                 TestKafkaFaults
+//
+// # Write boundaries
+//
+// Every write that leaves a process, and the test that has it fail, fail although it took effect, or be late. Those of the timeline and of identity
+// are in a table of their own, in package timeline.
+//
+//	boundary                                tested by
+//	collector: events, dead letters         collector.TestWriteFaults
+//	log: request to the leader              kafka.TestBatcherFaultTable, TestBatcherUnderRandomFaults, TestBatcherTimes (clock set back)
+//	embedded log: file of a partition       broker.TestKill; on a full disk TestDiskFull
+//	control topic                           control.TestAppendFaults
+//	coordination: claims, signs, notes      coordination.TestNeverTwoOwners (lost, late, twice), TestOwnerWithoutLog
+//	keeper: ring files                      keeper.TestKilledWhileWriting, TestFaultWhileWriting, TestKilledTwice
+//	state of any role: file of the store    state.TestCrashLeavesAPrefixOfCommits, TestFullDisk
+//	identity: commit, sinks                 identity.TestCommitFaults, TestSinkFaults
+//	timeline: intent, insert, index         timeline.TestFaultAtEveryBoundary, TestFaultWhileRecovering, TestTakeover
+//	archive: file, manifest, delete records archive.TestFaultTable, TestS3Cut, TestS3Slow, TestS3AwayAndBack
+//	intake: events and offsets              intake.TestReadingAgainAddsNothing, TestRefusedByTheLog
+//	import: requests and bookmark           importer.TestCollectorThatFails, TestCarriedOn, TestKilledImport
+//	backup: files and manifest              backup.TestCopyFails
 package e2e

@@ -26,6 +26,7 @@ import (
 var notOnKafka = map[string]string{
 	"TestUpgrade":                           "data folders of earlier formats hold the embedded log of that time",
 	"TestDowngradeRefused/the_embedded_log": "the format of the embedded log's own files",
+	"TestDiskFull/of_up":                    "the disk of the embedded log is filled",
 	"TestKafka":                             "compares the embedded log with a cluster of its own, on every listener",
 	"TestKafkaFaults":                       "has a cluster of its own, whose nodes it kills",
 }
