@@ -22,6 +22,7 @@
 //	a pause beyond the lease: identity, timeline, archive; keeper; collector TestPaused, TestServe
 //	the network gone silent: owner and log, collector and log, api and
 //	identity, keeper and everybody                                           TestPartitions
+//	clocks set back and forward by an hour: collector, owner, keeper         TestPaused, under DOSSIER_PROVE=1
 //	ClickHouse down, silent, read-only, its table read-only, slow            TestClickHouseFails
 //	the archive's S3 server down, its folder read-only, its disk full        TestArchiveFails
 //	the disk of up full, the disk of a role full                             TestDiskFull

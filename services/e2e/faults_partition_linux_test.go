@@ -116,6 +116,9 @@ func TestPaused(t *testing.T) {
 		f.goesOn(rate)
 	})
 	w.forgetting(t, i, "collector,api")
+	if proving() {
+		t.Run("clocks set", clocksSet)
+	}
 }
 
 // forgetting erases a person while a collector is paused, with events of hers on the way to it: none of them is taken when it goes on.
