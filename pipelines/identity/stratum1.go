@@ -92,7 +92,7 @@ func (s *resolver) merge() {
 func (s *resolver) torn() map[int32]bool {
 	claims := map[int32][]joint{}
 	for n := range s.nodes {
-		if root := int32(n); s.parent[n] == root && s.holds[n] == Free && s.several(root) {
+		if root := int32(n); s.parent[n] == root && s.resolved(s.holds[n]) && s.several(root) {
 			claims[root] = nil
 		}
 	}

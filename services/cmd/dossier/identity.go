@@ -40,7 +40,7 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	i.atRest = append(i.atRest, i.identity.Rest)
+	i.onRest(i.identity.Rest)
 	i.profiles = backend.Profiles{Identity: i.identity, Now: time.Now}
 	i.onStop(func(context.Context) error { return i.identity.Close() })
 	i.group.Go(func() error { return i.identity.Run(i.run) })
