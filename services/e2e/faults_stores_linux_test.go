@@ -113,6 +113,9 @@ func TestArchiveFails(t *testing.T) {
 		gateway.Credentials(t)
 		run(t, "the archive's S3 server is down", gateway.Location(archiveBucket, "a", ""), gateway.Kill, gateway.Start)
 	})
+	if !mayMount(t) {
+		return
+	}
 	t.Run("folder", func(t *testing.T) {
 		d := newDisk(t, filepath.Join(t.TempDir(), "archive"), "64")
 		remount := func(flags uintptr) func() {
