@@ -5,8 +5,8 @@
 //
 // Who is who is a function of the set of cores and of the model, whatever the order in which cores come, change and go. Weights are whole
 // thousandths of a bit, comparisons are symmetric, every choice follows the order of core ids, and a Set decides regions that nothing
-// outside bears on: the connected components of pairs with at least Thresholds.Floor. So deciding the regions of what changed gives what
-// deciding everything gives.
+// outside bears on: what pairs of at least Thresholds.Floor connect, and where that is more than 512 cores, what pairs of the lowest higher
+// floor connect at which it is not. So deciding the regions of what changed gives what deciding everything gives.
 //
 // # Weights
 //

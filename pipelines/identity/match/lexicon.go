@@ -1,8 +1,5 @@
 package match
 
-// remembered bounds the memory of one field's comparisons; a full memory is emptied.
-const remembered = 1 << 20
-
 // table holds the values of one field that were met, each read once, and the verdicts of their comparisons. It changes only the speed.
 type table struct {
 	field   *Field
@@ -13,11 +10,11 @@ type table struct {
 	texts   []string
 	made    []any
 	called  []*called
-	cache   map[uint64]verdict
+	seen    memo
 }
 
 func newTable(m *Model, f *Field) *table {
-	t := &table{field: f, compare: comparisons[f.Compare], ids: map[string]int32{}, cache: map[uint64]verdict{}}
+	t := &table{field: f, compare: comparisons[f.Compare], ids: map[string]int32{}}
 	if f.Compare == "name" {
 		t.names = newNames(m, f)
 	} else {
@@ -43,22 +40,10 @@ func (t *table) id(text string) int32 {
 }
 
 func (t *table) weigh(a, b int32) verdict {
-	if a > b {
-		a, b = b, a
-	}
-	key := uint64(a)<<32 | uint64(b)
-	if v, ok := t.cache[key]; ok {
-		return v
-	}
-	var v verdict
-	if t.names != nil {
-		v = t.names.compare(t.called[a], t.called[b])
-	} else {
-		v = t.compare.level(&t.weights, t.made[a], t.made[b])
-	}
-	if len(t.cache) >= remembered {
-		clear(t.cache)
-	}
-	t.cache[key] = v
-	return v
+	return t.seen.of(a, b, func() verdict {
+		if t.names != nil {
+			return t.names.compare(t.called[a], t.called[b])
+		}
+		return t.compare.level(&t.weights, t.made[a], t.made[b])
+	})
 }

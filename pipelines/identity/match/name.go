@@ -33,6 +33,7 @@ const (
 // word is a given or family name with what comparisons need of it.
 type word struct {
 	spelling
+	number    int32 // among the words of its kind
 	value     string
 	tokens    []string
 	frequency Bits
@@ -54,8 +55,8 @@ type names struct {
 	givens        map[string]*word
 	families      map[string]*word
 	byDeletion    map[string][]string // known given names by what is left of them without one letter
-	cache         map[[2]*word]verdict
-	familyCache   map[[2]*word]verdict
+	givenSeen     memo
+	familySeen    memo
 }
 
 // called is a name as it is compared.
@@ -71,7 +72,6 @@ func newNames(m *Model, f *Field) *names {
 	n := &names{
 		model: m, given: f.Given.weights(), family: f.Family.weights(),
 		givens: map[string]*word{}, families: map[string]*word{}, byDeletion: map[string][]string{},
-		cache: map[[2]*word]verdict{}, familyCache: map[[2]*word]verdict{},
 	}
 	for known := range f.Given.Frequencies {
 		for _, d := range deletions(squeeze(known)) {
@@ -95,7 +95,7 @@ func (n *names) givenWord(value string) *word {
 	}
 	w, ok := n.givens[value]
 	if !ok {
-		w = &word{spelling: spell(value), value: value, tokens: strings.Fields(value), frequency: n.given.of(value)}
+		w = &word{spelling: spell(value), number: int32(len(n.givens)), value: value, tokens: strings.Fields(value), frequency: n.given.of(value)}
 		_, w.known = n.given.frequency[value]
 		w.stands = n.standsFor(w)
 		n.givens[value] = w
@@ -132,7 +132,7 @@ func (n *names) familyWord(value string) *word {
 	}
 	w, ok := n.families[value]
 	if !ok {
-		w = &word{spelling: spell(value), value: value, tokens: strings.Fields(value), frequency: n.family.of(value)}
+		w = &word{spelling: spell(value), number: int32(len(n.families)), value: value, tokens: strings.Fields(value), frequency: n.family.of(value)}
 		n.families[value] = w
 	}
 	return w
@@ -221,16 +221,7 @@ func (n *names) compareGiven(a, b *word) verdict {
 	if a == b {
 		return n.given.verdict(givenSame, a.frequency, !n.given.tf)
 	}
-	key := [2]*word{a, b}
-	if a.value > b.value {
-		key = [2]*word{b, a}
-	}
-	if v, ok := n.cache[key]; ok {
-		return v
-	}
-	v := n.givenLevel(a, b)
-	n.cache[key] = v
-	return v
+	return n.givenSeen.of(a.number, b.number, func() verdict { return n.givenLevel(a, b) })
 }
 
 func (n *names) givenLevel(a, b *word) verdict {
@@ -263,16 +254,7 @@ func (n *names) compareFamily(a, b *word) verdict {
 	if a == b {
 		return n.family.verdict(familySame, a.frequency, !n.family.tf)
 	}
-	key := [2]*word{a, b}
-	if a.value > b.value {
-		key = [2]*word{b, a}
-	}
-	if v, ok := n.familyCache[key]; ok {
-		return v
-	}
-	v := n.familyLevel(a, b)
-	n.familyCache[key] = v
-	return v
+	return n.familySeen.of(a.number, b.number, func() verdict { return n.familyLevel(a, b) })
 }
 
 func (n *names) familyLevel(a, b *word) verdict {

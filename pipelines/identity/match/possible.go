@@ -32,18 +32,14 @@ func (b Bits) Probability() float64 { return 1 / (1 + math.Exp2(-b.Float())) }
 
 // Possible lists all possible matches, likeliest first. Call Resolve before.
 func (s *Set) Possible() []PossibleMatch {
-	s.stamp++
 	var out []PossibleMatch
-	for slot := range s.cores {
-		if !s.cores[slot].used || s.stamps[slot] == s.stamp {
+	for _, members := range s.parts {
+		if len(members) == 0 {
 			continue
 		}
-		for _, r := range s.regions(s.component(int32(slot))) {
-			if len(r.cores) > 1 {
-				r.decide()
-				out = append(out, r.possible()...)
-			}
-		}
+		r := s.region(s.part(members[0]))
+		r.decide()
+		out = append(out, r.possible()...)
 	}
 	slices.SortFunc(out, func(p, q PossibleMatch) int {
 		return cmp.Or(cmp.Compare(q.Weight, p.Weight), p.A.Compare(q.A), p.B.Compare(q.B))

@@ -6,65 +6,134 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-// regionLimit bounds the cores that are decided together. In a larger component the weakest edges do not count, whole bit by whole bit,
-// until its parts are small enough: a function of the component.
+// regionLimit bounds the cores that are decided together. Where more hang together, the weakest edges do not count, whole bit by whole
+// bit, until few enough do: the part of a core is what hangs together with it at the lowest floor at which that is at most so many.
+// Parts are disjoint, since what hangs together at one floor does so at every lower one.
 const regionLimit = 512
 
-// Resolve decides the regions of everything that changed since the last call, and says which cores it decided.
+// Resolve decides the parts of everything that changed since the last call, and says which cores it decided. It looks at no more than
+// regionLimit cores and their edges to find a part, some six times, however many hang together.
+//
+// Whose part changes is found: a part grows or shrinks by an edge at one of its cores, both ends of which are dirty, and whoever
+// leaves a part, or joins another, has all cores of the part that he was in decided anew.
 func (s *Set) Resolve() []int32 {
 	if len(s.dirty) == 0 {
 		return nil
 	}
-	seeds := make([]int32, 0, len(s.dirty))
-	for slot := range s.dirty {
-		if s.cores[slot].used {
-			seeds = append(seeds, slot)
-		}
+	queue := s.dirty
+	s.dirty = nil
+	for _, slot := range queue {
+		s.cores[slot].dirty = false
 	}
-	clear(s.dirty)
-	slices.Sort(seeds)
-	s.stamp++
+	s.round++
 	var decided []int32
-	for _, seed := range seeds {
-		if s.stamps[seed] == s.stamp {
+	for i := 0; i < len(queue); i++ {
+		in := &s.cores[queue[i]]
+		if !in.used || in.round == s.round {
 			continue
 		}
-		members := s.component(seed)
-		for _, r := range s.regions(members) {
-			r.decide()
-			r.apply()
+		members, floor := s.part(queue[i])
+		number := s.number(members)
+		for _, m := range members {
+			queue = append(queue, s.dissolve(s.cores[m].part)...)
+			s.cores[m].part, s.cores[m].round = number, s.round
 		}
+		r := s.region(members, floor)
+		r.decide()
+		r.apply()
 		decided = append(decided, members...)
 	}
+	s.dirty = queue[:0]
 	return decided
 }
 
-// component lists the cores that edges connect with a core.
-func (s *Set) component(seed int32) []int32 {
-	s.stamps[seed] = s.stamp
-	members := []int32{seed}
-	for i := 0; i < len(members); i++ {
-		for _, e := range s.cores[members[i]].edges {
-			if s.stamps[e.to] != s.stamp {
-				s.stamps[e.to] = s.stamp
-				members = append(members, e.to)
-			}
+// number notes who is decided together.
+func (s *Set) number(members []int32) int32 {
+	if len(members) == 1 {
+		return 0
+	}
+	if n := len(s.unused); n > 0 {
+		number := s.unused[n-1]
+		s.unused = s.unused[:n-1]
+		s.parts[number] = members
+		return number
+	}
+	s.parts = append(s.parts, members)
+	return int32(len(s.parts) - 1)
+}
+
+// dissolve forgets a part, and says who was in it.
+func (s *Set) dissolve(number int32) []int32 {
+	if number == 0 {
+		return nil
+	}
+	members := s.parts[number]
+	s.parts[number] = nil
+	s.unused = append(s.unused, number)
+	for _, m := range members {
+		if s.cores[m].part == number {
+			s.cores[m].part = 0
 		}
 	}
 	return members
 }
 
-// regions makes the regions of a component.
-func (s *Set) regions(members []int32) []*region {
+// part lists the cores that are decided together with a core, in the order of their ids, and the floor of the edges that count.
+func (s *Set) part(seed int32) (members []int32, floor Bits) {
+	members, few := s.together(seed, s.floor)
+	if !few {
+		// At low nobody knows too many, at high somebody does.
+		low, high := Bits(0), Bits(64)
+		for members, few = s.together(seed, s.floor+high*bit); !few; members, few = s.together(seed, s.floor+high*bit) {
+			low, high = high, 2*high
+		}
+		for high-low > 1 {
+			middle := (low + high) / 2
+			if m, few := s.together(seed, s.floor+middle*bit); few {
+				members, high = m, middle
+			} else {
+				low = middle
+			}
+		}
+		floor = high * bit
+	}
 	slices.SortFunc(members, func(a, b int32) int { return s.cores[a].id.Compare(s.cores[b].id) })
+	return members, s.floor + floor
+}
+
+// together lists the cores that edges from a floor on connect with a core, and says whether they are few enough; if not, some are missing.
+func (s *Set) together(seed int32, floor Bits) (members []int32, few bool) {
+	s.stamp++
+	s.stamps[seed] = s.stamp
+	members = append(members, seed)
+	for i := 0; i < len(members); i++ {
+		for _, e := range s.cores[members[i]].edges {
+			if e.weight < floor || s.stamps[e.to] == s.stamp {
+				continue
+			}
+			if len(members) == s.limit {
+				return members, false
+			}
+			s.stamps[e.to] = s.stamp
+			members = append(members, e.to)
+		}
+	}
+	return members, true
+}
+
+// region makes what is decided of the cores of a part, which are in the order of their ids.
+func (s *Set) region(members []int32, floor Bits) *region {
+	r := &region{set: s, cores: members}
+	if len(members) == 1 {
+		return r
+	}
 	place := make(map[int32]int32, len(members))
 	for i, m := range members {
 		place[m] = int32(i)
 	}
-	r := &region{set: s, cores: members}
 	for i, m := range members {
 		for _, e := range s.cores[m].edges {
-			if to := place[e.to]; to > int32(i) {
+			if to, inside := place[e.to]; inside && to > int32(i) && e.weight >= floor {
 				r.pairs = append(r.pairs, pair{int32(i), to, e.weight, e.forbidden})
 			}
 		}
@@ -75,50 +144,7 @@ func (s *Set) regions(members []int32) []*region {
 		}
 		return int(p.b) - int(q.b)
 	})
-	return r.cut(s.floor)
-}
-
-// cut parts a region that is too large along its weakest pairs.
-func (r *region) cut(floor Bits) []*region {
-	if len(r.cores) <= regionLimit {
-		return []*region{r}
-	}
-	floor += bit
-	r.parent = make([]int32, len(r.cores))
-	for i := range r.parent {
-		r.parent[i] = int32(i)
-	}
-	var kept []pair
-	for _, p := range r.pairs {
-		if p.weight >= floor {
-			kept = append(kept, p)
-			a, b := r.find(p.a), r.find(p.b)
-			r.parent[max(a, b)] = min(a, b)
-		}
-	}
-	parts := map[int32]*region{}
-	place := make([]int32, len(r.cores))
-	var order []*region
-	for i, slot := range r.cores {
-		root := r.find(int32(i))
-		part := parts[root]
-		if part == nil {
-			part = &region{set: r.set}
-			parts[root] = part
-			order = append(order, part)
-		}
-		place[i] = int32(len(part.cores))
-		part.cores = append(part.cores, slot)
-	}
-	for _, p := range kept {
-		part := parts[r.find(p.a)]
-		part.pairs = append(part.pairs, pair{place[p.a], place[p.b], p.weight, p.forbidden})
-	}
-	var out []*region
-	for _, part := range order {
-		out = append(out, part.cut(floor)...)
-	}
-	return out
+	return r
 }
 
 // apply writes what was decided to the set.

@@ -31,6 +31,7 @@ type Set struct {
 	prior      Bits
 	household  *Bits
 	floor      Bits
+	limit      int // regionLimit
 	class      int // how many doublings the set is larger than what the model was estimated on
 
 	cores   []core
@@ -39,7 +40,10 @@ type Set struct {
 	records int
 	blocks  map[uint64][]int32
 	beside  map[besideKey]*beside
-	dirty   map[int32]struct{}
+	dirty   []int32   // cores that changed since the last Resolve; some may be gone
+	parts   [][]int32 // the cores that were decided together, by number; 0 is for those that were decided alone
+	unused  []int32   // numbers of parts
+	round   uint32    // of Resolve
 	stamps  []uint32
 	stamp   uint32
 
@@ -60,7 +64,10 @@ type core struct {
 	used    bool
 	weak    bool // no name
 	records int32
-	group   int32 // the slot of the smallest core of its profile, as last decided
+	dirty   bool
+	round   uint32 // in which it was decided last
+	part    int32  // the number of the cores with which it was decided then
+	group   int32  // the slot of the smallest core of its profile, as last decided
 	values  []value
 	sounds  []string // of its given names, distinct
 	keys    []key
@@ -90,8 +97,8 @@ type beside struct {
 // NewSet makes an empty set.
 func NewSet(m *Model) *Set {
 	s := &Set{
-		model: m, nameTable: -1, prior: inBits(m.Prior - m.Thresholds.Caution), floor: inBits(m.Thresholds.Floor),
-		slots: map[schema.ProfileID]int32{}, blocks: map[uint64][]int32{}, beside: map[besideKey]*beside{}, dirty: map[int32]struct{}{},
+		model: m, nameTable: -1, limit: regionLimit, prior: inBits(m.Prior - m.Thresholds.Caution), floor: inBits(m.Thresholds.Floor),
+		slots: map[schema.ProfileID]int32{}, blocks: map[uint64][]int32{}, beside: map[besideKey]*beside{}, parts: make([][]int32, 1),
 	}
 	for i := range m.Fields {
 		if m.Fields[i].Compare == "name" {
@@ -239,8 +246,10 @@ func (s *Set) remove(slot int32) {
 		}
 	}
 	s.records -= int(in.records)
+	for _, m := range s.dissolve(in.part) {
+		s.touch(m)
+	}
 	delete(s.slots, in.id)
-	delete(s.dirty, slot)
 	*in = core{}
 	s.free = append(s.free, slot)
 	s.refresh(again)
@@ -450,7 +459,13 @@ func (s *Set) blocked(a, b int32) bool {
 	return false
 }
 
-func (s *Set) touch(slot int32) { s.dirty[slot] = struct{}{} }
+// touch has the next Resolve decide a core anew.
+func (s *Set) touch(slot int32) {
+	if in := &s.cores[slot]; !in.dirty {
+		in.dirty = true
+		s.dirty = append(s.dirty, slot)
+	}
+}
 
 // grow says whether the set has come into another class of size: the more people, the rarer is it that two are one. Every doubling past
 // what the model was estimated on takes one bit from the prior, and everything is weighed anew: once per doubling.
