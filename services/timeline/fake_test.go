@@ -24,11 +24,12 @@ const (
 	crashed             // the process ends, nothing done
 	crashedAfter        // the process ends, all done
 	slow                // it takes longer than the caller waits, and is done after that
+	torn                // the process and its engine end when an insert's token is noted and its rows are not
 	faultKinds
 )
 
 func (f fault) String() string {
-	return [...]string{"none", "failed", "failed but applied", "crash", "crash after it was applied", "slow"}[f]
+	return [...]string{"none", "failed", "failed but applied", "crash", "crash after it was applied", "slow", "torn"}[f]
 }
 
 var errCrash = errors.New("crash")
@@ -39,6 +40,7 @@ type faults struct {
 	calls map[string]int
 	at    func(call int, what string) fault
 	dead  bool
+	tears bool           // what is applied now is torn
 	late  sync.WaitGroup // what is done after its caller gave up
 }
 
@@ -58,15 +60,16 @@ func (f *faults) around(ctx context.Context, what string, apply func() error) er
 	if f.at != nil {
 		kind = f.at(call, what)
 	}
-	if kind == failedApplied || kind == crashedAfter || kind == none {
-		if err := apply(); err != nil && kind != crashedAfter {
+	if kind == failedApplied || kind == crashedAfter || kind == torn || kind == none {
+		f.tears = kind == torn
+		if err := apply(); err != nil && kind != crashedAfter && kind != torn {
 			return err
 		}
 	}
 	switch kind {
 	case failed, failedApplied:
 		return schema.Classify(schema.Transient, fmt.Errorf("%s: %s", what, kind))
-	case crashed, crashedAfter:
+	case crashed, crashedAfter, torn:
 		f.dead = true
 		return errCrash
 	case slow:
@@ -148,6 +151,9 @@ func (f *fakeTable) Insert(ctx context.Context, token string, b *Block) error {
 			return nil
 		}
 		f.tokens[token] = true
+		if f.faults.tears {
+			return nil
+		}
 		f.rows = append(f.rows, rows...)
 		f.sizes = append(f.sizes, len(rows))
 		return nil

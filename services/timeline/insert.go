@@ -34,6 +34,8 @@ type bucketInsertion struct {
 	bucket  int
 	present map[place]bool // rows that are in the table; nil if none can be
 	unsure  bool           // an insert may have been applied without our knowing: read present before the next one
+	again   bool           // an earlier attempt may have left its token behind: believe only the rows
+	torn    int            // tokens that were found without their rows
 }
 
 func (r Row) place() place { return place{r.Position.Partition, r.Position.Offset} }
@@ -60,7 +62,7 @@ func (w *writer) insertAll(ctx context.Context, intent Intent, rows []Row, repea
 	group.SetLimit(w.role.Inserts)
 	for bucket, rows := range byBucket {
 		group.Go(func() error {
-			b := &bucketInsertion{insertion: in, bucket: bucket, present: present}
+			b := &bucketInsertion{insertion: in, bucket: bucket, present: present, again: repeated}
 			return b.insert(ctx2, rows, intent.span())
 		})
 	}
@@ -74,14 +76,34 @@ func (w *writer) insertAll(ctx context.Context, intent Intent, rows []Row, repea
 }
 
 // insert brings the rows of a span and of one bucket into the table, however long that takes.
+//
+// ClickHouse notes a token before it makes the rows visible. A server that is killed in between takes the repeated insert for a
+// duplicate from then on, and answers that all is well. So after a repetition the rows are looked for: by then no earlier insert of the
+// token can be under way, since the server does both under one lock. If they are not there they are sent under the next token.
 func (b *bucketInsertion) insert(ctx context.Context, rows []Row, part span) error {
 	for attempt := 0; ; attempt++ {
 		rest, err := b.try(ctx, rows, part)
 		switch {
+		case err == nil && b.again:
+			whole, err := b.whole(ctx, rest)
+			if err != nil && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err == nil && whole {
+				b.take(len(rows))
+				return nil
+			}
+			if err == nil {
+				b.torn++
+				continue
+			}
+			if err := b.role.wait(ctx, "look for the rows of a repeated insert", attempt, err); err != nil {
+				return err
+			}
+			b.unsure = true
+			continue
 		case err == nil:
-			b.mu.Lock()
-			b.taken += len(rows)
-			b.mu.Unlock()
+			b.take(len(rows))
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -90,11 +112,30 @@ func (b *bucketInsertion) insert(ctx context.Context, rows []Row, part span) err
 		case schema.ClassOf(err) == schema.Fatal:
 			return fmt.Errorf("insert %d rows of year bucket %d: %w", len(rows), b.bucket, err)
 		}
-		b.unsure = true
+		b.unsure, b.again = true, true
 		if err := b.role.wait(ctx, "insert into the timeline", attempt, err); err != nil {
 			return err
 		}
 	}
+}
+
+func (b *bucketInsertion) take(rows int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.taken += rows
+}
+
+// whole says whether all rows are in the table.
+func (b *bucketInsertion) whole(ctx context.Context, rows []Row) (bool, error) {
+	if len(rows) == 0 {
+		return true, nil
+	}
+	present, err := b.insertion.present(ctx)
+	if err != nil {
+		return false, err
+	}
+	b.present = present
+	return !slices.ContainsFunc(rows, func(r Row) bool { return !present[r.place()] }), nil
 }
 
 // try makes one attempt. It leaves out the rows that are there already, and gives the others.
@@ -122,7 +163,7 @@ func (b *bucketInsertion) try(ctx context.Context, rows []Row, part span) ([]Row
 	}
 	limited, cancel := context.WithTimeout(ctx, t.InsertLimit)
 	defer cancel()
-	err := t.Table.Insert(limited, token(b.digest, b.bucket, part), columns.block(rows))
+	err := t.Table.Insert(limited, token(b.digest, b.bucket, part, b.torn), columns.block(rows))
 	return rows, classed(ctx, err, schema.Rejected)
 }
 

@@ -109,9 +109,13 @@ func (i Intent) digest() string {
 }
 
 // token names one insert: the rows of one year bucket in a part of an intent's ranges. It depends on nothing that may differ when the
-// insert is repeated, whoever repeats it.
-func token(digest string, bucket int, part span) string {
-	return fmt.Sprintf("%s/%s/y%d/p%d@%d-p%d@%d", schema.TableEvents, digest, bucket, part.from.partition, part.from.offset, part.to.partition, part.to.offset)
+// insert is repeated, whoever repeats it, but on how many tokens before it were found without their rows.
+func token(digest string, bucket int, part span, torn int) string {
+	name := fmt.Sprintf("%s/%s/y%d/p%d@%d-p%d@%d", schema.TableEvents, digest, bucket, part.from.partition, part.from.offset, part.to.partition, part.to.offset)
+	if torn > 0 {
+		name += fmt.Sprintf("/t%d", torn)
+	}
+	return name
 }
 
 // place is a place in the log, in the order (partition, offset).

@@ -15,7 +15,7 @@ func TestToken(t *testing.T) {
 		t.Errorf("the stored form of an intent is %s, want %s", got, want)
 	}
 	_, second := i.halve(i.span())
-	if got, want := token(i.digest(), 2026, second), "events/5223683e4d80f8c5c1e7dd6eae085e2a/y2026/p2@1125-p2@1300"; got != want {
+	if got, want := token(i.digest(), 2026, second, 0), "events/5223683e4d80f8c5c1e7dd6eae085e2a/y2026/p2@1125-p2@1300"; got != want {
 		t.Errorf("token %q, want %q", got, want)
 	}
 }
