@@ -48,6 +48,7 @@
 //	declare, in the state store    tried again         repeated at start   waited for            TestFaultAtEveryBoundary
 //	declare, in a lease's notes    tried again         counts once         the lease may end     TestTakeover, coordination.TestNeverTwoOwners
 //	insert of a block              tried again         Present, token      token                 TestFaultAtEveryBoundary, TestTakeover, TestEngineKilled
+//	insert: token without its rows –                   Present, next token –                     TestFaultAtEveryBoundary, TestAnyFaults
 //	insert: the rows' own fault    halved, buried      –                   –                     TestEachEventOnce, TestRefusesAll
 //	rows that are there (Present)  tried again         –                   tried again           TestFaultWhileRecovering
 //	mark, in the state store       the process ends    repeated, all known waited for            TestAnyFaults (what was not synced is lost or kept)
