@@ -94,9 +94,16 @@ func Launch(dir string, nodes int, settings ...string) (*Cluster, error) {
 	if err := os.WriteFile(extra, []byte(strings.Join(settings, "\n")+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	layout := exec.Command(c.script, "format", strconv.Itoa(nodes), c.dir)
-	layout.Env = append(os.Environ(), "EXTRA="+extra)
-	if out, err := layout.CombinedOutput(); err != nil {
+	// A second time, since another program may have taken a port that was free, or memory may be short for a moment.
+	var out []byte
+	for range 2 {
+		layout := exec.Command(c.script, "format", strconv.Itoa(nodes), c.dir)
+		layout.Env = append(os.Environ(), "EXTRA="+extra)
+		if out, err = layout.CombinedOutput(); err == nil {
+			break
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("kafka cannot be laid out, %w: %v: %s", ErrMissing, err, out)
 	}
 	for number := range nodes {
