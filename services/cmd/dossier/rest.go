@@ -10,10 +10,14 @@ import (
 )
 
 // restAfter is how long nothing must come until memory is given back to the system. A look is taken twice as often.
-const (
-	restAfter = 10 * time.Second
-	perMinute = int(time.Minute / (restAfter / 2))
-)
+const restAfter = 10 * time.Second
+
+// due says at which looks in which nothing had come memory is given back: after 10, 40 and 100 seconds, since what a load left to compact
+// and to merge takes memory, too, and every 10 minutes from then on. It costs up to half a second of CPU.
+func due(quiet int) bool {
+	const second, minute = 5, 12 // a look every 5 seconds
+	return quiet == 10/second || quiet == 40/second || quiet == 100/second || quiet > 100/second && quiet%(10*minute) == 0
+}
 
 // giveBack empties what is kept only because it may be asked for again soon, and returns what is free to the system, here and in the
 // embedded engine, whose allocator keeps what a burst took for a long time.
@@ -58,8 +62,8 @@ func (i *installation) rest(ctx context.Context) error {
 			before, quiet = moved, 0
 			continue
 		}
-		// When the load has ended, and every minute from then on: what it left to compact and to merge takes memory, too.
-		if quiet++; quiet%perMinute == 2 {
+		quiet++
+		if due(quiet) {
 			i.giveBack(ctx)
 		}
 	}
