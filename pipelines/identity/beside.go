@@ -69,9 +69,11 @@ type Difference struct {
 	// when a kind becomes crowded or when the persona is erased: make those hubs anew from the carriers that are left.
 	Added, Removed []Key
 	// Beside is what now stands beside the persona's keys; BesideGrew says that some of it is new, so that every hub of the
-	// persona has to count it.
-	Beside     []uint64
-	BesideGrew bool
+	// persona has to count it. BesideShrank says that some of what stood beside them is gone, since more came than is kept: make
+	// the persona's side of its hubs anew, or they would count what another order of the same events never shows them.
+	Beside       []uint64
+	BesideGrew   bool
+	BesideShrank bool
 }
 
 // Diff compares a persona's evidence before (zero or nil if new) and after (zero or nil if erased).
@@ -87,6 +89,11 @@ func Diff(before, after *Persona, rules *Rules) Difference {
 	for _, b := range d.Beside {
 		if _, found := slices.BinarySearch(was, b); !found {
 			d.BesideGrew = true
+		}
+	}
+	for _, b := range was {
+		if _, found := slices.BinarySearch(d.Beside, b); !found {
+			d.BesideShrank = true
 		}
 	}
 	d.Added = missing(after, before, rules)

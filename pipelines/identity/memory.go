@@ -101,7 +101,7 @@ func (m *Memory) index(before, after *Persona) {
 			continue
 		}
 		isNew := slices.Contains(d.Added, e.Key)
-		if !isNew && !d.BesideGrew {
+		if !isNew && !d.BesideGrew && !d.BesideShrank {
 			continue
 		}
 		h, ok := m.hubs[e.Key]
@@ -117,11 +117,27 @@ func (m *Memory) index(before, after *Persona) {
 			at, _ := slices.BinarySearchFunc(*list, after.ID, NodeID.Compare)
 			*list = slices.Insert(*list, at, after.ID)
 		}
-		h.Of(after.Trust).Add(besideKey(d.Beside, e.Key), isNew, m.rules)
+		if d.BesideShrank && !isNew {
+			m.remake(h, e.Key, after.Trust)
+		} else {
+			h.Of(after.Trust).Add(besideKey(d.Beside, e.Key), isNew, m.rules)
+		}
 		if forServers != h.Generic(schema.TrustServer, m.rules) || forClients != h.Generic(schema.TrustClient, m.rules) {
 			m.touch(servers...)
 			m.touch(clients...)
+			servers, clients = h.listed(m.rules)
+			m.touch(servers...)
+			m.touch(clients...)
 		}
+	}
+}
+
+// remake makes a side of a hub's state anew from its carriers.
+func (m *Memory) remake(h *memoryHub, key Key, trust schema.Trust) {
+	side := h.Of(trust)
+	*side = SideState{}
+	for _, c := range *h.of(trust) {
+		side.Add(besideKey(m.personas[c].Beside(m.rules), key), true, m.rules)
 	}
 }
 
@@ -142,11 +158,7 @@ func (m *Memory) dropCarrier(key Key, p *Persona) {
 	if at, found := slices.BinarySearchFunc(*list, p.ID, NodeID.Compare); found {
 		*list = slices.Delete(*list, at, at+1)
 	}
-	side := h.Of(p.Trust)
-	*side = SideState{}
-	for _, c := range *list {
-		side.Add(besideKey(m.personas[c].Beside(m.rules), key), true, m.rules)
-	}
+	m.remake(h, key, p.Trust)
 	touch()
 	if h.HubState.Carriers() == 0 {
 		delete(m.hubs, key)

@@ -24,7 +24,7 @@ func (p *projection) index(before, after *identity.Persona) error {
 			continue
 		}
 		isNew := slices.Contains(d.Added, e.Key)
-		if !isNew && !d.BesideGrew {
+		if !isNew && !d.BesideGrew && !d.BesideShrank {
 			continue
 		}
 		h, err := p.graph.hub(e.Key)
@@ -38,7 +38,14 @@ func (p *projection) index(before, after *identity.Persona) error {
 		if isNew {
 			h.of(after.Trust).carry(after.ID)
 		}
-		if h.Of(after.Trust).Add(identity.BesideKey(d.Beside, e.Key), isNew, p.rules) {
+		if d.BesideShrank && !isNew {
+			// With more carriers than that the value is generic whatever stands beside it; drop makes the state anew when some go.
+			if h.Of(after.Trust).Carriers <= p.rules.HubSize {
+				if err := p.remake(h, after.Trust); err != nil {
+					return err
+				}
+			}
+		} else if h.Of(after.Trust).Add(identity.BesideKey(d.Beside, e.Key), isNew, p.rules) {
 			p.markHub(h)
 		}
 		if forServers != h.Generic(schema.TrustServer, p.rules) || forClients != h.Generic(schema.TrustClient, p.rules) {
@@ -48,6 +55,12 @@ func (p *projection) index(before, after *identity.Persona) error {
 			if !forClients {
 				p.touch(h.clients.ids...)
 			}
+			servers, clients, err := p.graph.listed(h) // whom it ties together only now
+			if err != nil {
+				return err
+			}
+			p.touch(servers...)
+			p.touch(clients...)
 		}
 		h.unload(p.rules)
 	}
@@ -107,30 +120,43 @@ func (p *projection) drop(key identity.Key, gone *identity.Persona) error {
 		h.unload(p.rules)
 		return nil
 	}
-	c, side := h.of(gone.Trust), h.Of(gone.Trust)
+	c := h.of(gone.Trust)
 	c.ids = slices.Delete(ids, at, at+1)
 	if c.spilled {
 		c.removed = append(c.removed, gone.ID)
 		c.added = slices.DeleteFunc(c.added, func(a identity.NodeID) bool { return a == gone.ID })
 	}
-	if *side = (identity.SideState{}); gone.Trust != schema.TrustServer && !identifier.Of(key.Kind).Device {
-		side.Carriers = len(c.ids) // nothing counts beside these (identity.BesideKey), so they need not be read
+	if err := p.remake(h, gone.Trust); err != nil {
+		return err
+	}
+	if err := touch(); err != nil {
+		return err
+	}
+	h.unload(p.rules)
+	return nil
+}
+
+// remake makes a side of a hub's state anew from its carriers.
+func (p *projection) remake(h *hub, trust schema.Trust) error {
+	ids, err := p.graph.carriers(h, trust)
+	if err != nil {
+		return err
+	}
+	side := h.Of(trust)
+	if *side = (identity.SideState{}); trust != schema.TrustServer && !identifier.Of(h.key.Kind).Device {
+		side.Carriers = len(ids) // nothing counts beside these (identity.BesideKey), so they need not be read
 	} else {
-		for _, id := range c.ids {
+		for _, id := range ids {
 			n, err := p.graph.node(id)
 			if err != nil {
 				return err
 			}
 			if n.evidence == nil {
-				return fmt.Errorf("hub %s names persona %s, of which nothing is known: %w", key, id, errDamaged)
+				return fmt.Errorf("hub %s names persona %s, of which nothing is known: %w", h.key, id, errDamaged)
 			}
-			side.Add(identity.BesideKey(n.evidence.Beside(p.rules), key), true, p.rules)
+			side.Add(identity.BesideKey(n.evidence.Beside(p.rules), h.key), true, p.rules)
 		}
 	}
 	p.markHub(h)
-	if err := touch(); err != nil {
-		return err
-	}
-	h.unload(p.rules)
 	return nil
 }

@@ -28,7 +28,7 @@ import (
 //	'x' persona        first open epoch(4) cut-off(8)       the persona's erasure
 //	'o' sequence(8)    changes, for the sinks               package-internal form in change.go
 //	'k' name           counters and cursors(8)
-const rowsVersion = 3
+const rowsVersion = 4
 
 func nodeKey(table byte, id schema.PersonaID) []byte { return append([]byte{table}, id[:]...) }
 

@@ -39,6 +39,39 @@ func TestTheSetAloneDecides(t *testing.T) {
 	}
 }
 
+// Of a persona that says more names than are kept, those that are dropped stand beside nothing any more, whether they came before what is
+// kept or after. So whether the e-mail that two others share is theirs alone does not depend on the order.
+func TestCrowdedIsASet(t *testing.T) {
+	mail := schema.Identifier{Kind: "email", Value: "till@example.com", Assurance: schema.AssuranceVerified}
+	first, last := seeds(t, 8, 200)
+	for seed := first; seed <= last; seed++ {
+		rng := rand.New(rand.NewPCG(seed, 5))
+		rules := identity.DefaultRules()
+		rules.GenericDegree = 14 + rng.IntN(6) // 16 names are kept, and some sound alike
+		var events []schema.Event
+		for n := range 20 + rng.IntN(20) {
+			events = append(events, contact("shop", "crm_id", "till", mail, schema.Instant(n), trait("first_name", "Jeanne"), trait("last_name", "Sa"+string("bfglmnr"[n/7])+"a"+string("bfglmnr"[n%7])+"a")))
+		}
+		for n, account := range []string{"one", "two"} {
+			events = append(events, contact("shop", "crm_id", account, mail, schema.Instant(100+n), trait("first_name", "Paul"), trait("last_name", "Durand")))
+		}
+		want := ""
+		for round := range 3 {
+			log := shuffled(rng, events, 1+rng.IntN(3))
+			if round == 0 { // what is kept comes first
+				log = newLog("c", 1)
+				log.addEvents(0, events...)
+			}
+			got := runBroken(t, rng, log, rules)
+			if round == 0 {
+				want = got
+			} else if got != want {
+				t.Fatalf("DOSSIER_SEED=%d: round %d exports\n%s\nwant\n%s", seed, round, got, want)
+			}
+		}
+	}
+}
+
 // runBroken folds the log in parts: stopped or killed and started again after each.
 func runBroken(t *testing.T, rng *rand.Rand, log *fakeLog, rules *identity.Rules) string {
 	t.Helper()
