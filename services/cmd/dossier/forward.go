@@ -43,7 +43,7 @@ func (i *installation) forward() http.Handler {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() == nil {
-				i.logger.Warn("a request could not be handed to a collector", "path", r.URL.Path, "error", err)
+				i.logger.Warn("a request could not be handed to a collector", "error", err) // its path may name a customer
 			}
 			collector.Unavailable(w)
 		},

@@ -103,7 +103,7 @@ func only(roles []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		named := rolesOf(r.TLS.PeerCertificates[0])
 		if len(roles) > 0 && !slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(named, role) }) {
-			refuse(w, r, connect.NewError(connect.CodePermissionDenied, fmt.Errorf("the caller's certificate is for %s, which may not ask for %s", strings.Join(named, ","), r.URL.Path)))
+			refuse(w, r, connect.NewError(connect.CodePermissionDenied, fmt.Errorf("the caller's certificate is for %s, which may not ask for %s", strings.Join(named, ","), r.Pattern))) // a path may name a customer
 			return
 		}
 		next.ServeHTTP(w, r)
