@@ -13,7 +13,7 @@ import (
 )
 
 // pollWait is how long one read waits at the end of the log.
-const pollWait = 500 * time.Millisecond
+const pollWait = 2 * time.Second
 
 // restAfter is how long nothing must come until the memory of what came lately is given back.
 const restAfter = 10 * time.Second

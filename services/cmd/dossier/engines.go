@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/archive"
@@ -49,6 +50,7 @@ func (i *installation) startLog(ctx context.Context) error {
 			return err
 		}
 		config.Brokers, replication = []string{i.embedded.Addr()}, 1
+		config.MetadataTTL = 5 * time.Second // its layout changes only by our own hand
 	}
 	if i.client, err = kafka.Open(ctx, config); err != nil {
 		return err

@@ -64,7 +64,7 @@ func Open(ctx context.Context, reader Reader, writer Writer, logger *slog.Logger
 func (c *Control) Run(ctx context.Context) error {
 	backOff := 100 * time.Millisecond
 	for {
-		err := c.step(ctx, 500*time.Millisecond)
+		err := c.step(ctx, 2*time.Second)
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -105,6 +105,10 @@ func Open(dir string, options Options) (*Store, error) {
 		BytesPerSync:                1 << 20,
 		DisableWAL:                  o.Unlogged,
 	}
+	// One compaction runs at a time, and the next is chosen as one ends. The default looks for more ten times a second, for ever, which is
+	// most of what an idle process does.
+	p.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
+	p.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	for i := range p.Levels {
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		p.Levels[i].FilterType = pebble.TableFilter
