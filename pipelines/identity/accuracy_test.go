@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/identity/accuracy"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -107,56 +107,6 @@ func clientsEvent(t testing.TB, row map[string]string) schema.Event {
 	return e
 }
 
-// score is how well a partition fits the labels: all unordered pairs of labelled rows, and B-cubed.
-type score struct {
-	precision, recall, f1    float64
-	bPrecision, bRecall, bF1 float64
-	largest, profiles        int
-}
-
-func (s score) String() string {
-	return fmt.Sprintf("P %.4f R %.4f F1 %.4f, B3 %.4f (P %.4f R %.4f), largest %d, profiles %d",
-		s.precision, s.recall, s.f1, s.bF1, s.bPrecision, s.bRecall, s.largest, s.profiles)
-}
-
-func scoreOf(labels, profiles []string) score {
-	type cell struct{ label, profile string }
-	byLabel, byProfile, cells, all := map[string]int{}, map[string]int{}, map[cell]int{}, map[string]int{}
-	n := 0
-	for i, label := range labels {
-		all[profiles[i]]++
-		if label == "" {
-			continue
-		}
-		n++
-		byLabel[label]++
-		byProfile[profiles[i]]++
-		cells[cell{label, profiles[i]}]++
-	}
-	pairs := func(n int) float64 { return float64(n) * float64(n-1) / 2 }
-	var truth, said, both float64
-	var s score
-	for _, n := range byLabel {
-		truth += pairs(n)
-	}
-	for _, n := range byProfile {
-		said += pairs(n)
-	}
-	for c, k := range cells {
-		both += pairs(k)
-		s.bPrecision += float64(k*k) / float64(byProfile[c.profile]) / float64(n)
-		s.bRecall += float64(k*k) / float64(byLabel[c.label]) / float64(n)
-	}
-	for _, n := range all {
-		s.largest = max(s.largest, n)
-	}
-	s.profiles = len(all)
-	s.precision, s.recall = both/said, both/truth
-	s.f1 = 2 * s.precision * s.recall / (s.precision + s.recall)
-	s.bF1 = 2 * s.bPrecision * s.bRecall / (s.bPrecision + s.bRecall)
-	return s
-}
-
 // resolveClients streams the rows, in the given order, through the graph, and gives each row's profile.
 func resolveClients(t testing.TB, rows []clientsRow, order []int, rules *identity.Rules) []string {
 	m := identity.NewMemory(plainHasher{}, rules)
@@ -196,9 +146,9 @@ func inOrder(n int) []int {
 func TestAccuracyOnClients(t *testing.T) {
 	rows := clients(t, sharedFile(t, "identity/clients_fr.csv"))
 	first := resolveClients(t, rows, inOrder(len(rows)), identity.DefaultRules())
-	s := scoreOf(labels(rows), first)
+	s := accuracy.Of(labels(rows), first)
 	t.Log(s)
-	if s.precision < .88 || s.recall < .70 || s.largest > 12 {
+	if s.Precision < .88 || s.Recall < .70 || s.Largest > 12 {
 		t.Errorf("want P ≥ .88, R ≥ .70, largest ≤ 12, got %s", s)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -219,13 +169,13 @@ func TestEveryRuleEarnsItsPlace(t *testing.T) {
 	if os.Getenv("DOSSIER_PROVE") != "1" {
 		rows = rows[:len(rows)/3]
 	}
-	with := func(change func(*identity.Rules)) score {
+	with := func(change func(*identity.Rules)) accuracy.Score {
 		rules := identity.DefaultRules()
 		change(rules)
 		if err := rules.Prepare(); err != nil {
 			t.Fatal(err)
 		}
-		return scoreOf(labels(rows), resolveClients(t, rows, inOrder(len(rows)), rules))
+		return accuracy.Of(labels(rows), resolveClients(t, rows, inOrder(len(rows)), rules))
 	}
 	kind := func(name string, change func(*identity.KindRule)) func(*identity.Rules) {
 		return func(r *identity.Rules) {
@@ -241,17 +191,17 @@ func TestEveryRuleEarnsItsPlace(t *testing.T) {
 	for _, c := range []struct {
 		without string
 		change  func(*identity.Rules)
-		worse   func(score) bool
+		worse   func(accuracy.Score) bool
 	}{
-		{"given names", func(r *identity.Rules) { r.GivenNames = false }, func(s score) bool { return s.precision < full.precision-.005 }},
-		{"birth dates", func(r *identity.Rules) { r.BirthDates = false }, func(s score) bool { return s.precision < full.precision-.002 }},
-		{"addresses", kind("address", func(k *identity.KindRule) { k.Strength = identity.None }), func(s score) bool { return s.recall < full.recall-.03 }},
-		{"name with birth date", kind("name_and_birth_date", func(k *identity.KindRule) { k.Strength = identity.None }), func(s score) bool { return s.recall < full.recall-.005 }},
+		{"given names", func(r *identity.Rules) { r.GivenNames = false }, func(s accuracy.Score) bool { return s.Precision < full.Precision-.005 }},
+		{"birth dates", func(r *identity.Rules) { r.BirthDates = false }, func(s accuracy.Score) bool { return s.Precision < full.Precision-.002 }},
+		{"addresses", kind("address", func(k *identity.KindRule) { k.Strength = identity.None }), func(s accuracy.Score) bool { return s.Recall < full.Recall-.03 }},
+		{"name with birth date", kind("name_and_birth_date", func(k *identity.KindRule) { k.Strength = identity.None }), func(s accuracy.Score) bool { return s.Recall < full.Recall-.005 }},
 		{"yielding to a full name", func(r *identity.Rules) {
 			for i := range r.Kinds {
 				r.Kinds[i].UnlessNamed = false
 			}
-		}, func(s score) bool { return s.recall < full.recall-.01 }},
+		}, func(s accuracy.Score) bool { return s.Recall < full.Recall-.01 }},
 	} {
 		s := with(c.change)
 		t.Logf("without %s: %s", c.without, s)

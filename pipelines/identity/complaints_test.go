@@ -12,6 +12,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/pipelines/identifier"
 	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/identity/accuracy"
 	"github.com/dossier-cdp/dossier/pipelines/population"
 	"github.com/dossier-cdp/dossier/schema"
 )
@@ -486,10 +487,10 @@ func TestComplaint26_BetterThanComponents(t *testing.T) {
 		id, _ := m.Profile(events[i].Persona)
 		ours[i], components[i] = id.String(), find(events[i].Persona.String())
 	}
-	a, b := scoreOf(labels, ours), scoreOf(labels, components)
+	a, b := accuracy.Of(labels, ours), accuracy.Of(labels, components)
 	t.Logf("strata 0 and 1: %s", a)
 	t.Logf("components:     %s", b)
-	if a.f1 < b.f1+.05 || a.precision < .97 || a.largest > 12 {
+	if a.F1 < b.F1+.05 || a.Precision < .97 || a.Largest > 12 {
 		t.Errorf("want F1 clearly above components', P ≥ .97 and no profile above 12")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/identity/accuracy"
 	"github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/schema"
 )
@@ -105,9 +106,9 @@ func TestAccuracy(t *testing.T) {
 			p := people(t, rows, inOrder(len(rows)), m)
 			took := processor() - before
 			first := profilesOf(t, p, rows)
-			s := scoreOf(labelsOf(rows), first)
+			s := accuracy.Of(labelsOf(rows), first)
 			t.Logf("%s; %.0f records/s of one core; %+v", s, float64(len(rows))/took.Seconds(), p.Set().Work)
-			if s.f1 < b.f1 || s.precision < b.precision || s.recall < b.recall || s.bF1 < b.bF1 || s.largest > b.largest {
+			if s.F1 < b.f1 || s.Precision < b.precision || s.Recall < b.recall || s.B3F1 < b.bF1 || s.Largest > b.largest {
 				t.Errorf("want F1 ≥ %v, P ≥ %v, R ≥ %v, B3 ≥ %v, largest ≤ %d", b.f1, b.precision, b.recall, b.bF1, b.largest)
 			}
 			orders := 1
