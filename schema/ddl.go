@@ -38,6 +38,12 @@ func Migrations() []Migration {
 		{10, ViewCases, createViewCases},
 		{11, ViewProfiles, createViewProfiles},
 		{12, "events deduplicated for longer", longerDeduplication},
+		{13, TableConversations, createConversations},
+		{14, TableCases, createCases},
+		{15, TableSurveys, createSurveys},
+		{16, ViewCurrentConversations, createCurrentConversations},
+		{17, ViewCurrentCases, createCurrentCases},
+		{18, ViewCurrentSurveys, createCurrentSurveys},
 	}
 }
 
