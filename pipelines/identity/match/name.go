@@ -54,6 +54,7 @@ type names struct {
 	given, family weights
 	givens        map[string]*word
 	families      map[string]*word
+	known         map[string]bool     // given names; what is listed but a slip of one is none
 	byDeletion    map[string][]string // known given names by what is left of them without one letter
 	givenSeen     memo
 	familySeen    memo
@@ -73,12 +74,48 @@ func newNames(m *Model, f *Field) *names {
 		model: m, given: f.Given.weights(), family: f.Family.weights(),
 		givens: map[string]*word{}, families: map[string]*word{}, byDeletion: map[string][]string{},
 	}
-	for known := range f.Given.Frequencies {
+	n.known = knownOf(f.Given.Frequencies)
+	for known := range n.known {
 		for _, d := range deletions(squeeze(known)) {
 			n.byDeletion[d] = append(n.byDeletion[d], known)
 		}
 	}
 	return n
+}
+
+// slipsFrom is how many times as common a name must be for a word that is one edit away from it, and in no list of given names, to be
+// a slip of it. Enough people write the commonest names in the same wrong ways that five families come to bear each of these.
+const slipsFrom = 4
+
+// knownOf says which of the listed words are given names: all but the slips of far commoner ones.
+func knownOf(frequencies map[string]int) map[string]bool {
+	byDeletion := map[string][]string{}
+	for listed := range frequencies {
+		for _, d := range deletions(squeeze(listed)) {
+			byDeletion[d] = append(byDeletion[d], listed)
+		}
+	}
+	slip := func(listed string) bool {
+		word := squeeze(listed)
+		if name.Known(word) || len(word) < 3 {
+			return false
+		}
+		for _, d := range deletions(word) {
+			for _, other := range byDeletion[d] {
+				if frequencies[other] >= slipsFrom*frequencies[listed] && distance(word, squeeze(other), 1) == 1 {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	known := make(map[string]bool, len(frequencies))
+	for listed := range frequencies {
+		if !slip(listed) {
+			known[listed] = true
+		}
+	}
+	return known
 }
 
 func deletions(s string) []string {
@@ -96,7 +133,7 @@ func (n *names) givenWord(value string) *word {
 	w, ok := n.givens[value]
 	if !ok {
 		w = &word{spelling: spell(value), number: int32(len(n.givens)), value: value, tokens: strings.Fields(value), frequency: n.given.of(value)}
-		_, w.known = n.given.frequency[value]
+		w.known = n.known[value]
 		w.stands = n.standsFor(w)
 		n.givens[value] = w
 	}

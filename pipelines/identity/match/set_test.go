@@ -118,6 +118,34 @@ func TestSetIsAFunctionOfItsCores(t *testing.T) {
 	}
 }
 
+// A common name written wrongly by so many that the model lists it is a slip all the same, and people lose cards; another name is another
+// person, however near it is, and so is the bearer of one that is near to it.
+func TestSlipsOfCommonNames(t *testing.T) {
+	m := shipped(t, "fr")
+	for _, c := range []struct {
+		a, b string
+		one  bool
+	}{
+		{"pierre", "pierer", true}, {"marie", "maarie", true}, {"jean", "jaen", true},
+		{"michel", "michele", false}, {"marie", "maria", false}, {"daniel", "daniele", false}, {"gerard", "gerald", false},
+	} {
+		if f := m.Fields[0].Given.Frequencies; f[c.a] == 0 || f[c.b] == 0 {
+			t.Fatalf("the model does not list %s and %s: they prove nothing", c.a, c.b)
+		}
+		s := match.NewSet(m)
+		for i, given := range []string{c.a, c.b} {
+			s.Put(match.Core{ID: schema.ProfileID{0: byte(i + 1)}, Records: [][]match.Value{{
+				{Field: "name", Text: given + "|seguy|"}, {Field: "email", Text: "seguy34@hotmail.fr"},
+				{Field: "address", Text: "|place des lilas|64100|bayonne"}, {Field: "card", Text: "2682080780" + string(rune('0'+i))},
+			}}})
+		}
+		s.Resolve()
+		if p, _ := s.Profile(schema.ProfileID{0: 2}); (p == schema.ProfileID{0: 1}) != c.one {
+			t.Errorf("%s and %s on one mailbox, with two cards: one person %v, want %v", c.a, c.b, !c.one, c.one)
+		}
+	}
+}
+
 // A model of another version, with an unknown member, an unknown comparison or a chance outside 0 to 1 is refused with what to do.
 func TestModelIsChecked(t *testing.T) {
 	for name, text := range map[string]string{
