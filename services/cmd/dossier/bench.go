@@ -457,13 +457,13 @@ func (c *benchCommand) full(ctx context.Context, s *store) (benchResult, error) 
 
 // idle measures memory and CPU of an installation that has nothing to do, also after a crash, and how soon it is ready then.
 func (c *benchCommand) idle(ctx context.Context, s *store) (out benchResult, err error) {
-	measure := func(after time.Duration) (rss float64, cpu float64) {
-		time.Sleep(after)
+	measure := func() (rss float64, cpu float64) {
+		time.Sleep(2 * time.Minute) // what a load or a start left to merge, to compact and to give back is no idling
 		before, began := s.cpu(), time.Now()
 		time.Sleep(c.For)
 		return s.rss(), (s.cpu() - before).Seconds() / time.Since(began).Seconds()
 	}
-	rss, cpu := measure(2 * time.Minute) // what the load left to merge and to compact is no idling
+	rss, cpu := measure()
 	if err := s.kill(); err != nil {
 		return out, err
 	}
@@ -472,7 +472,7 @@ func (c *benchCommand) idle(ctx context.Context, s *store) (out benchResult, err
 		return out, err
 	}
 	ready := time.Since(began)
-	rssAfter, cpuAfter := measure(time.Minute)
+	rssAfter, cpuAfter := measure()
 	return benchResult{
 		N: c.Store, RSS: max(rss, rssAfter), P50: milliseconds(ready), P99: milliseconds(ready),
 		Note: fmt.Sprintf("(%.0f MB and %.1f %% of a core; after kill -9: ready in %.1f s, %.0f MB and %.1f %%)", rss, 100*cpu, ready.Seconds(), rssAfter, 100*cpuAfter),
