@@ -65,8 +65,8 @@ func cdnow(t testing.TB) map[string][]Purchase {
 
 // expectation is a line of cdnow_expected.csv.
 type expectation struct {
-	customer                             string
-	repeats, holdout                     int
+	customer                            string
+	repeats, holdout                    int
 	recency, age, expected, probability float64
 }
 
