@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/dossier-cdp/dossier/pipelines/care/metric"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -221,6 +222,14 @@ type Figures interface {
 	MapBehind() int64
 }
 
+// Measures answers care's metrics (package metric names them). What is wrong with a question is an *Error.
+type Measures interface {
+	// Figure answers a metric and its groups.
+	Figure(ctx context.Context, name string, q metric.Query) (metric.Answer, error)
+	// Rows lists the rows of a figure by (At, ID), those that do not count too. more says that there are others.
+	Rows(ctx context.Context, name string, q metric.Query, after *metric.After, first int) (list []metric.Row, more bool, err error)
+}
+
 // Decision is one recorded decision before it is an event.
 type Decision struct {
 	Type           schema.Type // identity.linked, identity.separated or identity.released
@@ -245,5 +254,6 @@ type Backends struct {
 	Profiles  Profiles
 	Timeline  Timeline
 	Figures   Figures
+	Measures  Measures
 	Decisions Decisions
 }

@@ -24,6 +24,9 @@ const (
 	queryCost  = 1000
 	lookupCost = 100
 
+	// figureQueries is what a figure of care counts for: it reads a table of care whole, on two threads.
+	figureQueries = 5
+
 	// DefaultMaxCost is what an operation may cost where neither the token nor the installation says otherwise.
 	DefaultMaxCost = 500_000
 )
@@ -33,6 +36,7 @@ type weight struct {
 	queries, lookups int
 	perRow           int  // rows asked for, for each object that the field is of
 	size             int  // members of the list; 0: no list
+	each             bool // the queries are asked for each object that the field is of
 	sized            bool // the arguments first and ids say how long the list is, and how many rows are asked for
 }
 
@@ -64,6 +68,13 @@ var weights = map[string]weight{
 
 	"TimelineConnection.totalCount": {queries: 1},
 	"Metrics.events":                {queries: 1},
+	"Metrics.catalogue":             {size: 40},
+	"Metric.parts":                  {size: 5},
+	"Metric.exclusions":             {size: 5},
+	"Metric.keys":                   {size: 2},
+	"Metric.groups":                 {size: 50},
+	"Metric.versions":               {size: 5},
+	"MetricExplanation.rows":        {queries: 1, each: true, sized: true},
 }
 
 // costing adds up what one operation costs at most.
@@ -137,6 +148,12 @@ func (c *costing) field(f *ast.Field, of string, n, page, limit int) {
 		c.total = true
 	}
 	w := weights[of+"."+f.Name]
+	if c.types[of+"."+f.Name] == "Metric" && of == "Metrics" {
+		w.queries = figureQueries
+	}
+	if w.each {
+		w.queries *= n
+	}
 	members := n
 	switch {
 	case w.sized:

@@ -45,6 +45,7 @@ func everything(t *testing.T, s *graphql.Schema) func(name string, depth int) st
 		b.WriteString(" {")
 		for _, f := range types[name].Fields {
 			switch to := f.Type.named(); {
+			case name == "Metrics" && to.Name == "Metric" && f.Name != "nps": // they have one shape
 			case to.Kind == "SCALAR" || to.Kind == "ENUM":
 				b.WriteString(" " + f.Name)
 			case depth > 1:

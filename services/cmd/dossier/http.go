@@ -15,6 +15,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/backup"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/internal/shortcut"
+	"github.com/dossier-cdp/dossier/services/metrics"
 	"github.com/dossier-cdp/dossier/services/sql"
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
@@ -65,6 +66,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 			Profiles: i.identityPeer,
 			Timeline: query.Reader{Conn: i.house},
 			Figures:  figures{i},
+			Measures: metrics.New(i.house, func(workspace string) string { return i.control.State().Configuration(workspace).Hash }, time.Now),
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 			},

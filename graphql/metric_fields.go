@@ -1,0 +1,165 @@
+package graphql
+
+import "context"
+
+// The fields of Metrics, one for each metric of the catalogue: a test holds the two together.
+
+// Nps resolves Metrics.nps.
+func (m *metrics) Nps(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "nps", args)
+}
+
+// Csat resolves Metrics.csat.
+func (m *metrics) Csat(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "csat", args)
+}
+
+// Ces1 resolves Metrics.ces1.
+func (m *metrics) Ces1(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "ces1", args)
+}
+
+// Ces2 resolves Metrics.ces2.
+func (m *metrics) Ces2(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "ces2", args)
+}
+
+// CompanyEffort resolves Metrics.companyEffort.
+func (m *metrics) CompanyEffort(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "companyEffort", args)
+}
+
+// ReviewRating resolves Metrics.reviewRating.
+func (m *metrics) ReviewRating(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "reviewRating", args)
+}
+
+// ResponseRate resolves Metrics.responseRate.
+func (m *metrics) ResponseRate(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "responseRate", args)
+}
+
+// Enps resolves Metrics.enps.
+func (m *metrics) Enps(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "enps", args)
+}
+
+// FirstReply resolves Metrics.firstReply.
+func (m *metrics) FirstReply(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "firstReply", args)
+}
+
+// ReplyBands resolves Metrics.replyBands.
+func (m *metrics) ReplyBands(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "replyBands", args)
+}
+
+// NextReply resolves Metrics.nextReply.
+func (m *metrics) NextReply(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "nextReply", args)
+}
+
+// SlaFirstReply resolves Metrics.slaFirstReply.
+func (m *metrics) SlaFirstReply(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "slaFirstReply", args)
+}
+
+// SlaNextReply resolves Metrics.slaNextReply.
+func (m *metrics) SlaNextReply(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "slaNextReply", args)
+}
+
+// SpeedOfAnswer resolves Metrics.speedOfAnswer.
+func (m *metrics) SpeedOfAnswer(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "speedOfAnswer", args)
+}
+
+// AnswerRate resolves Metrics.answerRate.
+func (m *metrics) AnswerRate(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "answerRate", args)
+}
+
+// ServiceLevel resolves Metrics.serviceLevel.
+func (m *metrics) ServiceLevel(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "serviceLevel", args)
+}
+
+// Abandonment resolves Metrics.abandonment.
+func (m *metrics) Abandonment(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "abandonment", args)
+}
+
+// HandlingTime resolves Metrics.handlingTime.
+func (m *metrics) HandlingTime(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "handlingTime", args)
+}
+
+// ForumAnswer resolves Metrics.forumAnswer.
+func (m *metrics) ForumAnswer(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "forumAnswer", args)
+}
+
+// ForumCoverage resolves Metrics.forumCoverage.
+func (m *metrics) ForumCoverage(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "forumCoverage", args)
+}
+
+// Resolution resolves Metrics.resolution.
+func (m *metrics) Resolution(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "resolution", args)
+}
+
+// FullResolution resolves Metrics.fullResolution.
+func (m *metrics) FullResolution(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "fullResolution", args)
+}
+
+// RequesterWait resolves Metrics.requesterWait.
+func (m *metrics) RequesterWait(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "requesterWait", args)
+}
+
+// AgentWait resolves Metrics.agentWait.
+func (m *metrics) AgentWait(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "agentWait", args)
+}
+
+// SlaResolution resolves Metrics.slaResolution.
+func (m *metrics) SlaResolution(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "slaResolution", args)
+}
+
+// FcrGross resolves Metrics.fcrGross.
+func (m *metrics) FcrGross(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "fcrGross", args)
+}
+
+// FcrNet resolves Metrics.fcrNet.
+func (m *metrics) FcrNet(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "fcrNet", args)
+}
+
+// FcrNoRepeat resolves Metrics.fcrNoRepeat.
+func (m *metrics) FcrNoRepeat(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "fcrNoRepeat", args)
+}
+
+// FcrFlag resolves Metrics.fcrFlag.
+func (m *metrics) FcrFlag(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "fcrFlag", args)
+}
+
+// ReopenRate resolves Metrics.reopenRate.
+func (m *metrics) ReopenRate(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "reopenRate", args)
+}
+
+// RecoveryRate resolves Metrics.recoveryRate.
+func (m *metrics) RecoveryRate(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "recoveryRate", args)
+}
+
+// ChurnAfterComplaint resolves Metrics.churnAfterComplaint.
+func (m *metrics) ChurnAfterComplaint(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "churnAfterComplaint", args)
+}

@@ -1,0 +1,232 @@
+package metric
+
+import (
+	"math"
+	"math/big"
+	"slices"
+
+	"github.com/dossier-cdp/dossier/pipelines/care/stat"
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Tally is what the rows of one group were counted to.
+type Tally struct {
+	Whole        bool     // all rows of the query
+	Keys         []string // one for each dimension of By; none if Whole
+	N            int64    // rows that count
+	People       int64    // distinct profiles of these, and of those that are not over
+	Up, Down     int64    // rows that hit, and that miss
+	Sum, Squares *big.Int // of the values, exact
+	Marks        []int64
+	Reasons      map[string]int64 // rows that do not count, by reason
+	Calendars    []string         // versions under which the rows were measured
+	Over, Open   []int64          // durations in microseconds, ascending: of rows that count, and of those that are not over
+}
+
+// Exclusion is how many rows do not count for one reason.
+type Exclusion struct {
+	Reason string
+	N      int64
+}
+
+// Part is another estimate of the same rows, named.
+type Part struct {
+	Name string
+	stat.Estimate
+	N int64 // rows that it is of
+}
+
+// Figure is what a metric comes to. Where Suppressed, there is no estimate, numerator or part.
+type Figure struct {
+	Keys []string
+	stat.Estimate
+	N, People   int64
+	Numerator   *big.Rat // of the value's fraction; nil where it is none
+	Denominator int64
+	Open        int64 // rows that are not over, counted as censored
+	NotReached  bool  // a median that fewer than half of the rows have reached
+	Suppressed  bool
+	Parts       []Part
+	Exclusions  []Exclusion // by reason
+	Calendars   []string
+}
+
+// Figures makes figures of the tallies of a query, that of all rows first. What is of fewer than stat.MinimumPeople is suppressed.
+func (d Definition) Figures(tallies []Tally) (whole Figure, groups []Figure) {
+	var people []int64
+	for _, t := range tallies {
+		if t.Whole {
+			whole = d.figure(t)
+		} else {
+			groups, people = append(groups, d.figure(t)), append(people, t.People)
+		}
+	}
+	hidden := make([]bool, len(groups))
+	if d.Employee {
+		hidden, _ = stat.Suppress(people, stat.MinimumPeople)
+	}
+	for i := range groups {
+		if hidden[i] || few(groups[i].People) {
+			groups[i].suppress()
+		}
+	}
+	if few(whole.People) {
+		whole.suppress()
+	}
+	return whole, groups
+}
+
+func few(people int64) bool { return people > 0 && people < stat.MinimumPeople }
+
+func (f *Figure) suppress() {
+	f.Suppressed, f.NotReached = true, false
+	f.Estimate, f.Numerator, f.Parts = stat.None(), nil, nil
+}
+
+func (d Definition) figure(t Tally) Figure {
+	f := Figure{Keys: t.Keys, Estimate: stat.None(), N: t.N, People: t.People, Denominator: t.N, Open: t.Reasons[reasonOpen], Calendars: t.Calendars}
+	for reason, n := range t.Reasons {
+		if reason != reasonOpen {
+			f.Exclusions = append(f.Exclusions, Exclusion{reason, n})
+		}
+	}
+	slices.SortFunc(f.Exclusions, func(a, b Exclusion) int {
+		if a.Reason < b.Reason {
+			return -1
+		}
+		return 1
+	})
+	switch d.Statistic {
+	case Net:
+		f.Estimate, f.Numerator = stat.NetScore(t.Up, t.Down, t.N).Scale(100), big.NewRat(t.Up-t.Down, 1)
+	case Share:
+		f.Estimate, f.Numerator = stat.Proportion(t.Up, t.N).Scale(100), big.NewRat(t.Up, 1)
+	case Average:
+		f.Estimate = millionth(stat.Mean(t.Sum, t.Squares, t.N))
+		f.Numerator = new(big.Rat).SetFrac(t.Sum, big.NewInt(1_000_000))
+		if d.Unit == Seconds {
+			f.Parts = append(f.Parts, Part{"p50", millionth(stat.Quantile(t.Over, .5)), t.N}, Part{"p90", millionth(stat.Quantile(t.Over, .9)), t.N})
+		}
+	case Wait:
+		d.wait(&f, t)
+	case Bands:
+		bands(&f, t, d.limits)
+	}
+	if d.parts != nil {
+		f.Parts = append(f.Parts, d.parts(t)...)
+	}
+	return f
+}
+
+// wait makes the median of durations some of which may not be over.
+func (d Definition) wait(f *Figure, t Tally) {
+	all := t.N + f.Open
+	curve := stat.Survival(t.Over, t.Open)
+	f.Estimate = millionth(curve.Quantile(.5))
+	f.NotReached = !f.Known() && all > 0
+	p90 := Part{"p90", millionth(curve.Quantile(.9)), all}
+	mean := Part{"mean", millionth(stat.Mean(t.Sum, t.Squares, t.N)), t.N}
+	f.Parts = []Part{p90, mean}
+	if f.Open > 0 {
+		f.Parts = append(f.Parts,
+			Part{"openShare", stat.Proportion(f.Open, all).Scale(100), all},
+			Part{"p50OfOver", millionth(stat.Quantile(t.Over, .5)), t.N},
+			Part{"p90OfOver", millionth(stat.Quantile(t.Over, .9)), t.N})
+	}
+	f.Denominator = all
+}
+
+// bands makes the shares between limits; the value is the share within the last one.
+func bands(f *Figure, t Tally, limits []int64) {
+	from := 0
+	for _, limit := range limits {
+		to, _ := slices.BinarySearch(t.Over, limit+1)
+		f.Parts = append(f.Parts, Part{"within" + itoa(int(limit/hour)) + "h", stat.Proportion(int64(to-from), t.N).Scale(100), t.N})
+		from = to
+	}
+	f.Parts = append(f.Parts, Part{"beyond" + itoa(int(limits[len(limits)-1]/hour)) + "h", stat.Proportion(t.N-int64(from), t.N).Scale(100), t.N})
+	f.Estimate, f.Numerator = stat.Proportion(int64(from), t.N).Scale(100), big.NewRat(int64(from), 1)
+}
+
+func millionth(e stat.Estimate) stat.Estimate {
+	if !e.Known() {
+		return stat.None()
+	}
+	return e.Scale(1e-6)
+}
+
+// netParts are the shares of three classes.
+func netParts(up, between, down string) func(t Tally) []Part {
+	return func(t Tally) []Part {
+		return []Part{
+			{up, stat.Proportion(t.Up, t.N).Scale(100), t.N}, {between, stat.Proportion(t.N-t.Up-t.Down, t.N).Scale(100), t.N},
+			{down, stat.Proportion(t.Down, t.N).Scale(100), t.N},
+		}
+	}
+}
+
+func meanRating(t Tally) []Part {
+	return []Part{{"mean", millionth(stat.Mean(t.Sum, t.Squares, t.N)), t.N}}
+}
+
+func favourable(t Tally) []Part {
+	return []Part{{"favourable", stat.Proportion(t.Up, t.N).Scale(100), t.N}}
+}
+
+func reopensPerCase(t Tally) []Part {
+	return []Part{{"reopensPerCase", millionth(stat.Mean(t.Sum, t.Squares, t.N)), t.N}}
+}
+
+func easeParts(t Tally) []Part {
+	return []Part{
+		{"agree", stat.Proportion(mark(t, 0), t.N).Scale(100), t.N}, {"net", stat.NetScore(t.Up, t.Down, t.N).Scale(100), t.N},
+	}
+}
+
+func recoveryParts(t Tally) []Part {
+	return []Part{
+		{"amongAnswered", stat.Proportion(mark(t, 1), mark(t, 0)).Scale(100), mark(t, 0)},
+		{"answeredAgain", stat.Proportion(mark(t, 0), t.N).Scale(100), t.N}, {"contentAgain", stat.Proportion(mark(t, 2), t.N).Scale(100), t.N},
+		{"boughtAgain", stat.Proportion(mark(t, 3), t.N).Scale(100), t.N}, {"complainedAgain", stat.Proportion(mark(t, 4), t.N).Scale(100), t.N},
+	}
+}
+
+// mark counts rows by one of the definition's marks; of no rows there is no count.
+func mark(t Tally, i int) int64 {
+	if i >= len(t.Marks) {
+		return 0
+	}
+	return t.Marks[i]
+}
+
+// Bound is an end of an interval, or nothing where it is open.
+func Bound(x float64) *float64 {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
+		return nil
+	}
+	return &x
+}
+
+// Version names a version of something that a figure stands on.
+type Version struct{ Name, Value string }
+
+// Answer is a metric, over all rows and by group.
+type Answer struct {
+	Whole    Figure
+	Groups   []Figure // by keys
+	Versions []Version
+	Now      schema.Instant // of the query, or the present that stood for it
+}
+
+// Row is one row of a figure.
+type Row struct {
+	ID      schema.EventID // of the survey, conversation, case or person
+	Event   schema.EventID // to look at
+	Persona schema.ProfileID
+	Profile schema.ProfileID // who that is now
+	At      schema.Instant   // of the reading
+	Keys    []string
+	Counts  bool
+	Reason  string  // why it does not count, or "open"
+	Value   float64 // rating, seconds; of shares and scores 1, 0 or −1
+}

@@ -1,0 +1,171 @@
+package metric
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Reading says which of its instants puts a row into the period. They are never mixed in one figure.
+type Reading uint8
+
+// The readings. Usual is what the definition says.
+const (
+	Usual     Reading = iota
+	EventDate         // when what is measured happened: a reply, a resolution, an answer
+	Cohort            // when the row began: a request, an opening, a questionnaire
+)
+
+// Dimension is something to group or filter by.
+type Dimension string
+
+// The dimensions. Not every metric has each; days to years are of the reading's instant, in the query's zone.
+const (
+	Channel    Dimension = "CHANNEL"
+	Team       Dimension = "TEAM"
+	Brand      Dimension = "BRAND"
+	Store      Dimension = "STORE"
+	Theme      Dimension = "THEME"
+	Touchpoint Dimension = "TOUCHPOINT"
+	Source     Dimension = "SOURCE"
+	Language   Dimension = "LANGUAGE"
+	Country    Dimension = "COUNTRY"
+	Queue      Dimension = "QUEUE"
+	Tier       Dimension = "TIER"
+	Priority   Dimension = "PRIORITY"
+	Calendar   Dimension = "CALENDAR"
+	Instrument Dimension = "INSTRUMENT"
+	Explained  Dimension = "EXPLAINED"
+	Complaint  Dimension = "COMPLAINT"
+	Day        Dimension = "DAY"
+	Week       Dimension = "WEEK"
+	Month      Dimension = "MONTH"
+	Year       Dimension = "YEAR"
+)
+
+var periods = map[Dimension]string{
+	Day: "toString(toDate(at, {zone:String}))", Week: "toString(toStartOfWeek(at, 1, {zone:String}))",
+	Month: "formatDateTime(at, '%Y-%m', {zone:String})", Year: "formatDateTime(at, '%Y', {zone:String})",
+}
+
+// order is that in which dimensions are listed.
+var order = []Dimension{
+	Channel, Team, Brand, Store, Theme, Touchpoint, Source, Language, Country, Queue, Tier, Priority, Calendar, Instrument, Explained, Complaint, Day, Week, Month, Year,
+}
+
+// Dimensions lists what the metric can be grouped and filtered by.
+func (d Definition) Dimensions() []Dimension {
+	s := d.subject
+	if s.wider != nil {
+		s = *s.wider
+	}
+	return slices.DeleteFunc(slices.Clone(order), func(by Dimension) bool { return s.dimensions[by] == "" && periods[by] == "" })
+}
+
+// HasOpenHours says whether the metric's durations are known within a calendar's open hours.
+func (d Definition) HasOpenHours() bool { return d.hours != "" }
+
+// Query asks for a metric. Its zero value asks for all rows of all time.
+type Query struct {
+	Workspace string
+	From, To  schema.Instant // of the reading's instant: [From, To); 0: open
+	Now       schema.Instant // up to which what is not over has run; never 0 where a statement is made
+	Reading   Reading
+	By        []Dimension            // at most two
+	Where     map[Dimension][]string // any of the values; "" is what has none
+	Keys      []string               // of a list of rows: of this group alone, by By; nil: of all
+	Profiles  []schema.ProfileID     // nil: everybody
+	Latest    bool                   // of surveys: only the last answer of each person in the period
+	OpenHours bool                   // durations within the calendar's open hours
+	Zone      string                 // IANA; empty: UTC
+	Within    int64                  // of serviceLevel, microseconds; 0: 20 s
+	Window    int64                  // of fcrNoRepeat, microseconds; 0: 7 days
+}
+
+// Bounds of a query.
+const (
+	MaxBy       = 2
+	MaxValues   = 200    // of one filter
+	MaxProfiles = 10_000 // of the profile set
+	MaxGroups   = 2_000  // of one answer
+
+	day           = 24 * hour
+	defaultWithin = 20_000_000
+	defaultWindow = 7 * day
+)
+
+// Fault is what is wrong with a query: for the one who asked.
+type Fault struct{ text string }
+
+func (f *Fault) Error() string { return f.text }
+
+func fault(format string, args ...any) error { return &Fault{fmt.Sprintf(format, args...)} }
+
+// check refuses what the metric cannot answer, and gives the subject with every dimension that is asked for.
+func (d Definition) check(q *Query) (subject, error) {
+	s := d.subject
+	switch {
+	case len(q.By) > MaxBy:
+		return s, fault("group by at most %d dimensions", MaxBy)
+	case len(q.By) == 2 && q.By[0] == q.By[1]:
+		return s, fault("%s is given twice", q.By[0])
+	case q.From != 0 && q.To != 0 && q.From >= q.To:
+		return s, fault("the period ends before it begins: from is the first instant, to the one after the last")
+	case d.Employee && q.Profiles != nil:
+		return s, fault("%s takes no profile set: employees' answers are shown of teams alone", d.Name)
+	case len(q.Profiles) > MaxProfiles:
+		return s, fault("a profile set has at most %d profiles", MaxProfiles)
+	case q.Latest && d.subject.name != surveys.name:
+		return s, fault("%s counts no answers: leave answers out", d.Name)
+	case q.OpenHours && d.hours == "":
+		return s, fault("%s is not known within open hours", d.Name)
+	case q.Within < 0 || q.Within > day:
+		return s, fault("within is from 1 second to 24 hours")
+	case q.Window < 0 || q.Window > 0 && (q.Window < day || q.Window > 30*day):
+		return s, fault("windowDays is from 1 to 30")
+	}
+	asked := slices.Clone(q.By)
+	for by, values := range q.Where {
+		if len(values) > MaxValues {
+			return s, fault("a filter has at most %d values", MaxValues)
+		}
+		if periods[by] != "" {
+			return s, fault("filter by from and to, not by %s", by)
+		}
+		asked = append(asked, by)
+	}
+	for _, by := range asked {
+		if s.dimensions[by] == "" && periods[by] == "" && s.wider != nil {
+			s = *s.wider
+		}
+	}
+	for _, by := range asked {
+		if s.dimensions[by] == "" && periods[by] == "" {
+			var names []string
+			for _, can := range d.Dimensions() {
+				names = append(names, string(can))
+			}
+			return s, fault("%s has no %s; it has %s", d.Name, by, strings.Join(names, ", "))
+		}
+		if d.Employee && by != Team && by != Month && by != Year && by != Instrument {
+			return s, fault("%s is grouped and filtered by TEAM, INSTRUMENT, MONTH and YEAR alone", d.Name)
+		}
+	}
+	return s, nil
+}
+
+// InForce is the reading that the query gets of a metric.
+func (q Query) InForce(d Definition) Reading {
+	switch {
+	case q.Reading != Usual:
+		return q.Reading
+	case d.Cohort:
+		return Cohort
+	}
+	return EventDate
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

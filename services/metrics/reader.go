@@ -1,0 +1,196 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
+	"strconv"
+	"time"
+	_ "time/tzdata" // zones are known wherever the binary runs
+
+	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/care/metric"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
+)
+
+// Reader answers figures. It is safe for concurrent use. Errors are classed; what is wrong with a question is a *graphql.Error.
+type Reader struct {
+	House *clickhouse.Conn
+	// Configuration gives the hash of the configuration in force, "" before the first change.
+	Configuration func(workspace string) string
+	Now           func() time.Time
+	slots         chan struct{}
+}
+
+var _ graphql.Measures = (*Reader)(nil)
+
+// The bounds of one statement, and of all that run at the same time.
+const (
+	atOnce     = 4
+	maxThreads = 2
+	maxMemory  = 2 << 30
+)
+
+// New makes a reader. now is the clock up to which what is not over has run.
+func New(house *clickhouse.Conn, configuration func(workspace string) string, now func() time.Time) *Reader {
+	return &Reader{House: house, Configuration: configuration, Now: now, slots: make(chan struct{}, atOnce)}
+}
+
+var reading = clickhouse.Settings{"max_threads": maxThreads, "max_memory_usage": maxMemory, "join_use_nulls": 0, "group_by_use_nulls": 0}
+
+// Figure answers a metric and its groups.
+func (r *Reader) Figure(ctx context.Context, name string, q metric.Query) (metric.Answer, error) {
+	d, err := definition(name, q)
+	if err != nil {
+		return metric.Answer{}, err
+	}
+	if q.Now == 0 {
+		q.Now = schema.InstantOf(r.Now())
+	}
+	s, err := d.Count(q)
+	if err != nil {
+		return metric.Answer{}, refused(err)
+	}
+	var tallies []metric.Tally
+	err = r.each(ctx, s, func(rows *clickhouse.Rows) error {
+		t, err := tally(rows)
+		tallies = append(tallies, t)
+		return err
+	})
+	if err != nil {
+		return metric.Answer{}, err
+	}
+	if len(tallies) > metric.MaxGroups+1 {
+		return metric.Answer{}, &graphql.Error{
+			Code: graphql.CodeTooLarge, Message: fmt.Sprintf("there are more than %d groups", metric.MaxGroups), Hint: "choose a shorter period, a filter, or another dimension",
+		}
+	}
+	a := metric.Answer{Now: q.Now}
+	a.Whole, a.Groups = d.Figures(tallies)
+	a.Versions, err = r.versions(ctx, d, q, a.Whole)
+	return a, err
+}
+
+// tally reads one row of Definition.Count.
+func tally(rows *clickhouse.Rows) (metric.Tally, error) {
+	var t metric.Tally
+	var whole uint8
+	var n, people, up, down uint64
+	var sum, squares string
+	var marks []uint64
+	var reasons map[string]uint64
+	if err := rows.Scan(&whole, &t.Keys, &n, &people, &up, &down, &sum, &squares, &marks, &reasons, &t.Calendars, &t.Over, &t.Open); err != nil {
+		return t, err
+	}
+	t.Whole, t.N, t.People, t.Up, t.Down = whole == 1, int64(n), int64(people), int64(up), int64(down)
+	t.Reasons = make(map[string]int64, len(reasons))
+	for reason, n := range reasons {
+		t.Reasons[reason] = int64(n)
+	}
+	for _, n := range marks {
+		t.Marks = append(t.Marks, int64(n))
+	}
+	var ok1, ok2 bool
+	t.Sum, ok1 = new(big.Int).SetString(sum, 10)
+	t.Squares, ok2 = new(big.Int).SetString(squares, 10)
+	if !ok1 || !ok2 {
+		return t, schema.Classify(schema.Fatal, errors.New("a sum is no whole number"))
+	}
+	return t, nil
+}
+
+// Rows lists the rows of a figure by time, those that do not count too. more says that there are others.
+func (r *Reader) Rows(ctx context.Context, name string, q metric.Query, after *metric.After, first int) (list []metric.Row, more bool, err error) {
+	d, err := definition(name, q)
+	if err != nil {
+		return nil, false, err
+	}
+	s, err := d.List(q, after, first+1)
+	if err != nil {
+		return nil, false, refused(err)
+	}
+	err = r.each(ctx, s, func(rows *clickhouse.Rows) error {
+		var row metric.Row
+		var counts uint8
+		err := rows.Scan(&row.ID, &row.Event, &row.Persona, &row.Profile, &row.At, &row.Keys, &counts, &row.Reason, &row.Value)
+		row.Counts = counts == 1
+		list = append(list, row)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	if more = len(list) > first; more {
+		list = list[:first]
+	}
+	return list, more, nil
+}
+
+// definition finds a metric, and refuses a zone that there is not.
+func definition(name string, q metric.Query) (metric.Definition, error) {
+	d, ok := metric.Find(name)
+	if !ok {
+		return d, &graphql.Error{Code: graphql.CodeBadInput, Message: "there is no metric of this name", Hint: "metrics { catalogue { name } } lists them"}
+	}
+	if _, err := time.LoadLocation(q.Zone); err != nil || q.Zone == "Local" {
+		return d, &graphql.Error{Code: graphql.CodeBadInput, Message: "there is no such time zone", Hint: "name one as Europe/Paris is named"}
+	}
+	return d, nil
+}
+
+// refused gives what is wrong with a question its code.
+func refused(err error) error {
+	if f := (*metric.Fault)(nil); errors.As(err, &f) {
+		return &graphql.Error{Code: graphql.CodeBadInput, Message: f.Error()}
+	}
+	return err
+}
+
+// versions says what the figure stands on.
+func (r *Reader) versions(ctx context.Context, d metric.Definition, q metric.Query, f metric.Figure) ([]metric.Version, error) {
+	out := []metric.Version{{Name: "definition", Value: d.Name + "@" + strconv.Itoa(d.Version)}}
+	var identity uint64
+	err := r.House.QueryRow(ctx, "SELECT max(version) FROM persona_profile WHERE workspace = {workspace:String}", clickhouse.Params{"workspace": q.Workspace}, reading, &identity)
+	if err != nil {
+		return nil, fmt.Errorf("read the version of the persona map: %w", err)
+	}
+	out = append(out, metric.Version{Name: "identity", Value: strconv.FormatUint(identity, 10)})
+	configuration := "default"
+	if r.Configuration != nil && r.Configuration(q.Workspace) != "" {
+		configuration = r.Configuration(q.Workspace)
+	}
+	out = append(out, metric.Version{Name: "configuration", Value: configuration})
+	for _, c := range f.Calendars {
+		out = append(out, metric.Version{Name: "calendar", Value: c})
+	}
+	return append(out, metric.Version{Name: "now", Value: q.Now.String()}), nil
+}
+
+// each runs a statement and calls scan for every row.
+func (r *Reader) each(ctx context.Context, s metric.Statement, scan func(rows *clickhouse.Rows) error) error {
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	params := clickhouse.Params{}
+	maps.Copy(params, s.Params)
+	rows, err := r.House.Query(ctx, s.SQL, params, reading)
+	if err != nil {
+		return fmt.Errorf("count a metric: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return fmt.Errorf("count a metric: %w", err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("count a metric: %w", err)
+	}
+	return nil
+}
