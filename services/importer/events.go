@@ -11,10 +11,25 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-// Events reads a file with a mapping and hands the events of its rows to take, in the file's order, with each row's record: the mapping's
-// record column, else the row's number. Nothing is sent anywhere. The event is valid until take returns. A row that cannot be read or
-// mapped ends the reading: who is who in a part of a file is not what was asked for.
-func Events(ctx context.Context, m *mapping.Mapping, path string, take func(record string, e *schema.Event) error) error {
+// Record is the row that an event comes from. It is valid until take returns.
+type Record struct {
+	Name string // the mapping's record column, else the row's number
+	row  *mapping.Row
+}
+
+// Column gives what the row says in a column, which the mapping need not name; false: there is no such column.
+func (r *Record) Column(name string) (string, bool) {
+	i, ok := r.row.Columns[name]
+	if !ok || i >= len(r.row.Values) {
+		return "", false
+	}
+	return r.row.Values[i], true
+}
+
+// Events reads a file with a mapping and hands the events of its rows to take, in the file's order, with each row's record. Nothing is sent
+// anywhere. The event is valid until take returns. A row that cannot be read or mapped ends the reading: who is who in a part of a file
+// is not what was asked for.
+func Events(ctx context.Context, m *mapping.Mapping, path string, take func(r *Record, e *schema.Event) error) error {
 	if reason, skip := m.Skip(); skip {
 		return fmt.Errorf("the mapping %s makes no events: %s", m.Name, reason)
 	}
@@ -48,6 +63,11 @@ func Events(ctx context.Context, m *mapping.Mapping, path string, take func(reco
 		return err
 	}
 	reader := offline.NewReader(mapper)
+	record := &Record{}
+	each := func(name string, e *schema.Event) error {
+		record.Name = name
+		return take(record, e)
+	}
 	for n := 0; ; n++ {
 		if n%1000 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -62,7 +82,8 @@ func Events(ctx context.Context, m *mapping.Mapping, path string, take func(reco
 		if l.fault != nil {
 			return fmt.Errorf("%s, row %d: %s; %s", path, l.row.Number, l.fault.reason, l.fault.hint)
 		}
-		if err := reader.Row(&l.row, take); err != nil {
+		record.row = &l.row
+		if err := reader.Row(&l.row, each); err != nil {
 			refusal := (*schema.Refusal)(nil)
 			if errors.As(err, &refusal) {
 				return fmt.Errorf("%s, row %d: %s; %s", path, l.row.Number, refusal.Reason, refusal.Hint)

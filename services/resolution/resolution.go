@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -33,6 +34,10 @@ type File struct {
 	Rules   *identity.Rules
 	// Shuffle takes the records in an order drawn from the seed; nil is the file's order. The answer is the same.
 	Shuffle *uint64
+	// Labels is the column that says who each record is in truth about, "" if there is none; a record without a label is not scored. Label, if
+	// it is not nil, is what of the column is the label: the first group.
+	Labels string
+	Label  *regexp.Regexp
 }
 
 // Summary is what a resolution says of itself.
@@ -49,14 +54,47 @@ type Summary struct {
 	Compared  float64       `json:"comparedPerRecord"`
 	Decided   float64       `json:"decidedPerRecord"`
 	Largest   int           `json:"largestRegion"`
+	Most      int           `json:"mostComparedForOne"`
 	Blocks    match.Blocks  `json:"blocks"`
+	Time      Time          `json:"time"`
+	Quality   *Quality      `json:"quality,omitempty"` // of files with labels
 	Elapsed   time.Duration `json:"-"`
 }
 
-// record is one record of the file and the persona that it belongs to.
+// Time says where it went, in seconds: reading and mapping the file, bringing what records say into normal form, the exact strata, looking up
+// and weighing candidates, and deciding regions.
+type Time struct {
+	Reading    float64 `json:"reading"`
+	Attributes float64 `json:"attributes"`
+	Exact      float64 `json:"exact"`
+	Comparing  float64 `json:"comparing"`
+	Deciding   float64 `json:"deciding"`
+}
+
+// stopwatch tells the phases of deciding apart.
+type stopwatch struct {
+	spent [match.Phases]time.Duration
+	now   match.Phase
+	since time.Time
+}
+
+func (w *stopwatch) begin(phase match.Phase) {
+	at := time.Now()
+	w.spent[w.now] += at.Sub(w.since)
+	w.now, w.since = phase, at
+}
+
+func (w *stopwatch) time() Time {
+	w.begin(match.PhaseOther)
+	of := func(p match.Phase) float64 { return w.spent[p].Seconds() }
+	return Time{of(match.PhaseOther), of(match.PhaseAttributes), of(match.PhaseExact), of(match.PhaseCompare), of(match.PhaseDecide)}
+}
+
+// record is one record of the file, the persona that it belongs to, and whom it is in truth about.
 type record struct {
 	name    string
 	persona identity.NodeID
+	label   string
 }
 
 // hasher hashes identifiers within one process: nothing of it is kept.
@@ -67,7 +105,13 @@ type Resolution struct {
 	Summary Summary
 	records []record
 	people  *match.People
+	watch   stopwatch
 	ids     map[identity.NodeID]identity.NodeID
+	maybe   []match.PossibleMatch // once asked for
+}
+
+func newPeople(rules *identity.Rules, m *match.Model) *match.People {
+	return match.NewPeople(hasher{offline.NewIds()}, rules, m)
 }
 
 // Resolve reads a file and decides, one record at a time. The answer does not depend on the order of the records.
@@ -77,18 +121,28 @@ func Resolve(ctx context.Context, f File) (*Resolution, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Resolution{people: match.NewPeople(hasher{offline.NewIds()}, rules, f.Model)}
+	r := &Resolution{people: newPeople(rules, f.Model)}
+	r.watch.since = started
+	r.people.Watch = r.watch.begin
 	seen := map[string]bool{}
-	note := func(name string, e *schema.Event) {
-		if !seen[name] {
-			name = strings.Clone(name)
-			seen[name] = true
-			r.records = append(r.records, record{name, e.Persona})
+	note := func(in *importer.Record, e *schema.Event) error {
+		if seen[in.Name] {
+			return nil
 		}
+		label, err := f.label(in)
+		if err != nil {
+			return err
+		}
+		name := strings.Clone(in.Name)
+		seen[name] = true
+		r.records = append(r.records, record{name, e.Persona, label})
+		return nil
 	}
 	if f.Shuffle == nil {
-		err = importer.Events(ctx, f.Mapping, f.Path, func(name string, e *schema.Event) error {
-			note(name, e)
+		err = importer.Events(ctx, f.Mapping, f.Path, func(in *importer.Record, e *schema.Event) error {
+			if err := note(in, e); err != nil {
+				return err
+			}
 			r.people.Add(e)
 			return r.people.Resolve()
 		})
@@ -99,14 +153,41 @@ func Resolve(ctx context.Context, f File) (*Resolution, error) {
 		return nil, err
 	}
 	r.summarise(f, time.Since(started))
+	if f.Labels != "" {
+		if r.Summary.Quality, err = r.quality(ctx, f); err != nil {
+			return nil, err
+		}
+	}
 	return r, nil
 }
 
+// label gives whom a record is in truth about.
+func (f *File) label(in *importer.Record) (string, error) {
+	if f.Labels == "" {
+		return "", nil
+	}
+	text, ok := in.Column(f.Labels)
+	if !ok {
+		return "", fmt.Errorf("there is no column %s in record %s: name the column that says who is who", f.Labels, in.Name)
+	}
+	text = strings.TrimSpace(text)
+	if f.Label == nil || text == "" {
+		return strings.Clone(text), nil
+	}
+	found := f.Label.FindStringSubmatch(text)
+	if len(found) < 2 {
+		return "", fmt.Errorf("column %s of record %s does not fit the expression that cuts out the label", f.Labels, in.Name)
+	}
+	return strings.Clone(found[1]), nil
+}
+
 // shuffled holds all events in memory to take them in another order.
-func (r *Resolution) shuffled(ctx context.Context, f File, note func(string, *schema.Event)) error {
+func (r *Resolution) shuffled(ctx context.Context, f File, note func(*importer.Record, *schema.Event) error) error {
 	var events []*schema.Event
-	err := importer.Events(ctx, f.Mapping, f.Path, func(name string, e *schema.Event) error {
-		note(name, e)
+	err := importer.Events(ctx, f.Mapping, f.Path, func(in *importer.Record, e *schema.Event) error {
+		if err := note(in, e); err != nil {
+			return err
+		}
 		events = append(events, offline.Copy(e))
 		return nil
 	})
@@ -131,18 +212,31 @@ func (r *Resolution) summarise(f File, elapsed time.Duration) {
 	profiles := r.people.Profiles()
 	s := Summary{
 		Records: len(r.records), Personas: r.people.Personas(), Cores: set.Len(), Profiles: len(profiles), Model: f.Model.Name + " " + f.Model.Version(),
-		Elapsed: elapsed, Seconds: elapsed.Seconds(), PeakBytes: peak(), Largest: set.Work.Largest, Blocks: set.Blocks(),
+		Elapsed: elapsed, Seconds: elapsed.Seconds(), PeakBytes: peak(), Largest: set.Work.Largest, Most: set.Work.Most, Blocks: set.Blocks(),
+		Time: r.watch.time(),
 	}
 	if n := float64(s.Records); n > 0 {
 		s.PerSecond, s.Compared, s.Decided = n/elapsed.Seconds(), float64(set.Work.Compared)/n, float64(set.Work.Decided)/n
 	}
-	r.ids = map[identity.NodeID]identity.NodeID{}
+	r.ids = idsOf(profiles)
+	r.Summary = s
+}
+
+func idsOf(profiles []match.Person) map[identity.NodeID]identity.NodeID {
+	ids := map[identity.NodeID]identity.NodeID{}
 	for i := range profiles {
 		for _, m := range profiles[i].Members {
-			r.ids[m] = profiles[i].ID
+			ids[m] = profiles[i].ID
 		}
 	}
-	r.Summary = s
+	return ids
+}
+
+func (r *Resolution) possible() []match.PossibleMatch {
+	if r.maybe == nil {
+		r.maybe = r.people.Possible()
+	}
+	return r.maybe
 }
 
 // Profile gives the profile of the n-th record of the file.
@@ -169,7 +263,7 @@ func (r *Resolution) WritePossible(path string) error {
 			first[id] = r.records[n].name
 		}
 	}
-	possible := r.people.Possible()
+	possible := r.possible()
 	r.Summary.Possible = len(possible)
 	return write(path, []string{"a", "b", "record_a", "record_b", "probability", "bits", "reason"}, func(line func(...string) error) error {
 		for _, m := range possible {
@@ -247,8 +341,8 @@ func Train(ctx context.Context, t Training) (*match.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	people := match.NewPeople(hasher{offline.NewIds()}, rules, t.Start)
-	err = importer.Events(ctx, t.Mapping, t.Path, func(_ string, e *schema.Event) error {
+	people := newPeople(rules, t.Start)
+	err = importer.Events(ctx, t.Mapping, t.Path, func(_ *importer.Record, e *schema.Event) error {
 		people.Add(e)
 		return nil
 	})

@@ -9,8 +9,10 @@ import (
 // are sums of whole numbers, so no order of adding changes one.
 type Bits int32
 
-// bit is one bit.
-const bit Bits = 1000
+// Bit is one bit.
+const Bit Bits = 1000
+
+const bit = Bit
 
 // Float gives the weight in bits.
 func (b Bits) Float() float64 { return float64(b) / float64(bit) }

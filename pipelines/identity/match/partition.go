@@ -19,6 +19,7 @@ type region struct {
 	profiles []*profile
 	weak     []bool // no name: joins last
 	near     [][]int32
+	extra    Bits // asked for beyond the model's thresholds
 }
 
 func (r *region) find(x int32) int32 {
@@ -66,7 +67,7 @@ func (r *region) decide() {
 // merge joins profiles along pairs, strongest first, wherever the whole profiles agree.
 func (r *region) merge() {
 	t := &r.set.model.Thresholds
-	edge, merge := inBits(t.Edge), inBits(t.Merge)
+	edge, merge := inBits(t.Edge), inBits(t.Merge)+r.extra
 	var order []*pair
 	for i := range r.pairs {
 		p := &r.pairs[i]
@@ -120,7 +121,7 @@ type rival struct {
 // mailbox with another does not get what came from it by being small. It says whether anything joined.
 func (r *region) attach() bool {
 	t := &r.set.model.Thresholds
-	link, margin := inBits(t.Link), inBits(t.Margin)
+	link, margin := inBits(t.Link)+r.extra, inBits(t.Margin)
 	rivals := map[int32][]rival{}
 	type edge struct{ a, b int32 }
 	seen := map[edge]bool{}

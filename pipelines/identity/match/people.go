@@ -35,6 +35,28 @@ type People struct {
 	members    map[identity.NodeID][]identity.NodeID
 	changed    map[identity.NodeID]struct{} // personas whose attributes grew
 	public     func(schema.PersonaEpoch) identity.NodeID
+
+	// Watch, if it is not nil, is told which phase begins: who has a clock can tell where the time goes. The answer does not depend on it.
+	Watch func(Phase)
+}
+
+// Phase is a part of the work of deciding who is who.
+type Phase int
+
+// The phases. PhaseOther is what is not this package's.
+const (
+	PhaseOther      Phase = iota
+	PhaseAttributes       // bringing what a record says into normal form
+	PhaseExact            // the exact strata
+	PhaseCompare          // looking up candidates and weighing them
+	PhaseDecide           // deciding regions
+	Phases
+)
+
+func (p *People) begin(phase Phase) {
+	if p.Watch != nil {
+		p.Watch(phase)
+	}
 }
 
 // NewPeople makes an empty one. The rules are those of CoreRules.
@@ -48,10 +70,13 @@ func NewPeople(hash identity.Hasher, rules *identity.Rules, m *Model) *People {
 
 // Add folds one event. Call Resolve before asking for profiles.
 func (p *People) Add(e *schema.Event) {
+	defer p.begin(PhaseOther)
+	p.begin(PhaseExact)
 	p.exact.Add(e, e.OccurredAt)
 	if e.Persona.IsZero() {
 		return
 	}
+	p.begin(PhaseAttributes)
 	said := attribute.FromEvent(e, nil)
 	if said.IsZero() {
 		return
@@ -68,21 +93,27 @@ func (p *People) Add(e *schema.Event) {
 
 // Resolve brings the profiles up to date: the cores of what changed, then the regions of those cores.
 func (p *People) Resolve() error {
+	defer p.begin(PhaseOther)
+	p.begin(PhaseExact)
 	if err := p.exact.ResolveEach(p.cores); err != nil {
 		return err
 	}
+	p.begin(PhaseCompare)
 	for id := range p.changed {
 		if core, ok := p.core[id]; ok {
 			p.put(core)
 		}
 	}
 	clear(p.changed)
+	p.begin(PhaseDecide)
 	p.set.Resolve()
 	return nil
 }
 
 // cores takes over what the exact strata say of a region.
 func (p *People) cores(region *identity.Partition) {
+	defer p.begin(PhaseExact)
+	p.begin(PhaseCompare)
 	var before []identity.NodeID
 	for i := range region.Profiles {
 		for _, m := range region.Profiles[i].Members {

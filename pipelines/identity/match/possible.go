@@ -20,6 +20,9 @@ const (
 	ReasonUnsure    Reason = "unsure"     // not likely enough
 )
 
+// Reasons are all of them.
+var Reasons = []Reason{ReasonGivenName, ReasonBirthDate, ReasonTwoClaims, ReasonTooLarge, ReasonUnsure}
+
 // PossibleMatch is two profiles that may be one person.
 type PossibleMatch struct {
 	A, B   schema.ProfileID // of Profile; A < B

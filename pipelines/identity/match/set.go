@@ -53,6 +53,7 @@ type Set struct {
 // Work counts what was done, for reports.
 type Work struct {
 	Compared int // profiles scored to propose pairs
+	Most     int // profiles scored to propose pairs, for one core
 	Decided  int // profiles scored to decide regions
 	Regions  int
 	Largest  int // cores of the largest region
@@ -354,6 +355,7 @@ func (s *Set) propose(slot int32) {
 	}
 	s.stamp++
 	s.stamps[slot] = s.stamp
+	before := s.Work.Compared
 	for _, k := range in.keys {
 		members := s.blocks[k.hash]
 		if len(members) > int(k.limit) {
@@ -367,6 +369,7 @@ func (s *Set) propose(slot int32) {
 			s.weigh(slot, m)
 		}
 	}
+	s.Work.Most = max(s.Work.Most, s.Work.Compared-before)
 	s.touch(slot)
 }
 

@@ -21,6 +21,7 @@ type resolveCommand struct {
 	Model    string  `help:"A model file, or the name of one that ships: en, fr, fr-careful (default: by the mapping's country)." placeholder:"MODEL.json"`
 	Possible string  `type:"path" help:"Where to write the pairs of profiles that may be one person." placeholder:"OUT2.csv"`
 	Shuffle  *uint64 `help:"Take the records in an order drawn from this seed; the answer is the same." placeholder:"SEED"`
+	Labels   string  `help:"The column that says who each record is in truth about: scores, calibration and what blocking lost are reported. COLUMN=REGEXP takes the expression's first group." placeholder:"COLUMN"`
 	JSON     bool    `help:"Print the statistics as JSON on stdout."`
 }
 
@@ -39,7 +40,11 @@ func (c *resolveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := resolution.Resolve(ctx, resolution.File{Path: c.File, Mapping: compiled, Model: model, Rules: identity.DefaultRules(), Shuffle: c.Shuffle})
+	file := resolution.File{Path: c.File, Mapping: compiled, Model: model, Rules: identity.DefaultRules(), Shuffle: c.Shuffle}
+	if file.Labels, file.Label, err = labelColumn(c.Labels); err != nil {
+		return err
+	}
+	r, err := resolution.Resolve(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -57,9 +62,12 @@ func (c *resolveCommand) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	fmt.Fprintf(os.Stderr, "model %s; %d personas, %d cores\n", s.Model, s.Personas, s.Cores)
-	fmt.Fprintf(os.Stderr, "compared %.1f cores a record, decided with %.1f more comparisons of profiles; the largest region had %d cores\n", s.Compared, s.Decided, s.Largest)
-	fmt.Fprintf(os.Stderr, "blocking keys: %d propose pairs, %d are too common to (the commonest on %d cores); %d cores share only such\n", s.Blocks.Open, s.Blocks.Closed, s.Blocks.Largest, s.Blocks.Stranded)
+	printWork(s)
+	if s.Quality != nil {
+		if err := printQuality(s.Quality); err != nil {
+			return err
+		}
+	}
 	if c.Possible != "" {
 		fmt.Fprintf(os.Stderr, "%d possible matches\n", s.Possible)
 	}
