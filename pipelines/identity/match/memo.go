@@ -10,7 +10,7 @@ type remembered struct {
 	verdict verdict
 }
 
-// memoSize is the number of places, a power of two: some 10 MB of memory for each compared field.
+// memoSize is the number of places unless the memo was made smaller, a power of two: some 10 MB of memory for each compared field.
 const memoSize = 1 << 18
 
 // of gives the verdict on two values, which compare makes if it is not remembered. Comparisons are symmetric.
@@ -22,7 +22,7 @@ func (m *memo) of(a, b int32, compare func() verdict) verdict {
 		*m = make(memo, memoSize)
 	}
 	pair := uint64(a)<<32 | uint64(b)
-	place := &(*m)[(pair*0x9e3779b97f4a7c15)>>46&(memoSize-1)]
+	place := &(*m)[(pair*0x9e3779b97f4a7c15)>>46&uint64(len(*m)-1)]
 	if place.pair != pair+1 {
 		*place = remembered{pair + 1, compare()}
 	}

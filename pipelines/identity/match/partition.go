@@ -19,7 +19,35 @@ type region struct {
 	profiles []*profile
 	weak     []bool // no name: joins last
 	near     [][]int32
-	extra    Bits // asked for beyond the model's thresholds
+	extra    Bits                      // asked for beyond the model's thresholds
+	bars     func(p, q []int32) Reason // what beside the values keeps two sets of cores from being one person; nil: nothing does
+	joints   *[]joint                  // where to note what was joined; nil: nowhere
+}
+
+// joint is two profiles, by their first places, that became one.
+type joint struct {
+	a, b     int32
+	weight   Bits
+	attached bool
+}
+
+// barred says what beside the values keeps two profiles, by their first places, from being one person.
+func (r *region) barred(a, b int32) Reason {
+	if r.bars == nil {
+		return ""
+	}
+	return r.bars(r.profiles[a].cores, r.profiles[b].cores)
+}
+
+// may says whether two profiles may be joined at a threshold.
+func (r *region) may(a, b int32, sc score, threshold Bits) bool {
+	return sc.joins(threshold) && r.barred(a, b) == ""
+}
+
+func (r *region) note(a, b int32, weight Bits, attached bool) {
+	if r.joints != nil {
+		*r.joints = append(*r.joints, joint{a, b, weight, attached})
+	}
 }
 
 func (r *region) find(x int32) int32 {
@@ -98,9 +126,10 @@ func (r *region) merge() {
 				continue
 			}
 			sc := r.score(r.profiles[a], r.profiles[b])
-			if !sc.joins(merge) {
+			if !r.may(a, b, sc, merge) {
 				continue
 			}
+			r.note(a, b, sc.posterior, false)
 			r.join(a, b)
 			done = false
 		}
@@ -145,11 +174,12 @@ func (r *region) attach() bool {
 		if sc.posterior < -6*bit {
 			continue
 		}
+		out := sc.forbidden || sc.bare || r.barred(a, b) != ""
 		if smallA {
-			rivals[a] = append(rivals[a], rival{b, sc.posterior, sc.forbidden || sc.bare})
+			rivals[a] = append(rivals[a], rival{b, sc.posterior, out})
 		}
 		if smallB {
-			rivals[b] = append(rivals[b], rival{a, sc.posterior, sc.forbidden || sc.bare})
+			rivals[b] = append(rivals[b], rival{a, sc.posterior, out})
 		}
 	}
 	type proposal struct {
@@ -172,7 +202,7 @@ func (r *region) attach() bool {
 			if best.posterior-z.posterior >= margin {
 				break
 			}
-			if q := r.score(r.profiles[best.to], r.profiles[z.to]); !q.joins(link) {
+			if q := r.score(r.profiles[best.to], r.profiles[z.to]); !r.may(best.to, z.to, q, link) {
 				torn[x] = true
 				break
 			}
@@ -210,10 +240,11 @@ func (r *region) attach() bool {
 			continue
 		}
 		if changed[p.to] {
-			if sc := r.score(r.profiles[a], r.profiles[b]); !sc.joins(link) {
+			if sc := r.score(r.profiles[a], r.profiles[b]); !r.may(a, b, sc, link) {
 				continue
 			}
 		}
+		r.note(a, b, p.weight, true)
 		moved[p.from] = true
 		changed[p.to] = true
 		changed[r.join(a, b)] = true
@@ -228,7 +259,7 @@ func (r *region) tossed(rivals []rival, x int32, posterior, link Bits) bool {
 		if z.to == x || z.posterior <= posterior-bit/2 {
 			continue
 		}
-		if q := r.score(r.profiles[x], r.profiles[z.to]); !q.joins(link) {
+		if q := r.score(r.profiles[x], r.profiles[z.to]); !r.may(x, z.to, q, link) {
 			return true
 		}
 	}

@@ -18,6 +18,9 @@ const (
 	ReasonTwoClaims Reason = "two_claims" // it could be either of two people, so it is neither
 	ReasonTooLarge  Reason = "too_large"  // together they would be larger than any profile may grow
 	ReasonUnsure    Reason = "unsure"     // not likely enough
+	ReasonSeparated Reason = "separated"  // somebody said so: no possible match any more
+	ReasonUnique    Reason = "unique_conflict"
+	ReasonLimit     Reason = "limit"
 )
 
 // Reasons are all of them.
@@ -69,7 +72,12 @@ func (r *region) possible() []PossibleMatch {
 			continue
 		}
 		m := PossibleMatch{A: r.set.cores[r.cores[a]].id, B: r.set.cores[r.cores[b]].id, Weight: sc.posterior}
+		barred := r.barred(a, b)
 		switch {
+		case barred == ReasonSeparated:
+			continue
+		case barred != "":
+			m.Reason = barred
 		case sc.forbidden:
 			m.Reason = r.set.conflict(p, q)
 		case sc.posterior < inBits(t.Link) || sc.bare:

@@ -32,6 +32,7 @@ type Set struct {
 	household  *Bits
 	floor      Bits
 	limit      int // regionLimit
+	carriers   int // carrierLimit
 	class      int // how many doublings the set is larger than what the model was estimated on
 
 	cores   []core
@@ -98,7 +99,7 @@ type beside struct {
 // NewSet makes an empty set.
 func NewSet(m *Model) *Set {
 	s := &Set{
-		model: m, nameTable: -1, limit: regionLimit, prior: inBits(m.Prior - m.Thresholds.Caution), floor: inBits(m.Thresholds.Floor),
+		model: m, nameTable: -1, limit: regionLimit, carriers: carrierLimit, prior: inBits(m.Prior - m.Thresholds.Caution), floor: inBits(m.Thresholds.Floor),
 		slots: map[schema.ProfileID]int32{}, blocks: map[uint64][]int32{}, beside: map[besideKey]*beside{}, parts: make([][]int32, 1),
 	}
 	for i := range m.Fields {
@@ -230,7 +231,7 @@ func (s *Set) remove(slot int32) {
 	for _, v := range distinct(in.values) {
 		if limit := s.genericAt(v.table); limit > 0 {
 			b := s.beside[besideKey(v)]
-			before := len(b.sounds) > limit
+			before := s.generic(b, limit)
 			at, _ := slices.BinarySearch(b.carriers, slot)
 			b.carriers = slices.Delete(b.carriers, at, at+1)
 			for _, sound := range in.sounds {
@@ -238,7 +239,7 @@ func (s *Set) remove(slot int32) {
 					delete(b.sounds, sound)
 				}
 			}
-			if before && len(b.sounds) <= limit {
+			if before && !s.generic(b, limit) {
 				again = append(again, b.carriers...)
 			}
 			if len(b.carriers) == 0 {
@@ -281,6 +282,15 @@ func (s *Set) genericAt(table int32) int {
 	return 0
 }
 
+// carrierLimit is how many cores may carry a value before it is no evidence, whatever stands beside it: a call centre's number on a hundred
+// thousand nameless tickets.
+const carrierLimit = 500
+
+// generic says whether a value is no evidence, by what stands beside it.
+func (s *Set) generic(b *beside, limit int) bool {
+	return len(b.sounds) > limit || len(b.carriers) > s.carriers<<s.class
+}
+
 // index enters a core into the blocks and the values' surroundings.
 func (s *Set) index(slot int32) {
 	in := &s.cores[slot]
@@ -304,15 +314,15 @@ func (s *Set) index(slot int32) {
 			b = &beside{sounds: map[string]int{}}
 			s.beside[besideKey(v)] = b
 		}
-		before := len(b.sounds) > limit
+		before := s.generic(b, limit)
 		for _, sound := range in.sounds {
 			b.sounds[sound]++
 		}
-		if !before && len(b.sounds) > limit {
-			again = append(again, b.carriers...)
-		}
 		at, _ := slices.BinarySearch(b.carriers, slot)
 		b.carriers = slices.Insert(b.carriers, at, slot)
+		if !before && s.generic(b, limit) {
+			again = append(again, slices.Delete(slices.Clone(b.carriers), at, at+1)...)
+		}
 	}
 	in.own = s.profileOf(slot)
 	s.refresh(again)
@@ -323,7 +333,7 @@ func (s *Set) profileOf(slot int32) *profile {
 	in := &s.cores[slot]
 	p := &profile{cores: []int32{slot}, records: in.records, fields: make([][]share, len(s.tables))}
 	for _, v := range in.values {
-		if limit := s.genericAt(v.table); limit > 0 && len(s.beside[besideKey(v)].sounds) > limit {
+		if limit := s.genericAt(v.table); limit > 0 && s.generic(s.beside[besideKey(v)], limit) {
 			continue
 		}
 		f := p.fields[v.table]
