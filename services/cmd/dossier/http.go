@@ -61,12 +61,13 @@ func (i *installation) serve() {
 
 // serveAPI answers GraphQL, the explorer and the management paths.
 func (i *installation) serveAPI(mux *http.ServeMux) {
+	measures := metrics.New(i.house, func(workspace string) string { return i.control.State().Configuration(workspace).Hash }, time.Now)
 	front := api.New(api.Config{
 		Backends: graphql.Backends{
 			Profiles: i.identityPeer,
 			Timeline: query.Reader{Conn: i.house},
 			Figures:  figures{i},
-			Measures: metrics.New(i.house, func(workspace string) string { return i.control.State().Configuration(workspace).Hash }, time.Now),
+			Measures: measures,
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 			},
@@ -78,6 +79,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 	views := sql.Handler(sql.Config{Access: i.control, House: i.house, Logger: i.logger})
 	mux.Handle(sql.Path, views)
 	mux.Handle(sql.Path+"/", views)
+	mux.Handle(graphql.MetricRowsPath, metrics.Handler(measures, i.control, i.logger))
 	management := manage.Handler(manage.Config{
 		Control: i.control, Exports: i.exports(), DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,
 		CheckConfiguration:   checkConfiguration,

@@ -53,6 +53,7 @@ type commands struct {
 	Export       exportCommand       `cmd:"" help:"Write a projection as canonical NDJSON."`
 	Open         openCommand         `cmd:"" help:"Open records of the topic events with the key ring of a data folder."`
 	Digest       digestCommand       `cmd:"" help:"Print the SHA-256 and the count of each export."`
+	Metrics      metricsCommand      `cmd:"" help:"Answer a metric of care: reactivity, resolution, satisfaction; or list them."`
 	Backup       backupCommand       `cmd:"" help:"Copy everything irreplaceable but the key ring, while the installation runs."`
 	Restore      restoreCommand      `cmd:"" help:"Make a new data folder of a backup and a copy of the key ring."`
 	Ring         ringCommand         `cmd:"" help:"Write, list and take off the list copies of the key ring."`

@@ -46,6 +46,8 @@ type Conn struct {
 	options  *driver.Options
 	database string
 
+	streams streams
+
 	mu      sync.Mutex
 	columns map[string][]driver.ColumnNameAndType // of tables that were inserted into
 }
