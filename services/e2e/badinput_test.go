@@ -409,11 +409,18 @@ func TestBadFiles(t *testing.T) {
 	// A file in which the columns that everything stands on are missing, one that is not there, and a mapping that is wrong.
 	path := filepath.Join(folder, "other.csv")
 	write(path, "a,b\n1,2\n")
-	if o := i.dossier(t, "import", path, "--map", mapping); o.code != 1 || !strings.Contains(o.stderr, "row") || !strings.Contains(o.stderr, "at") {
-		t.Errorf("another file: %+v", o)
-	}
-	if o := i.dossier(t, "import", filepath.Join(folder, "nowhere.csv"), "--map", mapping); o.code != 1 || !strings.Contains(o.stderr, "nowhere.csv") {
-		t.Errorf("no file: %+v", o)
+	packed := filepath.Join(folder, "packed.csv")
+	write(packed, "\x1f\x8bno gzip")
+	for _, c := range []struct{ name, file, what, do string }{
+		{"another file", path, "there is no column at, id, who", "correct the mapping"},
+		{"no file", filepath.Join(folder, "nowhere.csv"), "no such file", "name a file"},
+		{"a folder", folder, "is a folder", "name its files"},
+		{"broken compression", packed, "gzip", "copy the file again"},
+	} {
+		o := i.dossier(t, "import", c.file, "--map", mapping)
+		if o.code != 1 || o.stdout != "" || !oneLine(o.stderr) || strings.Count(o.stderr, c.file) != 1 || !strings.Contains(o.stderr, c.what) || !strings.Contains(o.stderr, c.do) || strings.Contains(o.stderr, "carries on") {
+			t.Errorf("%s: %+v", c.name, o)
+		}
 	}
 	wrong := filepath.Join(folder, "wrong.yaml")
 	write(wrong, "name: shop\nevents:\n  - typ: order.placed\n")

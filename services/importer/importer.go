@@ -73,6 +73,13 @@ func (c *Config) defaults() {
 // Complete says whether everything in the file was imported.
 func (s *Summary) Complete() bool { return s.Refused == 0 && len(s.Missing) == 0 && s.Cut == "" }
 
+// WrongFile is an error of an import that began nothing, since the file, or the mapping for it, is wrong: the same import again fails again. It
+// names the file, and what to do.
+type WrongFile struct{ err error }
+
+func (e *WrongFile) Error() string { return e.err.Error() }
+func (e *WrongFile) Unwrap() error { return e.err }
+
 // File imports one file. An error means that nothing, or not all, of it was sent; the summary says how far it came. Sending it
 // again changes nothing.
 func File(ctx context.Context, cfg Config, path string) (*Summary, error) {
@@ -86,12 +93,12 @@ func File(ctx context.Context, cfg Config, path string) (*Summary, error) {
 		return summary, nil
 	}
 	if cfg.Mapping.Path != "" {
-		return summary, fmt.Errorf("the mapping %s has a path, which payloads of webhooks and topics have: take it out for a file of rows", cfg.Mapping.Name)
+		return summary, &WrongFile{fmt.Errorf("the mapping %s has a path, which payloads of webhooks and topics have: take it out for a file of rows", cfg.Mapping.Name)}
 	}
 	layout := cfg.Mapping.Layout()
 	in, err := open(path, layout.Encoding)
 	if err != nil {
-		return summary, err
+		return summary, &WrongFile{err}
 	}
 	defer in.Close()
 	wanted := map[string]bool{}
@@ -100,17 +107,18 @@ func File(ctx context.Context, cfg Config, path string) (*Summary, error) {
 	}
 	rows, err := readRows(path, in, layout, wanted)
 	if fault := (*rowError)(nil); errors.As(err, &fault) {
-		return summary, fmt.Errorf("%s, row 0 (the header): %s; %s", path, fault.reason, fault.hint)
+		return summary, &WrongFile{fmt.Errorf("%s, row 0 (the header): %s; %s", path, fault.reason, fault.hint)}
 	}
 	if err != nil {
 		return summary, fmt.Errorf("read %s: %w", path, err)
 	}
 	if err := checkColumns(cfg.Mapping, rows.header(), summary); err != nil {
-		return summary, err
+		summary.Missing = nil // the error names them
+		return summary, &WrongFile{err}
 	}
 	tables, err := loadTables(cfg.Mapping, path)
 	if err != nil {
-		return summary, err
+		return summary, &WrongFile{err}
 	}
 	mapper, err := cfg.Mapping.Rows(tables, cfg.Source)
 	if err != nil {
@@ -150,7 +158,7 @@ func checkColumns(m *mapping.Mapping, header []string, summary *Summary) error {
 		summary.Missing = append(summary.Missing, missing.Column)
 	}
 	if len(essential) > 0 {
-		return fmt.Errorf("%s, row 0 (the header): there is no column %s; the columns are: %s", summary.File, strings.Join(essential, ", "), strings.Join(header, ", "))
+		return fmt.Errorf("%s, row 0 (the header): there is no column %s, which the mapping needs; the columns are: %s: correct the mapping, or the file's first line", summary.File, strings.Join(essential, ", "), strings.Join(header, ", "))
 	}
 	return nil
 }

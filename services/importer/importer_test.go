@@ -254,7 +254,7 @@ func TestColumnsThatAreMissing(t *testing.T) {
 		t.Fatalf("%v %+v", err, s)
 	}
 	_, err = File(context.Background(), cfg, writeFile(t, "p.csv", "number,at,email\n1,2024-01-01T00:00:00Z,a@b.fr\n"))
-	if err == nil || !strings.Contains(err.Error(), "there is no column id; the columns are: number, at, email") {
+	if err == nil || !strings.Contains(err.Error(), "there is no column id, which the mapping needs; the columns are: number, at, email: correct the mapping") {
 		t.Fatal(err)
 	}
 	wrong := strings.Replace(peopleMap, "name: people", "name: people\ndelimiter: \";\"", 1)

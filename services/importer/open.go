@@ -3,8 +3,10 @@ package importer
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync/atomic"
 	"unicode/utf8"
@@ -43,13 +45,19 @@ func (c counting) Read(p []byte) (int, error) {
 // open opens a file. declared is its encoding if the mapping says one.
 func open(path, declared string) (*input, error) {
 	file, err := os.Open(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: name a file that is there", err)
+	case err != nil:
 		return nil, fmt.Errorf("open the file: %w", err)
 	}
 	in := &input{file: file, read: &atomic.Int64{}}
 	in.close = append(in.close, func() { file.Close() }) // nothing was written
 	if stat, err := file.Stat(); err == nil {
-		in.size = stat.Size()
+		if in.size = stat.Size(); stat.IsDir() {
+			in.Close()
+			return nil, fmt.Errorf("%s is a folder: name its files", path)
+		}
 	}
 	plain, err := in.decompress(bufio.NewReaderSize(counting{file, in.read}, 1<<20))
 	if err != nil {
@@ -83,7 +91,7 @@ func (in *input) decompress(r *bufio.Reader) (io.Reader, error) {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		z, err := gzip.NewReader(r)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("it begins as gzip and is broken (%w): copy the file again", err)
 		}
 		return z, nil
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):

@@ -49,6 +49,10 @@ func (c *importCommand) Run(ctx context.Context) error {
 	}, c.Files)
 	shown.done()
 	for n, r := range results {
+		if wrong := (*importer.WrongFile)(nil); errors.As(r.Err, &wrong) { // it names the file, and nothing of it was sent
+			failures = append(failures, r.Err)
+			continue
+		}
 		if r.Err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w; the same command carries on", c.Files[n], r.Err))
 		}
