@@ -30,11 +30,16 @@ func (i *installation) offerIntake() {
 
 // forward gives requests to the collectors, in turn.
 func (i *installation) forward() http.Handler {
+	return handedTo(&inTurn{
+		present: func() []coordination.Owner { return i.coordination.Present(string(collectorRole)) },
+		to:      func(address string) http.RoundTripper { return i.coordination.client(collectorRole, address) },
+	}, i.logger)
+}
+
+// handedTo gives requests to collectors. Nothing of a request reaches the logger: paths and queries may name customers.
+func handedTo(collectors http.RoundTripper, logger *slog.Logger) http.Handler {
 	return &httputil.ReverseProxy{
-		Transport: &inTurn{
-			present: func() []coordination.Owner { return i.coordination.Present(string(collectorRole)) },
-			to:      func(address string) http.RoundTripper { return i.coordination.client(collectorRole, address) },
-		},
+		Transport: collectors,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.Host = "https", r.In.Host
 			if proto, said := r.In.Header["X-Forwarded-Proto"]; said {
@@ -43,11 +48,11 @@ func (i *installation) forward() http.Handler {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() == nil {
-				i.logger.Warn("a request could not be handed to a collector", "error", err) // its path may name a customer
+				logger.Warn("a request could not be handed to a collector", "error", err)
 			}
 			collector.Unavailable(w)
 		},
-		ErrorLog: slog.NewLogLogger(i.logger.Handler(), slog.LevelWarn),
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }
 

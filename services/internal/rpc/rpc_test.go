@@ -1,9 +1,11 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -267,5 +269,48 @@ func TestCertificateFolders(t *testing.T) {
 	info, err := os.Stat(filepath.Join(mixed, keyFile))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key's mode is %v, %v", info.Mode(), err)
+	}
+}
+
+// TestNobodyIsNamed: who is refused, or asks for what there is not, finds neither the path nor the query in the answer or the log: they may name a
+// customer.
+func TestNobodyIsNamed(t *testing.T) {
+	h := newHouse(t)
+	var log bytes.Buffer
+	s := NewServer(h.identity(t, "collector"), nil, slog.New(slog.NewTextHandler(&log, nil)))
+	Handle(s, "/api/v1/customers/", []string{"keeper"}, http.NotFoundHandler())
+	Handle(s, "/hooks/", nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("on purpose") }))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(listener) }()
+	c := NewClient(h.identity(t, "api"), "collector", listener.Addr().String())
+	defer c.Close()
+	older := NewClient(c.identity, "collector", c.address)
+	older.version = 0
+	defer older.Close()
+	for _, path := range []string{"/api/v1/customers/", "/hooks/", "/nowhere/"} {
+		for _, client := range []*Client{c, older} {
+			res, err := (&http.Client{Transport: client}).Post("https://"+c.address+path+"planted-in-the-path@example.com?email=planted-in-the-query@example.com", "application/json", strings.NewReader("{}"))
+			if err != nil {
+				if path != "/hooks/" || client == older { // the panic ends the stream
+					t.Errorf("%s: %v", path, err)
+				}
+				continue
+			}
+			text, err := io.ReadAll(res.Body)
+			res.Body.Close() //nolint:errcheck // it was read to its end
+			if err != nil || res.StatusCode < 400 || strings.Contains(string(text)+fmt.Sprint(res.Header), "planted-in") {
+				t.Errorf("%s: %d %s %v", path, res.StatusCode, text, err)
+			}
+		}
+	}
+	if err := errors.Join(s.Close(), <-ended); err != nil {
+		t.Fatal(err)
+	}
+	if text := log.String(); !strings.Contains(text, "on purpose") || strings.Contains(text, "planted-in") {
+		t.Errorf("the log says: %s", text)
 	}
 }
