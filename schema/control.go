@@ -71,10 +71,14 @@ type ControlInstallation struct {
 	Ring string `json:"ring"` // seal.Ring.Fingerprint, hex
 }
 
-// ControlErasure closes epochs of personas. Events of those epochs, and events that occurred at or before the cut-off, are void.
+// ControlErasure closes epochs of personas. Events of those epochs, and events that occurred at or before the cut-off, are void, and so are the dead
+// letters received until then that list one of the traces.
 type ControlErasure struct {
 	Personas []ErasedPersona `json:"personas"`
 	CutOff   Instant         `json:"cutOff"` // microseconds since 1970
+	// Traces are the keyed hashes of what the erased were known by (accounts, e-mail addresses, phone numbers, other ids), in every form in which dead
+	// letters list it: 32 hex digits each. Whoever decides the erasure computes them (package deadletter) while the identifiers are still known.
+	Traces []string `json:"traces,omitempty"`
 }
 
 // ControlRing says under which version of a workspace's key ring the log is written from here on. A process that holds an older one does not start.

@@ -59,6 +59,7 @@ type secret struct {
 const (
 	eventInfo  = "dossier event key v1"
 	letterInfo = "dossier letter key v1"
+	dayInfo    = "dossier letter key of a day v1" // and the letter's id
 
 	// The years that fit the key id of an event.
 	firstYear, lastYear = 1, 9999
@@ -250,7 +251,48 @@ func (r *Ring) letterIndex(c *compressor, letter [16]byte) uint64 {
 	return binary.BigEndian.Uint64(c.sum[:])
 }
 
-// LetterKey derives the key of a dead letter, or ErrPunched.
+// Day is a day in UTC, counted from 1970: until 2149.
+type Day uint16
+
+// dayIndex is where the leaf of a day is that letters share. The leaves of all days are neighbours, so that those of consecutive days
+// vanish together with the nodes above them: however many days have been given up, what is left of them is one path.
+func (r *Ring) dayIndex(c *compressor, day Day) uint64 {
+	c.buf = appendPart(c.buf[:0], "letters of a day")
+	c.mac(r.prf.pads)
+	return binary.BigEndian.Uint64(c.sum[:])&^math.MaxUint16 | uint64(day)
+}
+
+// DayLetterKey derives the key of a dead letter that expires with others of its day, or ErrPunched.
+func (r *Ring) DayLetterKey(day Day, letter [16]byte) (Key, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.destroyed {
+		return Key{}, errDestroyed
+	}
+	c := borrow()
+	defer c.release()
+	leaf, err := r.tree.derive(c, r.dayIndex(c, day))
+	if err != nil {
+		return Key{}, err
+	}
+	c.derive(unsalted, &leaf, dayInfo+string(letter[:]))
+	return c.sum, nil
+}
+
+// PunchDays gives up the leaves that the letters of the days from the first to the last share. It says whether that changed anything.
+func (r *Ring) PunchDays(first, last Day) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := borrow()
+	defer c.release()
+	changed := false
+	for day := int(first); day <= int(last); day++ {
+		changed = r.tree.Punch(r.dayIndex(c, Day(day))) || changed
+	}
+	return r.changed(changed)
+}
+
+// LetterKey derives the key of a dead letter that has a leaf of its own, or ErrPunched.
 func (r *Ring) LetterKey(letter [16]byte) (Key, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

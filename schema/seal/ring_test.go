@@ -356,6 +356,59 @@ func TestLetterKey(t *testing.T) {
 	}
 }
 
+// TestLetterDays: the letters of a day go together, those of other days stay, and however many days went, the ring keeps one path of them.
+func TestLetterDays(t *testing.T) {
+	ring := testRing(t, seed(t))
+	letter, other := [16]byte{1}, [16]byte{2}
+	key := func(day Day, letter [16]byte) Key {
+		t.Helper()
+		k, err := ring.DayLetterKey(day, letter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	seen := map[Key]bool{}
+	for _, k := range []Key{key(20_000, letter), key(20_000, other), key(20_001, letter), key(0, letter), key(65_535, letter)} {
+		seen[k] = true
+	}
+	if own, err := ring.LetterKey(letter); err != nil || len(seen) != 5 || seen[own] {
+		t.Fatalf("%d keys of five letters (%v)", len(seen), err)
+	}
+	later := key(21_001, letter)
+	size := func() int {
+		t.Helper()
+		b, err := ring.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(b)
+	}
+	before, most := size(), 0
+	for day := Day(20_000); day <= 21_000; day++ {
+		if !ring.PunchDays(day, day) || ring.PunchDays(day-Day(min(int(day)-20_000, 3)), day) {
+			t.Fatalf("day %d: the first punch changes the ring, the second does not", day)
+		}
+		most = max(most, size()-before)
+	}
+	t.Logf("1,001 days given up one after the other cost at most %d bytes, in the end %d", most, size()-before)
+	if most > 4300 {
+		t.Errorf("1,001 days given up cost the ring %d bytes", most)
+	}
+	for _, day := range []Day{20_000, 20_500, 21_000} {
+		if _, err := ring.DayLetterKey(day, other); !errors.Is(err, ErrPunched) {
+			t.Errorf("day %d after its punch: %v", day, err)
+		}
+	}
+	if key(21_001, letter) != later {
+		t.Error("the next day has another key now")
+	}
+	key(19_999, letter)
+	if _, err := ring.EventKey(letter, standard(0, 2026)); err != nil {
+		t.Errorf("a persona with a letter's id went with it: %v", err)
+	}
+}
+
 func nastyRing(t testing.TB, r *mathrand.Rand) *Ring {
 	ring := testRing(t, r, "standard", "short", strings.Repeat("c", 255))
 	for i := range uint64(40) {

@@ -167,6 +167,11 @@ func (k *Keeper) PunchLetters(workspace string, letters [][16]byte) error {
 	})
 }
 
+// PunchDays gives up the keys of the dead letters that expire with the days from the first to the last, as Punch does.
+func (k *Keeper) PunchDays(workspace string, first, last seal.Day) error {
+	return k.takeAway(workspace, func(ring *seal.Ring) bool { return ring.PunchDays(first, last) })
+}
+
 // Expire deletes the secrets of a retention class for the years from the first to the last, as Punch does.
 func (k *Keeper) Expire(workspace, class string, first, last int) error {
 	return k.takeAway(workspace, func(ring *seal.Ring) (changed bool) {

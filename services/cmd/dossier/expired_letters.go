@@ -9,71 +9,148 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
+	"github.com/dossier-cdp/dossier/services/internal/control"
 )
 
-// Dead letters in which no identifier was found are given up 30 days after their receipt: the keeper punches their leaves, so that nobody opens
-// them again. Each costs the ring some 2.4 kB for ever, and somebody who sends a million bodies without a name must not make it gigabytes: so
-// many are given up in one round. The others wait for the next ones; nothing shows them meanwhile.
+// The keeper gives up the keys of dead letters that name somebody who was erased, and of those in which nobody is named 30 days after the day of
+// their receipt. The latter share a leaf of the ring with their day, so they cost it nothing that grows. Letters of either kind with a leaf of their
+// own cost some 2.4 kB each for ever; those written before there were shared ones are given up so many a day: nothing shows the others meanwhile.
+// Of letters that name the erased none waits.
 const (
-	expireEvery   = 24 * time.Hour
-	expireFirst   = time.Minute // after the keeper has begun
+	lettersEvery  = 24 * time.Hour
+	lettersFirst  = time.Minute // after the keeper has begun; and after an erasure once more, for what was on its way to the log
 	expireAtOnce  = 1000
-	expireRetries = time.Hour
+	eraseAtOnce   = 10_000 // one write of the ring each
+	lettersFailed = time.Minute
 )
 
-// expiredLetters gives the ids of letters that have outlived their time and can still be opened, at most limit of them, and says whether there
-// are more.
-func expiredLetters(ctx context.Context, read deadletter.Reader, keys deadletter.Keys, now schema.Instant, limit int) (ids [][16]byte, more bool, err error) {
-	var failed error
-	_, err = deadletter.List(ctx, read, deadletter.Filter{Workspace: mainWorkspace}, func(c *deadletter.Clear, _ deadletter.Record) bool {
+// closedLetters are those whose keys are to be given up.
+type closedLetters struct {
+	erased, expired [][16]byte // with a leaf of their own
+	days            []seal.Day // from the first to the last with letters that have expired and open; nil: none
+	more            bool       // there are more than were asked for
+}
+
+func (c *closedLetters) empty() bool {
+	return len(c.erased) == 0 && len(c.expired) == 0 && c.days == nil
+}
+
+// findClosed finds letters that must not be opened any more and still can be, of each kind at most so many.
+func findClosed(ctx context.Context, read deadletter.Reader, keys deadletter.Keys, erasures []control.Traces, now schema.Instant, erase, expire int) (*closedLetters, error) {
+	found, failed := &closedLetters{}, error(nil)
+	latest := map[string]schema.Instant{} // when somebody with this trace was erased last
+	for _, e := range erasures {
+		for _, hash := range e.Hashes {
+			if at, known := latest[hash]; !known || at < e.At {
+				latest[hash] = e.At
+			}
+		}
+	}
+	lastDay, dated := deadletter.LastDay(now)
+	_, err := deadletter.List(ctx, read, deadletter.Filter{Workspace: mainWorkspace}, func(c *deadletter.Clear, _ deadletter.Record) bool {
 		end, ends := c.ExpiresAt()
+		day, shares := c.Day()
+		isErased, isExpired := namesErased(c, latest), ends && now >= end
 		id, malformed := hex.DecodeString(c.ID)
-		if !ends || now < end || malformed != nil || len(id) != 16 {
+		if !isErased && !isExpired || malformed != nil || len(id) != 16 || shares && (!dated || day > lastDay) {
 			return true
 		}
-		_, opens := keys.LetterKey([16]byte(id))
+		_, opens := c.Key(keys)
 		switch {
 		case errors.Is(opens, seal.ErrPunched):
 			return true
 		case opens != nil:
 			failed = opens
 			return false
-		case len(ids) == limit:
-			more = true
-			return false
+		case shares && found.days == nil:
+			found.days = []seal.Day{day, lastDay}
+		case shares:
+			found.days[0] = min(found.days[0], day)
+		case isErased && len(found.erased) < erase:
+			found.erased = append(found.erased, [16]byte(id))
+		case !isErased && len(found.expired) < expire:
+			found.expired = append(found.expired, [16]byte(id))
+		default:
+			found.more = true
 		}
-		ids = append(ids, [16]byte(id))
 		return true
 	})
-	return ids, more, errors.Join(err, failed)
+	return found, errors.Join(err, failed)
 }
 
-// findExpired sends the letters of each round until ctx ends.
-func (i *installation) findExpired(ctx context.Context, found chan<- [][16]byte) {
-	for pause := expireFirst; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
+// namesErased says whether a letter holds a trace of somebody who was erased after it was received.
+func namesErased(c *deadletter.Clear, latest map[string]schema.Instant) bool {
+	if len(latest) == 0 {
+		return false
+	}
+	received, err := schema.ParseInstant(c.ReceivedAt)
+	for _, hash := range c.Hashes {
+		if at, known := latest[hash]; known && (err != nil || received <= at) {
+			return true
 		}
-		pause = expireEvery
-		ids, more, err := expiredLetters(ctx, letterReader{i}.read, i.ring, schema.InstantOf(time.Now()), expireAtOnce)
-		if err != nil {
-			if ctx.Err() == nil {
-				i.logger.Warn("the expired dead letters cannot be found, and are looked for again", "error", err)
+	}
+	return false
+}
+
+// findLetters sends the letters of each round until ctx ends. A round begins with each erasure, a minute after it, and every day.
+func (i *installation) findLetters(ctx context.Context, found chan<- *closedLetters) {
+	honoured, next := 0, time.Now().Add(lettersFirst)
+	for {
+		changed := i.control.Changed()
+		erasures := i.control.State().Traces(mainWorkspace)
+		if len(erasures) == honoured && time.Now().Before(next) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-changed:
+			case <-time.After(time.Until(next)):
 			}
-			pause = expireRetries
 			continue
 		}
-		if more {
-			i.logger.Warn("more dead letters have expired than are given up at once: the others wait", "at_once", expireAtOnce)
-		}
-		if len(ids) > 0 {
+		closed, err := findClosed(ctx, letterReader{i}.read, i.ring, erasures, schema.InstantOf(time.Now()), eraseAtOnce, expireAtOnce)
+		if err == nil && !closed.empty() {
 			select {
-			case found <- ids:
+			case found <- closed:
 			case <-ctx.Done():
 				return
 			}
 		}
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			i.logger.Warn("the dead letters to be given up cannot be found, and are looked for again", "error", err, "retry_in", lettersFailed)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(lettersFailed):
+			}
+			continue
+		case len(closed.erased) == eraseAtOnce:
+			continue // none of them waits
+		case closed.more:
+			i.logger.Warn("more dead letters have expired than are given up at once: the others wait", "at_once", expireAtOnce)
+		}
+		if next = time.Now().Add(lettersEvery); len(erasures) > honoured {
+			next = time.Now().Add(lettersFirst)
+		}
+		honoured = len(erasures)
 	}
+}
+
+// giveUpLetters has the keeper give up what was found.
+func (i *installation) giveUpLetters(c *closedLetters) error {
+	if letters := append(c.erased, c.expired...); len(letters) > 0 {
+		if err := i.keeper.PunchLetters(mainWorkspace, letters); err != nil {
+			return err
+		}
+	}
+	if c.days != nil {
+		if err := i.keeper.PunchDays(mainWorkspace, c.days[0], c.days[1]); err != nil {
+			return err
+		}
+	}
+	i.logger.Info("dead letters of erased people, and such as name nobody and have expired, are given up",
+		"erased", len(c.erased), "expired", len(c.expired), "days", c.days)
+	return nil
 }

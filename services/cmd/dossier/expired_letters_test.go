@@ -5,18 +5,21 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
+	"github.com/dossier-cdp/dossier/services/internal/control"
+	"github.com/dossier-cdp/dossier/services/internal/kafka"
 	"github.com/dossier-cdp/dossier/services/keeper"
 )
 
-// TestExpiredLetters: letters without an identifier are given up 30 days after their receipt, some at a time, and nobody opens them again; those
-// that an erasure can find stay.
-func TestExpiredLetters(t *testing.T) {
+// TestClosedLetters: letters that name nobody are given up 30 days after the day of their receipt, and those that name the erased at once; nobody opens
+// them again, and all others stay.
+func TestClosedLetters(t *testing.T) {
 	dir := t.TempDir()
 	open := func() *keeper.Keeper {
 		t.Helper()
@@ -32,9 +35,11 @@ func TestExpiredLetters(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := schema.InstantOf(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))
-	day := schema.Instant((24 * time.Hour).Microseconds())
+	const second = schema.Instant(time.Second / time.Microsecond)
+	const day = 24 * 60 * 60 * second
 	var log []deadletter.Record
-	write := func(raw string, age schema.Instant) {
+	var gone []bool // whether it must not be opened in the end
+	write := func(raw string, age schema.Instant, goes bool) {
 		t.Helper()
 		_, value, err := deadletter.Encode(&deadletter.Letter{
 			Workspace: mainWorkspace, Source: "web", Endpoint: "/v1/track", ReceivedAt: now - age, Index: len(log), Raw: []byte(raw),
@@ -43,7 +48,7 @@ func TestExpiredLetters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		log = append(log, deadletter.Record{Value: value})
+		log, gone = append(log, deadletter.Record{Value: value}), append(gone, goes)
 	}
 	read := func(_ context.Context, next func(deadletter.Record) bool) error {
 		for _, r := range log {
@@ -53,28 +58,55 @@ func TestExpiredLetters(t *testing.T) {
 		}
 		return nil
 	}
-	for n := range 5 {
-		write(fmt.Sprint(n), 30*day+1) // nobody's, and too old
+	for n := range 2000 {
+		write(fmt.Sprint(n%90), 30*day+1+schema.Instant(n%5)*7*day, true) // nobody's, and too old, on five days
 	}
-	write("-1", 30*day-1)                                               // not yet
-	write(`{"email":"ann@example.com"`, 400*day)                        // an erasure finds it
+	write("-1", 30*day-1, false)                          // its day has not expired
+	write(`{"email":"ann@example.com"}`, 400*day, true)   // erased since
+	write(`{"email":"Ann@Example.com"}`, 40*day, true)    // hers as well, on the day of the erasure
+	write(`{"email":"ann@example.com"}`, 40*day-1, false) // received after it: of somebody new
+	write(`{"email":"bob@example.com"}`, 400*day, false)
+	write(`{"email":"cleo@example.com","phone":"+33 6 91 60 35 37"}`, 100*day, true)
+	count := len(log)
 	log = append(log, log[0], deadletter.Record{Value: []byte("none")}) // a copy, and what is no letter
-
-	for round, want := range []struct {
-		n    int
-		more bool
-	}{{3, true}, {2, false}, {0, false}} {
-		ids, more, err := expiredLetters(t.Context(), read, ring, now, 3)
-		if err != nil || len(ids) != want.n || more != want.more {
-			t.Fatalf("round %d: %d letters, more: %t, %v; want %d, %t", round, len(ids), more, err, want.n, want.more)
-		}
-		before := ring.Version()
-		if err := k.PunchLetters(mainWorkspace, ids); err != nil {
+	erasures := []control.Traces{
+		{At: now - 300*day, Hashes: deadletter.Known(ring.PRF(), []string{"ann@example.com", "unknown"})},
+		{At: now - 40*day, Hashes: deadletter.Known(ring.PRF(), []string{"ann@example.com"})},
+		{At: now - 50*day, Hashes: deadletter.Known(ring.PRF(), []string{"0691603537"})},
+	}
+	size := func() int {
+		t.Helper()
+		b, err := ring.MarshalBinary()
+		if err != nil {
 			t.Fatal(err)
 		}
-		if (ring.Version() > before) != (want.n > 0) {
-			t.Errorf("round %d: the ring has version %d, before it had %d", round, ring.Version(), before)
+		return len(b)
+	}
+	i := &installation{keeper: k, logger: slog.New(slog.DiscardHandler)}
+	before := size()
+	for round, want := range []struct {
+		erased int
+		days   bool
+		more   bool
+	}{{2, true, true}, {1, false, false}, {0, false, false}} {
+		closed, err := findClosed(t.Context(), read, ring, erasures, now, 2, 2)
+		if err != nil || len(closed.erased) != want.erased || len(closed.expired) != 0 || (closed.days != nil) != want.days || closed.more != want.more {
+			t.Fatalf("round %d: %+v, %v; want %+v", round, closed, err, want)
 		}
+		version := ring.Version()
+		if err := i.giveUpLetters(closed); err != nil {
+			t.Fatal(err)
+		}
+		if (ring.Version() > version) == closed.empty() {
+			t.Errorf("round %d: the ring has version %d, before it had %d", round, ring.Version(), version)
+		}
+	}
+	if grown := size() - before; grown > 4*3300 { // three leaves of their own, and one path for the days
+		t.Errorf("2,000 expired letters and three erased ones cost the ring %d bytes", grown)
+	}
+	box := &deadletter.Box{Keys: ring, Log: &noLog{t}, Random: rand.Reader}
+	if err := box.Put(t.Context(), []deadletter.Letter{{Workspace: mainWorkspace, ReceivedAt: now - 40*day, Raw: []byte("{}")}}); err != nil {
+		t.Errorf("a letter that has expired: %v", err)
 	}
 	if err := k.Close(); err != nil {
 		t.Fatal(err)
@@ -84,10 +116,18 @@ func TestExpiredLetters(t *testing.T) {
 	if ring, err = k.Ring(mainWorkspace); err != nil {
 		t.Fatal(err)
 	}
-	for n, r := range log[:7] {
+	for n, r := range log[:count] {
 		_, err := deadletter.Open(r.Value, ring)
-		if gone := errors.Is(err, seal.ErrPunched); gone != (n < 5) || !gone && err != nil {
+		if is := errors.Is(err, seal.ErrPunched); is != gone[n] || !is && err != nil {
 			t.Errorf("letter %d: %v", n, err)
 		}
 	}
+}
+
+// noLog takes nothing.
+type noLog struct{ t *testing.T }
+
+func (l *noLog) Submit(_ context.Context, messages []kafka.Message) error {
+	l.t.Errorf("%d letters are written that nobody can open", len(messages))
+	return nil
 }

@@ -65,14 +65,14 @@ func (i *installation) startKeeper(ctx context.Context) error {
 	}
 }
 
-// keep gives up the keys of the erased, as erasures come, and of dead letters that have expired, until ctx ends. done is called after the first
+// keep gives up the keys of the erased, as erasures come, and of dead letters that name them or have expired, until ctx ends. done is called after the first
 // round.
 func (i *installation) keep(ctx context.Context, done func()) error {
 	punched := 0
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	expired := make(chan [][16]byte)
-	go i.findExpired(ctx, expired)
+	letters := make(chan *closedLetters)
+	go i.findLetters(ctx, letters)
 	for {
 		changed := i.control.Changed()
 		all := i.control.State().Erasures(mainWorkspace)
@@ -97,11 +97,10 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
-		case letters := <-expired:
-			if err := i.keeper.PunchLetters(mainWorkspace, letters); err != nil {
-				return fmt.Errorf("give up the keys of expired dead letters: %w", err)
+		case closed := <-letters:
+			if err := i.giveUpLetters(closed); err != nil {
+				return fmt.Errorf("give up the keys of dead letters: %w", err)
 			}
-			i.logger.Info("dead letters in which nobody is named have expired", "letters", len(letters))
 		}
 	}
 }

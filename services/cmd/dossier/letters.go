@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
 	"github.com/dossier-cdp/dossier/services/timeline"
@@ -77,17 +78,20 @@ func letterLine(c *deadletter.Clear) manage.DeadLetter {
 	return manage.DeadLetter{ID: c.ID, Code: c.Code, Reason: c.Reason, Hint: c.Hint, Source: c.Source, ReceivedAt: c.ReceivedAt}
 }
 
-// expired says whether a letter has outlived its time: one that no erasure could find is not shown after 30 days.
-func expired(c *deadletter.Clear) bool {
-	end, ends := c.ExpiresAt()
-	return ends && schema.InstantOf(time.Now()) >= end
+// closed says whether a letter is shown no more: it names somebody who was erased, or has outlived its time.
+func (r letterReader) closed(c *deadletter.Clear) bool {
+	if end, ends := c.ExpiresAt(); ends && schema.InstantOf(time.Now()) >= end {
+		return true
+	}
+	_, err := c.Key(r.i.ring)
+	return errors.Is(err, seal.ErrPunched)
 }
 
 // List gives the newest letters first. Only as many as are asked for are held.
 func (r letterReader) List(ctx context.Context, workspace string, limit int) ([]manage.DeadLetter, error) {
 	var newest []manage.DeadLetter // the last `limit` of the log, in its order
 	unreadable, err := deadletter.List(ctx, r.read, deadletter.Filter{Workspace: workspace}, func(c *deadletter.Clear, _ deadletter.Record) bool {
-		if expired(c) {
+		if r.closed(c) {
 			return true
 		}
 		if len(newest) == limit {
@@ -112,7 +116,10 @@ func (r letterReader) List(ctx context.Context, workspace string, limit int) ([]
 // Show opens one letter.
 func (r letterReader) Show(ctx context.Context, workspace, id string) (manage.DeadLetter, bool, error) {
 	opened, err := deadletter.Find(ctx, r.read, r.i.ring, workspace, id)
-	if err != nil || opened == nil || expired(&opened.Clear) {
+	if errors.Is(err, seal.ErrPunched) {
+		return manage.DeadLetter{}, false, nil
+	}
+	if err != nil || opened == nil || r.closed(&opened.Clear) {
 		return manage.DeadLetter{}, false, err
 	}
 	letter := letterLine(&opened.Clear)

@@ -2,12 +2,14 @@ package deadletter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
 )
 
@@ -26,15 +28,22 @@ type Box struct {
 	Written *prometheus.CounterVec
 }
 
-// Put seals letters and writes them. It returns nil when all of them are durable.
+// Put seals letters and writes them. It returns nil when all of them are durable. One that was written before, and has been erased or has expired
+// since, is not written again: nobody could open it.
 func (b *Box) Put(ctx context.Context, letters []Letter) error {
 	messages := make([]kafka.Message, 0, len(letters))
 	for i := range letters {
 		key, value, err := Encode(&letters[i], b.Keys, b.Random)
+		if errors.Is(err, seal.ErrPunched) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		messages = append(messages, kafka.Message{Key: key, Value: value})
+	}
+	if len(messages) == 0 {
+		return nil
 	}
 	if err := b.Log.Submit(ctx, messages); err != nil {
 		return fmt.Errorf("write %d dead letters: %w", len(messages), err)

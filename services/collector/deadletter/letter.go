@@ -3,11 +3,13 @@
 // A letter has a clear part, which says when, where and why, and a sealed part, the bytes as they were sent. It is sealed under a
 // leaf of its own in the workspace's key tree: erasing a person punches the leaves of all letters that hold one of the person's values.
 // To find them, the clear part lists keyed hashes of every id, e-mail address and phone number that occurs anywhere in the bytes (see
-// Traces). A letter without any, or with more than can be listed, expires 30 days after its receipt: ExpiresAt.
+// Traces). A letter without any, or with more than can be listed, expires 30 days after the day of its receipt (ExpiresAt): all of a day share
+// a leaf, so that giving them up costs the ring next to nothing however many they are. What an erasure must reach never shares one: one person's
+// erasure would take other people's letters with it.
 //
 // Wire form, the value of a record of the topic deadletters:
 //
-//	byte 0       version, 1
+//	byte 0       version: 1, sealed under a leaf of its own; 2, under the leaf of the day of its receipt
 //	4 bytes      length of the clear part, big-endian
 //	clear part   JSON, the members of Clear
 //	the rest     the sealed part: seal.Seal under the letter's key, with the clear part as additional data, over
@@ -24,6 +26,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -34,7 +37,8 @@ import (
 const Lifetime = 30 * 24 * time.Hour
 
 const (
-	wireVersion = 1
+	wireOwn     = 1 // also of letters without traces that were written before there was the other
+	wireDay     = 2
 	wireHeader  = 5
 	lengthBytes = 4
 )
@@ -69,6 +73,8 @@ type Clear struct {
 	Bytes      int      `json:"bytes"`
 	Hashes     []string `json:"hashes,omitempty"`   // 32 hex digits each, sorted
 	Overflow   bool     `json:"overflow,omitempty"` // more traces than are listed: the letter expires
+
+	shared bool // with the day: the version of the record says so
 }
 
 // MaxBytes is the most that a letter's raw bytes and context may have together: a record of the log takes so much.
@@ -79,6 +85,9 @@ func (c *Clear) ExpiresAt() (schema.Instant, bool) {
 	if len(c.Hashes) > 0 && !c.Overflow {
 		return 0, false
 	}
+	if day, shares := c.Day(); shares {
+		return dayBegins(int64(day)+1) + schema.Instant(Lifetime.Microseconds()), true
+	}
 	at, err := schema.ParseInstant(c.ReceivedAt)
 	if err != nil {
 		return 0, true // a letter without a readable time has no reason to stay
@@ -86,10 +95,59 @@ func (c *Clear) ExpiresAt() (schema.Instant, bool) {
 	return at + schema.Instant(Lifetime.Microseconds()), true
 }
 
+// Day is the day whose letters share a leaf with this one; false if it has a leaf of its own.
+func (c *Clear) Day() (seal.Day, bool) {
+	at, err := schema.ParseInstant(c.ReceivedAt)
+	if !c.shared || err != nil {
+		return 0, false
+	}
+	return dayOf(at)
+}
+
+// LastDay is the last day of which every letter that shares its leaf has expired.
+func LastDay(now schema.Instant) (seal.Day, bool) {
+	day, known := dayOf(now - schema.Instant(Lifetime.Microseconds()))
+	return day - 1, known && day > 0
+}
+
+const dayLength = schema.Instant(24 * time.Hour / time.Microsecond)
+
+func dayBegins(day int64) schema.Instant { return schema.Instant(day) * dayLength }
+
+func dayOf(at schema.Instant) (seal.Day, bool) {
+	day := at / dayLength
+	return seal.Day(day), at >= 0 && day <= math.MaxUint16
+}
+
 // Keys are what letters are sealed with and identified by; *seal.Ring is one.
 type Keys interface {
 	PRF() *seal.PRF
 	LetterKey(letter [16]byte) (seal.Key, error)
+	DayLetterKey(day seal.Day, letter [16]byte) (seal.Key, error)
+}
+
+// Key derives the key of a letter, or fails with seal.ErrPunched when the letter was erased or has expired.
+func (c *Clear) Key(keys Keys) (seal.Key, error) {
+	id, err := hex.DecodeString(c.ID)
+	if err != nil || len(id) != 16 {
+		return seal.Key{}, damaged("its id is none")
+	}
+	key, err := keyOf(keys, c, [16]byte(id))
+	if err != nil {
+		return seal.Key{}, fmt.Errorf("find the key of dead letter %s: %w", c.ID, err)
+	}
+	return key, nil
+}
+
+func keyOf(keys Keys, c *Clear, id [16]byte) (seal.Key, error) {
+	if !c.shared {
+		return keys.LetterKey(id)
+	}
+	day, known := c.Day()
+	if !known {
+		return seal.Key{}, damaged("it has no day")
+	}
+	return keys.DayLetterKey(day, id)
 }
 
 // Encode seals a letter and returns its record.
@@ -106,6 +164,8 @@ func Encode(l *Letter, keys Keys, random io.Reader) (key, value []byte, err erro
 		Mapping: l.Mapping, Code: l.Refusal.Code, Reason: l.Refusal.Reason, Hint: l.Refusal.Hint, ReceivedAt: l.ReceivedAt.String(),
 		Index: l.Index, Bytes: len(l.Raw), Hashes: hashes, Overflow: overflow,
 	}
+	_, dated := dayOf(l.ReceivedAt)
+	clear.shared = dated && len(hashes) == 0
 	ad, err := json.Marshal(&clear)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode the clear part of a dead letter: %w", err)
@@ -113,12 +173,14 @@ func Encode(l *Letter, keys Keys, random io.Reader) (key, value []byte, err erro
 	plain := make([]byte, 0, lengthBytes+len(l.Context)+len(l.Raw))
 	plain = binary.BigEndian.AppendUint32(plain, uint32(len(l.Context)))
 	plain = append(append(plain, l.Context...), l.Raw...)
-	letterKey, err := keys.LetterKey(id)
+	letterKey, err := keyOf(keys, &clear, id)
 	if err != nil {
 		return nil, nil, fmt.Errorf("find the key of a dead letter: %w", err)
 	}
 	value = make([]byte, wireHeader, wireHeader+len(ad)+len(plain)+seal.Overhead)
-	value[0] = wireVersion
+	if value[0] = wireOwn; clear.shared {
+		value[0] = wireDay
+	}
 	binary.BigEndian.PutUint32(value[1:], uint32(len(ad)))
 	value = append(value, ad...)
 	if value, err = seal.Seal(value, plain, ad, letterKey, random); err != nil {
@@ -138,7 +200,7 @@ func ReadClear(value []byte) (*Clear, error) {
 }
 
 func split(value []byte) (clear *Clear, ad []byte, err error) {
-	if len(value) < wireHeader || value[0] != wireVersion {
+	if len(value) < wireHeader || value[0] != wireOwn && value[0] != wireDay {
 		return nil, nil, damaged("unknown version")
 	}
 	length := int64(binary.BigEndian.Uint32(value[1:]))
@@ -150,6 +212,7 @@ func split(value []byte) (clear *Clear, ad []byte, err error) {
 	if err := json.Unmarshal(ad, clear); err != nil {
 		return nil, nil, damaged("its clear part is no JSON")
 	}
+	clear.shared = value[0] == wireDay
 	return clear, ad, nil
 }
 
@@ -166,13 +229,9 @@ func Open(value []byte, keys Keys) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := hex.DecodeString(clear.ID)
-	if err != nil || len(id) != 16 {
-		return nil, damaged("its id is none")
-	}
-	key, err := keys.LetterKey([16]byte(id))
+	key, err := clear.Key(keys)
 	if err != nil {
-		return nil, fmt.Errorf("find the key of dead letter %s: %w", clear.ID, err)
+		return nil, err
 	}
 	plain, err := seal.Open(nil, value[wireHeader+len(ad):], ad, key)
 	if err != nil {

@@ -143,7 +143,7 @@ func TestExpiry(t *testing.T) {
 			t.Fatal(err)
 		}
 		at, does := clear.ExpiresAt()
-		if does != expires || does && at.String() != "2026-03-31T12:00:00Z" {
+		if does != expires || does && at.String() != "2026-04-01T00:00:00Z" {
 			t.Errorf("%.20s: expires %v at %s", raw, does, at)
 		}
 	}

@@ -35,6 +35,19 @@ func Trace(value string) []string {
 	return forms
 }
 
+// Known gives the hashes of values that a person is known by, in every form in which letters list them, sorted: what an erasure needs
+// (schema.ControlErasure.Traces).
+func Known(prf *seal.PRF, values []string) []string {
+	var hashes []string
+	for _, value := range values {
+		for _, form := range Trace(value) {
+			hashes = append(hashes, HashTrace(prf, form))
+		}
+	}
+	slices.Sort(hashes)
+	return slices.Compact(hashes)
+}
+
 // HashTrace is the hash of one form, as it stands in the clear part of letters.
 func HashTrace(prf *seal.PRF, form string) string {
 	hash := prf.IdentifierHash("dead letter", form)

@@ -30,6 +30,7 @@ type workspace struct {
 	configuration  Configuration
 	configurations []Change
 	erasures       []Erasure
+	traces         []Traces
 	ringVersion    uint64
 }
 
@@ -52,6 +53,12 @@ type Erasure struct {
 	CutOff schema.Instant
 }
 
+// Traces are what one erasure knows the erased by; see schema.ControlErasure.
+type Traces struct {
+	At     schema.Instant // when the erasure was recorded: what was received later is of somebody new
+	Hashes []string
+}
+
 func newState() *State {
 	return &State{
 		workspaces: map[string]*workspace{}, keys: map[string]access.WriteKey{}, tokens: map[string]access.Token{},
@@ -66,6 +73,7 @@ func (s *State) clone() *State {
 		copied := *w
 		copied.configurations = slices.Clone(w.configurations)
 		copied.erasures = slices.Clone(w.erasures)
+		copied.traces = slices.Clone(w.traces)
 		c.workspaces[name] = &copied
 	}
 	for k, v := range s.keys {
@@ -154,6 +162,9 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 				return
 			}
 			w.erasures = append(w.erasures, Erasure{schema.PersonaEpoch{Persona: id, Epoch: p.Epoch}, c.Erasure.CutOff})
+		}
+		if len(c.Erasure.Traces) > 0 {
+			w.traces = append(w.traces, Traces{at, c.Erasure.Traces})
 		}
 	}
 }
@@ -260,6 +271,14 @@ func (s *State) Changes(workspace string) []Change {
 func (s *State) Erasures(workspace string) []Erasure {
 	if w := s.workspaces[workspace]; w != nil {
 		return slices.Clone(w.erasures)
+	}
+	return nil
+}
+
+// Traces lists what the erasures of a workspace know the erased by, in the order of the log.
+func (s *State) Traces(workspace string) []Traces {
+	if w := s.workspaces[workspace]; w != nil {
+		return slices.Clone(w.traces)
 	}
 	return nil
 }
