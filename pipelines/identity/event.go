@@ -35,6 +35,7 @@ type Reader struct {
 	seen    map[seenKey]seenValue
 	publics map[schema.PersonaEpoch]NodeID
 	blocked map[string]map[string]bool
+	kinds   map[string]*identifier.Kind
 	out     Persona
 }
 
@@ -53,7 +54,10 @@ const (
 
 // NewReader makes a reader.
 func NewReader(hash Hasher, rules *Rules) *Reader {
-	r := &Reader{hash: hash, rules: rules, seen: map[seenKey]seenValue{}, publics: map[schema.PersonaEpoch]NodeID{}, blocked: map[string]map[string]bool{}}
+	r := &Reader{
+		hash: hash, rules: rules, seen: map[seenKey]seenValue{}, publics: map[schema.PersonaEpoch]NodeID{}, blocked: map[string]map[string]bool{},
+		kinds: map[string]*identifier.Kind{},
+	}
 	for kind, values := range rules.Blocked {
 		if kind != "" {
 			kind = identifier.Of(kind).Name
@@ -79,7 +83,7 @@ func (r *Reader) Read(e *schema.Event, recordedAt schema.Instant) (*Persona, []A
 	p.Of = schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}
 	p.ID = r.public(p.Of)
 	p.Source, p.Trust, p.AccountKind = e.Source, e.Provenance.Trust, e.Account.Kind
-	p.Standing = standing(e)
+	p.Standing = r.standing(e)
 	p.First, p.Recorded = e.OccurredAt, recordedAt
 
 	ceiling := schema.AssuranceVerified
@@ -96,6 +100,30 @@ func (r *Reader) Read(e *schema.Event, recordedAt schema.Instant) (*Persona, []A
 	return p, nil
 }
 
+// Kind is identifier.Of, from memory: a kind that is not in the registry is made once.
+func (r *Reader) Kind(name string) *identifier.Kind {
+	k, ok := r.kinds[name]
+	if !ok {
+		if len(r.kinds) >= remembered {
+			clear(r.kinds)
+		}
+		name = strings.Clone(name)
+		k = identifier.Of(name)
+		r.kinds[name] = k
+	}
+	return k
+}
+
+// Key gives the key of a value, false if the value is no evidence.
+func (r *Reader) Key(kind *identifier.Kind, value, country string) (key Key, ok bool) {
+	key.Kind = kind.Name
+	key.Hash, ok = r.hashOf(kind, value, country)
+	return key, ok
+}
+
+// Node is the id of a persona and epoch.
+func (r *Reader) Node(of schema.PersonaEpoch) NodeID { return r.public(of) }
+
 func (r *Reader) public(of schema.PersonaEpoch) NodeID {
 	if of.Persona.IsZero() {
 		return NodeID{}
@@ -111,9 +139,9 @@ func (r *Reader) public(of schema.PersonaEpoch) NodeID {
 	return id
 }
 
-func standing(e *schema.Event) Standing {
+func (r *Reader) standing(e *schema.Event) Standing {
 	switch {
-	case !identifier.Of(e.Account.Kind).Account:
+	case !r.Kind(e.Account.Kind).Account:
 		return Unknown
 	case e.Provenance.Trust == schema.TrustServer:
 		return Known
@@ -125,7 +153,7 @@ func (r *Reader) key(p *Persona, e *schema.Event, id schema.Identifier, recorded
 	if id.Kind == "" || id.Value == "" {
 		return
 	}
-	kind := identifier.Of(id.Kind)
+	kind := r.Kind(id.Kind)
 	if !kind.Evidence {
 		return
 	}

@@ -54,6 +54,9 @@ func NewMemory(hash Hasher, rules *Rules) *Memory {
 	}
 }
 
+// Reader is what Add reads events with: who reads beside it shares its memory of values.
+func (m *Memory) Reader() *Reader { return m.reader }
+
 // Add folds one event and says what changed. Adding an event again changes nothing.
 func (m *Memory) Add(e *schema.Event, recordedAt schema.Instant) Change {
 	p, assertions := m.reader.Read(e, recordedAt)

@@ -229,6 +229,14 @@ func (p *Persona) Evidence(k Key) *Evidence {
 	return nil
 }
 
+// Place is where the persona's evidence of a key is in Keys, -1 if there is none.
+func (p *Persona) Place(k Key) int {
+	if at, found := p.find(k); found {
+		return at
+	}
+	return -1
+}
+
 func (e *Evidence) join(f *Evidence) Change {
 	change := Unchanged
 	if f.Assurance > e.Assurance {
@@ -256,6 +264,14 @@ func (e *Evidence) join(f *Evidence) Change {
 		change = max(change, Clocks)
 	}
 	return change
+}
+
+// See notes that the key was seen at a time that is not before its first, and says whether that moves its latest.
+func (e *Evidence) See(at schema.Instant) (changed bool) {
+	if at > e.Last {
+		e.Last, changed = at, true
+	}
+	return changed
 }
 
 // compare orders names by what they say, not by when it was recorded.

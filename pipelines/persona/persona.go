@@ -116,8 +116,17 @@ func (s *State) span(first, last schema.Instant) (changed bool) {
 	return changed
 }
 
+func (s *State) findContact(channel schema.Channel) (int, bool) {
+	for i := range s.Contacts {
+		if c := s.Contacts[i].Channel; c >= channel {
+			return i, c == channel
+		}
+	}
+	return len(s.Contacts), false
+}
+
 func (s *State) contact(c Contact) (changed bool) {
-	i, found := slices.BinarySearchFunc(s.Contacts, c.Channel, func(c Contact, channel schema.Channel) int { return cmp.Compare(c.Channel, channel) })
+	i, found := s.findContact(c.Channel)
 	if !found {
 		s.Contacts = slices.Insert(s.Contacts, i, c)
 		return true
@@ -142,6 +151,10 @@ type Identifier struct {
 	First, Last  schema.Instant // OccurredAt
 	SupersededBy string         // the value that replaces this one, as last said
 	SupersededAt schema.Instant // when that was said
+
+	// Key is the hash by which identity knows the value, if whoever keeps the state noted it (package sighting); zero if the value is no evidence. It is not part
+	// of the binary form.
+	Key [16]byte
 }
 
 // MaxIdentifiers is how many values of one kind a state holds: the smallest normal forms, by length, then bytes. An order that never
@@ -262,6 +275,39 @@ func (s *State) lastOfKind(i int) int {
 		i++
 	}
 	return i
+}
+
+// Identifier finds an identifier by its normal form, nil if there is none.
+func (s *State) Identifier(kind, normal string) *Identifier {
+	probe := Identifier{Kind: kind, Normal: normal}
+	if i, found := s.findIdentifier(&probe); found {
+		return &s.Identifiers[i]
+	}
+	return nil
+}
+
+// Met says whether the persona had been met on a channel by some time.
+func (s *State) Met(channel schema.Channel, by schema.Instant) bool {
+	i, found := s.findContact(channel)
+	return found && s.Contacts[i].First <= by && s.First <= by
+}
+
+// See notes a contact on a channel on which the persona had been met by then, by identifiers (places in Identifiers) that it had given as they are given now, and says
+// whether any latest time moved.
+func (s *State) See(at schema.Instant, channel schema.Channel, identifiers []uint16) (changed bool) {
+	latest := func(t *schema.Instant) {
+		if at > *t {
+			*t, changed = at, true
+		}
+	}
+	latest(&s.Last)
+	if i, found := s.findContact(channel); found {
+		latest(&s.Contacts[i].Last)
+	}
+	for _, i := range identifiers {
+		latest(&s.Identifiers[i].Last)
+	}
+	return changed
 }
 
 // carries says whether the persona gave a value that can be used to reach it.
