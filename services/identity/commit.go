@@ -35,7 +35,12 @@ func (p *projection) commit() error {
 		return err
 	}
 	for _, n := range p.nodes {
-		n.dirty, n.fresh = false, false
+		if n.merges() {
+			n.merged += len(n.seen)
+		} else {
+			n.merged = len(n.packed.seen)
+		}
+		n.dirty, n.fresh, n.seen = false, false, n.seen[:0]
 	}
 	for _, h := range p.hubs {
 		h.dirty = false
@@ -75,7 +80,13 @@ func (p *projection) writeEvidence(b *state.Batch) (err error) {
 		if n.evidence == nil { // erased since
 			continue
 		}
-		if p.scratch[0], err = n.append(p.scratch[0][:0], p.scratch[1]); err != nil {
+		if n.merges() {
+			if err := p.graph.merge(b, p.graph.nodeKey('p', n.id), n.seen); err != nil {
+				return err
+			}
+			continue
+		}
+		if p.scratch[0], p.scratch[1], err = n.append(p.scratch[0][:0], p.scratch[1]); err != nil {
 			return err
 		}
 		if err := p.graph.set(b, p.graph.nodeKey('p', n.id), p.scratch[0]); err != nil {
@@ -368,7 +379,7 @@ func (p *projection) eraseNode(id identity.NodeID) error {
 		return err
 	}
 	p.silenced = append(p.silenced, subjects...)
-	n.evidence, n.state, n.packed = nil, nil, nil
+	n.evidence, n.state, n.packed, n.seen = nil, nil, packed{}, nil
 	p.erased = append(p.erased, id)
 	for _, key := range identity.Diff(gone, nil, p.rules).Removed {
 		if err := p.drop(key, gone); err != nil {

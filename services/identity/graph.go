@@ -106,6 +106,12 @@ func (g *graph) set(b *state.Batch, key, value []byte) error {
 	return b.Set(key, value)
 }
 
+// merge appends to a row with the batch.
+func (g *graph) merge(b *state.Batch, key, more []byte) error {
+	g.recent.Append(key, more)
+	return b.Merge(key, more)
+}
+
 // delete removes a row with the batch.
 func (g *graph) delete(b *state.Batch, key []byte) error {
 	g.recent.Remove(key)

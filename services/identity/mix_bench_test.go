@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
-	"github.com/dossier-cdp/dossier/pipelines/persona"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/mix"
 	"github.com/dossier-cdp/dossier/services/internal/state"
@@ -85,23 +84,15 @@ func BenchmarkFoldMemory(b *testing.B) {
 			var spent int64
 			n, personas := 0, 0
 			for range b.N {
-				rules := identity.DefaultRules()
-				memory, states, kinds := identity.NewMemory(NewHasher(prf), rules), map[schema.PersonaID]*persona.State{}, persona.NewMemory(persona.Registry{})
+				memory := mix.NewMemory(NewHasher(prf))
 				spent += spread(b, events, 1, m.rounds, func(chunk []logged) {
 					for i := range chunk {
-						e := &chunk[i].event
-						memory.Add(e, chunk[i].at)
-						s := states[e.Persona]
-						if s == nil {
-							s = persona.Begin(schema.ProfileID(e.Persona), e)
-							states[e.Persona] = s
-						}
-						s.Fold(e, kinds)
+						must(b, memory.Fold(&chunk[i].event, chunk[i].at))
 					}
 					must(b, memory.Resolve())
 				})
 				n += len(events) * m.rounds
-				personas += len(states)
+				personas += memory.Personas()
 			}
 			report(b, n, spent)
 			b.ReportMetric(float64(n)/float64(personas), "events/persona")

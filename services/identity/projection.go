@@ -12,6 +12,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/pipelines/sighting"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
@@ -34,6 +35,8 @@ type projection struct {
 	graph  *graph
 	reader *identity.Reader
 	kinds  *persona.Memory
+
+	sightings *sighting.Reader
 
 	// What was changed since the last commit.
 	nodes    []*node
@@ -83,9 +86,9 @@ func openProjection(ctx context.Context, dir string, c *Config, rules *identity.
 	}
 	p := &projection{
 		workspace: c.Workspace, topic: schema.TopicEvents, rules: rules, hash: c.Hash, store: store, options: c.Store, dir: dir, log: c.Log,
-		reader: identity.NewReader(c.Hash, rules), kinds: persona.NewMemory(persona.Registry{}),
 		erasures: map[schema.PersonaID]erasure{},
 	}
+	p.remember()
 	lookup, err := store.Lookup()
 	if err != nil {
 		return nil, closing(store, err)
@@ -229,8 +232,14 @@ func (p *projection) clear() {
 // rest gives memory back that nobody has used for a while.
 func (p *projection) rest() {
 	p.graph.forget()
-	p.reader, p.kinds = identity.NewReader(p.hash, p.rules), persona.NewMemory(persona.Registry{})
+	p.remember()
 	p.store.Rest()
+}
+
+// remember begins the memories of normal forms.
+func (p *projection) remember() {
+	p.reader, p.kinds = identity.NewReader(p.hash, p.rules), persona.NewMemory(persona.Registry{})
+	p.sightings = sighting.NewReader(p.reader, p.kinds)
 }
 
 // version orders what is handed out: the number of records and erasures that were folded. It only grows, and it is the same whenever the same was
@@ -272,17 +281,20 @@ func (p *projection) fold(e *schema.Event, recordedAt schema.Instant) error {
 	if e.Workspace != p.workspace || p.void(e) {
 		return nil
 	}
+	if seen, err := p.foldSighting(e, recordedAt); err != nil || seen {
+		return err
+	}
 	evidence, assertions := p.reader.Read(e, recordedAt)
 	if !evidence.IsZero() {
 		n, err := p.graph.node(evidence.ID)
 		if err != nil {
 			return err
 		}
-		if err := p.foldEvidence(n, evidence); err != nil {
-			return err
-		}
 		known, err := n.known()
 		if err != nil {
+			return err
+		}
+		if err := p.foldEvidence(n, evidence); err != nil {
 			return err
 		}
 		if known == nil {
@@ -296,6 +308,7 @@ func (p *projection) fold(e *schema.Event, recordedAt schema.Instant) error {
 				p.spoke[n.id] = n
 			}
 		}
+		p.sightings.Link(e, known)
 	}
 	if e.Assertion != nil && (p.closed(e.Assertion.A) || p.closed(e.Assertion.B)) {
 		return nil // a decision ends with either persona
@@ -306,6 +319,32 @@ func (p *projection) fold(e *schema.Event, recordedAt schema.Instant) error {
 		}
 	}
 	return nil
+}
+
+// foldSighting folds an event that only says when its persona was seen again, and says whether it is one.
+func (p *projection) foldSighting(e *schema.Event, recordedAt schema.Instant) (seen bool, err error) {
+	if !sighting.May(e) {
+		return false, nil
+	}
+	n, err := p.graph.node(p.reader.Node(schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}))
+	if err != nil || n.evidence == nil {
+		return false, err
+	}
+	known, err := n.known()
+	if err != nil {
+		return false, err
+	}
+	x := p.sightings.Read(e, recordedAt, n.evidence, known)
+	if x == nil {
+		return false, nil
+	}
+	if x.Join(n.evidence, known) {
+		if !n.dirty && len(n.seen) == 0 {
+			p.nodes = append(p.nodes, n)
+		}
+		n.see(x)
+	}
+	return true, nil
 }
 
 func (p *projection) foldEvidence(n *node, found *identity.Persona) error {
@@ -391,10 +430,10 @@ func (p *projection) touch(ids ...identity.NodeID) {
 }
 
 func (p *projection) mark(n *node) {
-	if !n.dirty {
-		n.dirty = true
+	if !n.dirty && len(n.seen) == 0 {
 		p.nodes = append(p.nodes, n)
 	}
+	n.dirty = true
 }
 
 func (p *projection) markHub(h *hub) {

@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,14 +8,17 @@ import (
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/pipelines/sighting"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
 // Stored rows. Numbers are varints unless a width is given, which is big endian; nodes, personas, profiles and events are 16 bytes. A node is
 // the public id of (persona, epoch); a profile is the node of its canonical persona.
 //
-//	'p' node           whose(1) [profile] evidence-length evidence state
-//	                                                        of one persona: who it is (place), pipelines/identity, pipelines/persona
+//	'p' node           whose(1) [profile] evidence-length evidence identifiers, each: key state-length state sightings
+//	                                                        of one persona: who it is (place), pipelines/identity, pipelines/persona; for each identifier of
+//	                                                        the state one more than the place of its key in the evidence, 0 if it has none; then what was
+//	                                                        merged into the row since it was written (pipelines/sighting), to be joined to both
 //	'h' kind 0 hash    for server, then client personas: flags(1) carriers beside-count beside(8 each) [carriers(16 each), unless spilled]
 //	'c' kind 0 hash node                                    a server persona that carries a spilled hub
 //	'd' kind 0 hash node                                    a client persona that carries a spilled hub
@@ -28,7 +30,7 @@ import (
 //	'x' persona        first open epoch(4) cut-off(8)       the persona's erasure
 //	'o' sequence(8)    changes, for the sinks               package-internal form in change.go
 //	'k' name           counters and cursors(8)
-const rowsVersion = 4
+const rowsVersion = 5
 
 func nodeKey(table byte, id schema.PersonaID) []byte { return append([]byte{table}, id[:]...) }
 
@@ -124,50 +126,139 @@ type node struct {
 	place    place
 	evidence *identity.Persona
 	state    *persona.State // nil until it is asked for (known)
-	packed   []byte         // the stored form of state, while that is nil
-	dirty    bool
-	fresh    bool // new since the last commit
+	packed   packed         // while that is nil
+	dirty    bool           // the row has to be written
+	fresh    bool           // new since the last commit
+
+	// What is to be merged into the row, if it is not written: sightings since the last commit, and how much has been merged since the row was written.
+	seen   []byte
+	last   sighting.Sighting // the last of seen, which stands there from lastAt on
+	lastAt int
+	merged int
 }
 
-// known is what the persona's events say, nil if there were none.
+// packed is a state in its stored form, with the sightings that are not in it and the keys of its identifiers.
+type packed struct {
+	state, seen []byte
+	keys        []uint32
+}
+
+// mergedBytes is how much is merged into a row before it is written anew. Reading a row joins all that was merged into it.
+const mergedBytes = 160
+
+// known is what the persona's events say, nil if there were none. Ask before the evidence is changed: the stored keys of identifiers are places in it.
 func (n *node) known() (*persona.State, error) {
-	if n.state == nil && n.packed != nil {
-		s, err := persona.Decode(n.packed)
-		if err != nil {
-			return nil, fmt.Errorf("persona %s: %w", n.id, errors.Join(errDamaged, err))
-		}
-		n.state, n.packed = s, nil
+	if n.state != nil || n.packed.state == nil {
+		return n.state, nil
 	}
-	return n.state, nil
+	s, err := persona.Decode(n.packed.state)
+	if err != nil {
+		return nil, fmt.Errorf("persona %s: %w", n.id, errors.Join(errDamaged, err))
+	}
+	if len(s.Identifiers) != len(n.packed.keys) {
+		return nil, fmt.Errorf("persona %s: %w", n.id, errDamaged)
+	}
+	for i, key := range n.packed.keys {
+		if key > 0 {
+			s.Identifiers[i].Key = n.evidence.Keys[key-1].Hash
+		}
+	}
+	err = n.packed.each(s.First, func(x *sighting.Sighting) { s.See(x.At, x.Channel, x.Identifiers) })
+	if err != nil {
+		return nil, fmt.Errorf("persona %s: %w", n.id, err)
+	}
+	n.state, n.packed = s, packed{}
+	return s, nil
 }
 
-// append uses scratch for the evidence, whose length stands before it.
-func (n *node) append(dst, scratch []byte) ([]byte, error) {
-	evidence, err := n.evidence.AppendBinary(scratch[:0])
-	if err != nil {
-		return nil, fmt.Errorf("write evidence of persona %s: %w", n.id, err)
+// each calls f for the sightings.
+func (p *packed) each(first schema.Instant, f func(*sighting.Sighting)) (err error) {
+	var x sighting.Sighting
+	for b := p.seen; len(b) > 0; {
+		if b, err = x.Decode(b, first, len(p.keys)); err != nil {
+			return errors.Join(errDamaged, err)
+		}
+		f(&x)
+	}
+	return nil
+}
+
+// see notes a sighting that was joined to the node.
+func (n *node) see(x *sighting.Sighting) {
+	if len(n.seen) > 0 && x.Tops(&n.last) {
+		n.seen = n.seen[:n.lastAt]
+	} else {
+		n.last.Channel, n.last.Identifiers = x.Channel, append(n.last.Identifiers[:0], x.Identifiers...)
+		n.lastAt = len(n.seen)
+	}
+	n.last.At = x.At
+	n.seen = x.AppendBinary(n.seen, n.evidence.First)
+}
+
+// merges says whether the node's row need not be written, since what is new can be merged into it.
+func (n *node) merges() bool { return !n.dirty && n.merged+len(n.seen) <= mergedBytes }
+
+// append uses scratch for the evidence and the state, whose lengths stand before them.
+func (n *node) append(dst, scratch []byte) (row, _ []byte, err error) {
+	if scratch, err = n.evidence.AppendBinary(scratch[:0]); err != nil {
+		return nil, scratch, fmt.Errorf("write evidence of persona %s: %w", n.id, err)
 	}
 	dst = n.place.append(dst, n.id)
-	dst = append(binary.AppendUvarint(dst, uint64(len(evidence))), evidence...)
+	dst = append(binary.AppendUvarint(dst, uint64(len(scratch))), scratch...)
 	if n.state == nil {
-		return append(dst, n.packed...), nil
+		dst = binary.AppendUvarint(dst, uint64(len(n.packed.keys)))
+		for _, key := range n.packed.keys {
+			dst = binary.AppendUvarint(dst, uint64(key))
+		}
+		dst = append(binary.AppendUvarint(dst, uint64(len(n.packed.state))), n.packed.state...)
+		return append(dst, n.packed.seen...), scratch, nil
 	}
-	return n.state.AppendBinary(dst), nil
+	dst = binary.AppendUvarint(dst, uint64(len(n.state.Identifiers)))
+	for i := range n.state.Identifiers {
+		id := &n.state.Identifiers[i]
+		key := 0
+		if id.Key != ([16]byte{}) {
+			key = 1 + n.evidence.Place(identity.Key{Kind: id.Kind, Hash: id.Key})
+		}
+		dst = binary.AppendUvarint(dst, uint64(key))
+	}
+	scratch = n.state.AppendBinary(scratch[:0])
+	return append(binary.AppendUvarint(dst, uint64(len(scratch))), scratch...), scratch, nil
 }
 
 func decodeNode(id identity.NodeID, value []byte) (*node, error) {
 	r := row{b: value}
 	n := &node{id: id, place: r.place(id)}
 	evidence := r.take(r.number())
-	if r.bad || len(r.b) == 0 {
+	keys := r.number()
+	if r.bad || keys > uint64(len(r.b)) {
 		return nil, errDamaged
 	}
 	n.evidence = &identity.Persona{}
 	if err := n.evidence.UnmarshalBinary(evidence); err != nil {
 		return nil, errors.Join(errDamaged, err)
 	}
-	n.packed = bytes.Clone(r.b)
-	return n, nil
+	n.packed.keys = make([]uint32, keys)
+	for i := range n.packed.keys {
+		key := r.number()
+		if key > uint64(len(n.evidence.Keys)) {
+			return nil, errDamaged
+		}
+		n.packed.keys[i] = uint32(key)
+	}
+	state := r.take(r.number())
+	if r.bad || len(state) == 0 {
+		return nil, errDamaged
+	}
+	kept := slices.Concat(state, r.b)
+	n.packed.state, n.packed.seen, n.merged = kept[:len(state):len(state)], kept[len(state):], len(r.b)
+	return n, n.packed.each(n.evidence.First, func(x *sighting.Sighting) {
+		for _, i := range x.Identifiers {
+			if key := n.packed.keys[i]; key > 0 {
+				n.evidence.Keys[key-1].See(x.At)
+			}
+		}
+	})
 }
 
 // hub is one key and who carries it.

@@ -2,9 +2,12 @@ package identity
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/pipelines/sighting"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -51,9 +54,49 @@ func FuzzRows(f *testing.F) {
 	for _, at := range []place{{}, {profile: own, listed: true}, {profile: own, hold: identity.Apart}, {profile: identity.NodeID{2}, hold: identity.Cores}} {
 		f.Add(byte(4), at.append(nil, own))
 	}
+	e := contact("shop", "user_id", "ann", email("ann@example.com"), trait("first_name", "Ann"))
+	reader, kinds := identity.NewReader(NewHasher(prf), identity.DefaultRules()), persona.Registry{}
+	evidence, _ := reader.Read(&e, 7)
+	n := node{id: evidence.ID, evidence: evidence.Clone(), state: persona.Begin(evidence.ID, &e)}
+	n.state.Fold(&e, kinds)
+	sightings := sighting.NewReader(reader, kinds)
+	sightings.Link(&e, n.state)
+	written, _, err := n.append(nil, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(byte(5), written)
+	for range 2 {
+		e.OccurredAt, e.Traits = e.OccurredAt+1000, nil
+		x := sightings.Read(&e, 8, n.evidence, n.state)
+		x.Join(n.evidence, n.state)
+		written = x.AppendBinary(written, evidence.First)
+	}
+	f.Add(byte(5), written)
 	f.Fuzz(func(t *testing.T, table byte, b []byte) {
 		var again func([]byte) ([]byte, error)
-		switch table % 5 {
+		switch table % 6 {
+		case 5:
+			again = func(b []byte) ([]byte, error) {
+				n, err := decodeNode(own, b)
+				if err != nil {
+					return nil, err
+				}
+				kept, _, err := n.append(nil, nil)
+				if err != nil {
+					return nil, err
+				}
+				if _, err := n.known(); err != nil {
+					return nil, err
+				}
+				if m, err := decodeNode(own, kept); err != nil {
+					t.Fatalf("row %x, written again without its state being read as %x: %v", b, kept, err)
+				} else if _, err := m.known(); err != nil || !reflect.DeepEqual(m.state, n.state) || !reflect.DeepEqual(m.evidence, n.evidence) {
+					t.Fatalf("row %x, written again without its state being read, says something else (%v)", b, err)
+				}
+				b, _, err = n.append(nil, nil)
+				return b, err
+			}
 		case 0:
 			again = func(b []byte) ([]byte, error) {
 				h, err := decodeHub(key, b)
@@ -99,7 +142,7 @@ func FuzzRows(f *testing.F) {
 		}
 		twice, err := again(once)
 		if err != nil || !bytes.Equal(once, twice) {
-			t.Fatalf("table %d: written again as %x, then %x (%v)", table%5, once, twice, err)
+			t.Fatalf("table %d: written again as %x, then %x (%v)", table%6, once, twice, err)
 		}
 	})
 }

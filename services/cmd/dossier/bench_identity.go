@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/identifier"
-	"github.com/dossier-cdp/dossier/pipelines/identity"
-	"github.com/dossier-cdp/dossier/pipelines/persona"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/ids"
 	"github.com/dossier-cdp/dossier/schema/seal"
@@ -105,23 +103,16 @@ func (c *benchCommand) foldMix(ctx context.Context, rounds int) (out benchResult
 
 // foldMemory keeps in memory what the stored state keeps: evidence, who is who, and what each persona's events say.
 func foldMemory(prf *seal.PRF) func(chunk []schema.Event) {
-	memory := identity.NewMemory(service.NewHasher(prf), identity.DefaultRules())
-	states, kinds, at := map[schema.PersonaID]*persona.State{}, persona.NewMemory(persona.Registry{}), schema.Instant(0)
+	memory, at := mix.NewMemory(service.NewHasher(prf)), schema.Instant(0)
 	return func(chunk []schema.Event) {
 		for i := range chunk {
-			e := &chunk[i]
 			at++
-			memory.Add(e, at)
-			s := states[e.Persona]
-			if s == nil {
-				s = persona.Begin(schema.ProfileID(e.Persona), e)
-				states[e.Persona] = s
+			err := memory.Fold(&chunk[i], at)
+			if err == nil && (i%4096 == 4095 || i+1 == len(chunk)) {
+				err = memory.Resolve()
 			}
-			s.Fold(e, kinds)
-			if i%4096 == 4095 || i+1 == len(chunk) {
-				if err := memory.Resolve(); err != nil {
-					panic(err) // Unreachable: a graph in memory fails at nothing
-				}
+			if err != nil {
+				panic(err) // Unreachable: a graph in memory fails at nothing
 			}
 		}
 	}

@@ -16,6 +16,8 @@ type Recent struct {
 	chunks [][]byte
 	at     int // the chunk that is written
 	where  map[uint64]spot
+
+	scratch []byte
 }
 
 // spot is where a row begins.
@@ -71,6 +73,14 @@ func (r *Recent) Put(key, value []byte) {
 	c = binary.LittleEndian.AppendUint16(c, uint16(len(key)))
 	c = binary.LittleEndian.AppendUint32(c, uint32(len(value)))
 	r.chunks[r.at] = append(append(c, key...), value...)
+}
+
+// Append notes that more was appended to a row (Batch.Merge), if it is known here.
+func (r *Recent) Append(key, more []byte) {
+	if old, found := r.Get(r.scratch[:0], key); found {
+		r.scratch = append(old, more...)
+		r.Put(key, r.scratch)
+	}
 }
 
 // Remove forgets a row.

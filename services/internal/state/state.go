@@ -156,6 +156,9 @@ func (s *Store) NewBatch() *Batch { return &Batch{s, s.db.NewBatch()} }
 // Set writes a key. Neither key nor value is kept.
 func (b *Batch) Set(key, value []byte) error { return b.b.Set(key, value, nil) }
 
+// Merge appends to the value of a key, which is made if it is not there. It costs what it appends, whatever the value has already. Neither key nor value is kept.
+func (b *Batch) Merge(key, value []byte) error { return b.b.Merge(key, value, nil) }
+
 // Delete removes a key; one that is not there is fine.
 func (b *Batch) Delete(key []byte) error { return b.b.Delete(key, nil) }
 

@@ -1,0 +1,58 @@
+package mix
+
+import (
+	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/pipelines/sighting"
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Memory keeps in memory what the stored state of identity keeps: evidence, who is who, and what each persona's events say. It is what folding costs without a store.
+type Memory struct {
+	graph     *identity.Memory
+	known     map[schema.PersonaEpoch]*known
+	kinds     persona.Kinds
+	sightings *sighting.Reader
+}
+
+type known struct {
+	evidence *identity.Persona
+	state    *persona.State
+}
+
+// NewMemory makes an empty memory under the default rules.
+func NewMemory(hash identity.Hasher) *Memory {
+	graph, kinds := identity.NewMemory(hash, identity.DefaultRules()), persona.NewMemory(persona.Registry{})
+	return &Memory{graph, map[schema.PersonaEpoch]*known{}, kinds, sighting.NewReader(graph.Reader(), kinds)}
+}
+
+// Fold adds one event.
+func (m *Memory) Fold(e *schema.Event, recordedAt schema.Instant) error {
+	of := schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}
+	k := m.known[of]
+	if k != nil {
+		if x := m.sightings.Read(e, recordedAt, k.evidence, k.state); x != nil {
+			x.Join(k.evidence, k.state)
+			return nil
+		}
+	}
+	m.graph.Add(e, recordedAt)
+	if k == nil {
+		id := m.graph.Reader().Node(of)
+		evidence, err := m.graph.Persona(id)
+		if err != nil || evidence == nil { // a decision says nothing of its persona
+			return err
+		}
+		k = &known{evidence, persona.Begin(id, e)}
+		m.known[of] = k
+	}
+	k.state.Fold(e, m.kinds)
+	m.sightings.Link(e, k.state)
+	return nil
+}
+
+// Resolve decides who is who after what was folded.
+func (m *Memory) Resolve() error { return m.graph.Resolve() }
+
+// Personas is the number of personas.
+func (m *Memory) Personas() int { return len(m.known) }
