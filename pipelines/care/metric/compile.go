@@ -80,7 +80,7 @@ func (d Definition) rows(q Query) (Statement, error) {
 			keys[i] = periods[by]
 		}
 	}
-	conditions := []string{"isNotNull(at)", "at >= {from:DateTime64(6)}", "at < {to:DateTime64(6)}"}
+	conditions := []string{"isNotNull(dated)", "dated >= {from:DateTime64(6)}", "dated < {to:DateTime64(6)}"}
 	for i, by := range slices.Sorted(maps.Keys(q.Where)) {
 		name := "where" + strconv.Itoa(i)
 		p[name] = q.Where[by]
@@ -92,7 +92,7 @@ func (d Definition) rows(q Query) (Statement, error) {
 	}
 	marks := make([]string, len(d.marks))
 	for i, m := range d.marks {
-		marks[i] = "toUInt8(" + m + ")"
+		marks[i] = "toUInt8(ifNull(" + m + ", 0))"
 	}
 	markArray := "emptyArrayUInt8()"
 	if len(marks) > 0 {
@@ -111,9 +111,9 @@ func (d Definition) rows(q Query) (Statement, error) {
   b.at AS at, b.keys AS keys, b.calendar AS calendar, b.reason AS reason, b.hit AS hit, b.value AS value, b.marks AS marks
 FROM
 (
-  SELECT id, ` + s.event + ` AS event, persona, assumeNotNull(at) AS at, ` + keyArray + ` AS keys, ` + calendar + ` AS calendar,
+  SELECT id, ` + s.event + ` AS event, persona, assumeNotNull(dated) AS at, ` + keyArray + ` AS keys, ` + calendar + ` AS calendar,
     ` + reason.String() + ` AS reason, toInt8(` + d.hit + `) AS hit, toInt64(ifNull(` + value + `, 0)) AS value, ` + markArray + ` AS marks
-  FROM (SELECT *, toNullable(` + at + `) AS at FROM (` + s.from + `) WHERE ` + d.of + `)
+  FROM (SELECT *, toNullable(` + at + `) AS dated FROM (` + s.from + `) WHERE ` + d.of + `)
   WHERE ` + strings.Join(conditions, " AND ") + `
 ) AS b
 LEFT JOIN ({who}) AS m ON m.member = b.persona` + profiles

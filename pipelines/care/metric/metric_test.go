@@ -1,0 +1,147 @@
+package metric
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/big"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden statements; review the difference")
+
+// The statements of a metric of each subject, whole.
+func TestGoldenStatements(t *testing.T) {
+	q := Query{
+		Workspace: "main", From: 1_767_225_600_000_000, To: 1_769_904_000_000_000, Now: 1_780_000_000_000_000, By: []Dimension{Channel, Month}, Zone: "Europe/Paris",
+		Where: map[Dimension][]string{Theme: {"late", ""}, Brand: {"garance"}}, Profiles: []schema.ProfileID{{1}},
+	}
+	for _, c := range []struct {
+		name   string
+		change func(q *Query)
+	}{
+		{"nps", func(q *Query) { q.Latest = true }},
+		{"nps_complaint", func(q *Query) { q.By = []Dimension{Complaint} }},
+		{"firstReply", func(q *Query) { q.Reading = EventDate }},
+		{"nextReply", func(q *Query) { q.OpenHours = true }},
+		{"resolution", func(q *Query) { q.By = nil; q.Profiles = nil; q.Where = nil }},
+		{"fcrNoRepeat", func(q *Query) { q.Window = 10 * day }},
+		{"recoveryRate", func(q *Query) { q.By = nil }},
+		{"churnAfterComplaint", func(q *Query) {}},
+	} {
+		asked := q
+		c.change(&asked)
+		name, _, _ := strings.Cut(c.name, "_")
+		d, _ := Find(name)
+		count, err := d.Count(asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked.Keys = []string{"email", "2026-01"}
+		list, err := d.List(asked, &After{At: 5, Skip: 2}, 51)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		for _, s := range []Statement{count, list} {
+			fmt.Fprintln(&b, s.SQL)
+			for _, name := range slices.Sorted(maps.Keys(s.Params)) {
+				fmt.Fprintf(&b, "-- %s = %v\n", name, s.Params[name])
+			}
+		}
+		path := filepath.Join("testdata", c.name+".sql")
+		if *update {
+			if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != string(want) {
+			t.Errorf("%s:\n%s", path, b.String())
+		}
+	}
+}
+
+// Every entry is whole: sentences in both languages, and a word for each reason.
+func TestCatalogueIsWhole(t *testing.T) {
+	names := map[string]bool{}
+	for _, d := range Catalogue() {
+		if names[d.Name] {
+			t.Errorf("%s is there twice", d.Name)
+		}
+		names[d.Name] = true
+		for _, text := range []Text{d.Title, d.Is, d.For, d.NotFor} {
+			if text.FR == "" || text.EN == "" {
+				t.Errorf("%s lacks a sentence: %+v", d.Name, text)
+			}
+		}
+		for _, text := range []Text{d.Is, d.For, d.NotFor} {
+			if !strings.HasSuffix(text.FR, ".") || !strings.HasSuffix(text.EN, ".") {
+				t.Errorf("%s: no sentence: %+v", d.Name, text)
+			}
+		}
+		if d.Formula == "" || d.Source == "" || d.Version == 0 || d.Unit == "" || d.Statistic == 0 || d.Group == "" {
+			t.Errorf("%s is not whole", d.Name)
+		}
+		for _, e := range d.leave {
+			if _, ok := reasons[e.reason]; !ok {
+				t.Errorf("%s leaves rows out for %q, which nothing explains", d.Name, e.reason)
+			}
+		}
+	}
+}
+
+// A query as a URL is the same query again.
+func TestValues(t *testing.T) {
+	for _, q := range []Query{
+		{},
+		{From: 1_767_225_600_000_000, To: 1_769_904_000_123_456, Now: 1_780_000_000_000_000, Reading: Cohort, By: []Dimension{Channel, Month}, Keys: []string{"", "2026-01"}},
+		{Reading: EventDate, Where: map[Dimension][]string{Theme: {"late & lost", ""}, Store: {"Lyon"}}, Profiles: []schema.ProfileID{{1}, {2}}, Latest: true},
+		{Profiles: []schema.ProfileID{}, OpenHours: true, Zone: "Europe/Paris", Within: 30_000_000, Window: 10 * day},
+	} {
+		got, err := ParseValues(q.Values())
+		if err != nil || !reflect.DeepEqual(got, q) {
+			t.Errorf("%+v comes back as %+v, %v", q, got, err)
+		}
+	}
+	for _, text := range []string{"from=yesterday", "reading=both", "profile=anna", "answers=some", "within=0", "windowDays=x", "frmo=2026-01-01T00:00:00Z"} {
+		name, value, _ := strings.Cut(text, "=")
+		if _, err := ParseValues(map[string][]string{name: {value}}); err == nil {
+			t.Errorf("%s is taken", text)
+		}
+	}
+}
+
+// What is of too few people has no estimate and no part; employees' groups that would give another away go with it.
+func TestSuppressed(t *testing.T) {
+	tally := func(key string, people int64) Tally {
+		return Tally{Keys: []string{key}, N: people, People: people, Up: people, Sum: big.NewInt(0), Squares: big.NewInt(0), Reasons: map[string]int64{}}
+	}
+	whole := tally("", 17)
+	whole.Whole = true
+	for name, want := range map[string]string{"nps": "[false true false]", "enps": "[true true false]"} {
+		d, _ := Find(name)
+		all, groups := d.Figures([]Tally{whole, tally("a", 5), tally("b", 4), tally("c", 8)})
+		var hidden []bool
+		for _, g := range groups {
+			hidden = append(hidden, g.Suppressed)
+			if g.Suppressed && (g.Known() || g.Numerator != nil || len(g.Parts) > 0) {
+				t.Errorf("%s of %s is hidden and shown: %+v", name, g.Keys, g)
+			}
+		}
+		if fmt.Sprint(hidden) != want || all.Suppressed {
+			t.Errorf("%s hides %v, want %v", name, hidden, want)
+		}
+	}
+}

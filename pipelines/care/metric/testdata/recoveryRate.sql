@@ -1,0 +1,161 @@
+SELECT toUInt8(1) AS whole, emptyArrayString() AS keys, countIf(reason = '') AS n, uniqExactIf(profile, reason IN ('', 'open')) AS people,
+  countIf(reason = '' AND hit > 0) AS up, countIf(reason = '' AND hit < 0) AS down,
+  toString(sumIf(toInt128(value), reason = '')) AS sum, toString(sumIf(toInt128(value) * value, reason = '')) AS squares,
+  sumForEachIf(marks, reason = '') AS marks, sumMapIf(map(reason, toUInt64(1)), reason != '') AS reasons,
+  arraySort(groupUniqArrayIf(calendar, calendar != '' AND reason IN ('', 'open'))) AS calendars,
+  CAST([], 'Array(Int64)') AS over, CAST([], 'Array(Int64)') AS open
+FROM
+(
+SELECT b.id AS id, b.event AS event, b.persona AS persona, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile,
+  b.at AS at, b.keys AS keys, b.calendar AS calendar, b.reason AS reason, b.hit AS hit, b.value AS value, b.marks AS marks
+FROM
+(
+  SELECT id, event AS event, persona, assumeNotNull(dated) AS at, emptyArrayString() AS keys, '' AS calendar,
+    multiIf(began + INTERVAL 180 DAY > {now:DateTime64(6)}, 'follow_up_ongoing', 0, '', '') AS reason, toInt8(if((content_later OR bought_later) AND NOT complained_again, 1, 0)) AS hit, toInt64(ifNull(toInt64(0), 0)) AS value, [toUInt8(ifNull(answered_later, 0)), toUInt8(ifNull(answered_later AND (content_later OR bought_later) AND NOT complained_again, 0)), toUInt8(ifNull(content_later, 0)), toUInt8(ifNull(bought_later, 0)), toUInt8(ifNull(complained_again, 0))] AS marks
+  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, a.answers AS answers, a.good AS good, o.orders AS orders, k.complaints AS complaints,
+    arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, answers) AS answered_later,
+    arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, good) AS content_later,
+    arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, orders) AS bought_later,
+    arrayExists(c -> c.1 > began AND c.1 <= began + INTERVAL 30 DAY AND c.2 = theme, complaints) AS complained_again
+  FROM
+  (
+    SELECT who, at AS began, id, persona, event, theme, channel, team, brand, store, source, language, country, episode
+    FROM
+    (
+      SELECT d.*, if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), d.persona, w.holder) AS who
+      FROM
+      (
+        SELECT id, persona, event, assumeNotNull(answered_at) AS at, toString(theme) AS theme, toString(channel) AS channel, toString(team) AS team, toString(brand) AS brand,
+          toString(store) AS store, toString(source) AS source, toString(language) AS language, toString(country) AS country, 'survey' AS episode
+        FROM current_surveys
+        WHERE workspace = {workspace:String} AND employee = 0 AND isNotNull(answered_at) AND (instrument = 'nps' AND rating <= 6 AND scale_high = 10 OR instrument = 'csat' AND rating <= 2 AND scale_low = 1 AND scale_high = 5)
+        UNION ALL
+        SELECT id, persona, id, assumeNotNull(first_resolved_at), toString(theme), toString(channel), toString(team), toString(brand),
+          toString(store), toString(source), toString(language), toString(country), 'complaint'
+        FROM current_cases
+        WHERE workspace = {workspace:String} AND complaint = 1 AND isNotNull(first_resolved_at)
+      ) AS d
+      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = d.persona
+      WHERE at >= {from:DateTime64(6)} AND at < {to:DateTime64(6)}
+    )
+    ORDER BY at ASC, id ASC
+    LIMIT 1 BY who
+  ) AS e
+  LEFT JOIN
+  (
+    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), s.persona, w.holder) AS who,
+      groupArray(assumeNotNull(s.answered_at)) AS answers, groupArrayIf(assumeNotNull(s.answered_at), (s.instrument = 'nps' AND s.rating >= 7 AND s.scale_high = 10 OR s.instrument = 'csat' AND s.rating >= 4 AND s.scale_low = 1 AND s.scale_high = 5)) AS good
+    FROM current_surveys AS s LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = s.persona
+    WHERE s.workspace = {workspace:String} AND s.employee = 0 AND isNotNull(s.answered_at) AND isNotNull(s.rating) AND s.instrument IN ('nps', 'csat')
+    GROUP BY who
+  ) AS a ON a.who = e.who
+  LEFT JOIN (
+    SELECT who, groupArray(at) AS orders
+    FROM
+    (
+      SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
+      FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
+      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = v.persona
+      GROUP BY who, v.source, v.number
+    )
+    GROUP BY who
+  ) AS o ON o.who = e.who
+  LEFT JOIN (
+    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
+    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = c.persona
+    WHERE c.workspace = {workspace:String} AND c.complaint = 1
+    GROUP BY who
+  ) AS k ON k.who = e.who) WHERE 1)
+  WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
+) AS b
+LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS m ON m.member = b.persona
+WHERE has({profiles:Array(UUID)}, profile)
+)
+-- from = 2026-01-01T00:00:00Z
+-- now = 2026-05-28T20:26:40Z
+-- profiles = [01000000-0000-0000-0000-000000000000]
+-- to = 2026-02-01T00:00:00Z
+-- where0 = [garance]
+-- where1 = [late ]
+-- workspace = main
+SELECT id, event, persona, profile, at, keys, toUInt8(reason = '') AS counts, reason, toFloat64(hit) AS value
+FROM
+(
+SELECT b.id AS id, b.event AS event, b.persona AS persona, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile,
+  b.at AS at, b.keys AS keys, b.calendar AS calendar, b.reason AS reason, b.hit AS hit, b.value AS value, b.marks AS marks
+FROM
+(
+  SELECT id, event AS event, persona, assumeNotNull(dated) AS at, emptyArrayString() AS keys, '' AS calendar,
+    multiIf(began + INTERVAL 180 DAY > {now:DateTime64(6)}, 'follow_up_ongoing', 0, '', '') AS reason, toInt8(if((content_later OR bought_later) AND NOT complained_again, 1, 0)) AS hit, toInt64(ifNull(toInt64(0), 0)) AS value, [toUInt8(ifNull(answered_later, 0)), toUInt8(ifNull(answered_later AND (content_later OR bought_later) AND NOT complained_again, 0)), toUInt8(ifNull(content_later, 0)), toUInt8(ifNull(bought_later, 0)), toUInt8(ifNull(complained_again, 0))] AS marks
+  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, a.answers AS answers, a.good AS good, o.orders AS orders, k.complaints AS complaints,
+    arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, answers) AS answered_later,
+    arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, good) AS content_later,
+    arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, orders) AS bought_later,
+    arrayExists(c -> c.1 > began AND c.1 <= began + INTERVAL 30 DAY AND c.2 = theme, complaints) AS complained_again
+  FROM
+  (
+    SELECT who, at AS began, id, persona, event, theme, channel, team, brand, store, source, language, country, episode
+    FROM
+    (
+      SELECT d.*, if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), d.persona, w.holder) AS who
+      FROM
+      (
+        SELECT id, persona, event, assumeNotNull(answered_at) AS at, toString(theme) AS theme, toString(channel) AS channel, toString(team) AS team, toString(brand) AS brand,
+          toString(store) AS store, toString(source) AS source, toString(language) AS language, toString(country) AS country, 'survey' AS episode
+        FROM current_surveys
+        WHERE workspace = {workspace:String} AND employee = 0 AND isNotNull(answered_at) AND (instrument = 'nps' AND rating <= 6 AND scale_high = 10 OR instrument = 'csat' AND rating <= 2 AND scale_low = 1 AND scale_high = 5)
+        UNION ALL
+        SELECT id, persona, id, assumeNotNull(first_resolved_at), toString(theme), toString(channel), toString(team), toString(brand),
+          toString(store), toString(source), toString(language), toString(country), 'complaint'
+        FROM current_cases
+        WHERE workspace = {workspace:String} AND complaint = 1 AND isNotNull(first_resolved_at)
+      ) AS d
+      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = d.persona
+      WHERE at >= {from:DateTime64(6)} AND at < {to:DateTime64(6)}
+    )
+    ORDER BY at ASC, id ASC
+    LIMIT 1 BY who
+  ) AS e
+  LEFT JOIN
+  (
+    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), s.persona, w.holder) AS who,
+      groupArray(assumeNotNull(s.answered_at)) AS answers, groupArrayIf(assumeNotNull(s.answered_at), (s.instrument = 'nps' AND s.rating >= 7 AND s.scale_high = 10 OR s.instrument = 'csat' AND s.rating >= 4 AND s.scale_low = 1 AND s.scale_high = 5)) AS good
+    FROM current_surveys AS s LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = s.persona
+    WHERE s.workspace = {workspace:String} AND s.employee = 0 AND isNotNull(s.answered_at) AND isNotNull(s.rating) AND s.instrument IN ('nps', 'csat')
+    GROUP BY who
+  ) AS a ON a.who = e.who
+  LEFT JOIN (
+    SELECT who, groupArray(at) AS orders
+    FROM
+    (
+      SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
+      FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
+      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = v.persona
+      GROUP BY who, v.source, v.number
+    )
+    GROUP BY who
+  ) AS o ON o.who = e.who
+  LEFT JOIN (
+    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
+    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = c.persona
+    WHERE c.workspace = {workspace:String} AND c.complaint = 1
+    GROUP BY who
+  ) AS k ON k.who = e.who) WHERE 1)
+  WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
+) AS b
+LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS m ON m.member = b.persona
+WHERE has({profiles:Array(UUID)}, profile)
+)
+WHERE at >= {after:DateTime64(6)} AND keys = {keys:Array(String)}
+ORDER BY at ASC, id ASC, reason ASC, value ASC
+LIMIT 51
+OFFSET 2
+-- after = 1970-01-01T00:00:00.000005Z
+-- from = 2026-01-01T00:00:00Z
+-- keys = [email 2026-01]
+-- now = 2026-05-28T20:26:40Z
+-- profiles = [01000000-0000-0000-0000-000000000000]
+-- to = 2026-02-01T00:00:00Z
+-- where0 = [garance]
+-- where1 = [late ]
+-- workspace = main
