@@ -92,6 +92,19 @@ const (
 	TypeGroupJoined       Type = 25
 	TypeItemOrdered       Type = 26 // one line of an order
 	TypePaymentReceived   Type = 27
+	TypeCallQueued        Type = 28
+	TypeCallHeld          Type = 29
+	TypeCallTransferred   Type = 30
+	TypeCaseUpdated       Type = 31 // owner, team, priority, next step …
+	TypeCaseMerged        Type = 32 // into the case that property merged_into names
+	TypeTaskAdded         Type = 33
+	TypeTaskCompleted     Type = 34
+	TypeNoteAdded         Type = 35
+	TypePromiseMade       Type = 36
+	TypePromiseKept       Type = 37
+	TypeSurveySent        Type = 38 // the invitation
+	TypeContentModerated  Type = 39
+	TypeAlertRaised       Type = 40
 )
 
 var trustNames = names[Trust]{TrustClient: "client", TrustServer: "server"}
@@ -117,6 +130,10 @@ var typeNames = names[Type]{
 	TypeIdentityLinked: "identity.linked", TypeIdentitySeparated: "identity.separated", TypeIdentityReleased: "identity.released",
 	TypeIdentityAliased: "identity.aliased", TypeConsentRecorded: "consent.recorded", TypeGroupJoined: "group.joined",
 	TypeItemOrdered: "item.ordered", TypePaymentReceived: "payment.received",
+	TypeCallQueued: "call.queued", TypeCallHeld: "call.held", TypeCallTransferred: "call.transferred",
+	TypeCaseUpdated: "case.updated", TypeCaseMerged: "case.merged", TypeTaskAdded: "task.added", TypeTaskCompleted: "task.completed",
+	TypeNoteAdded: "note.added", TypePromiseMade: "promise.made", TypePromiseKept: "promise.kept", TypeSurveySent: "survey.sent",
+	TypeContentModerated: "content.moderated", TypeAlertRaised: "alert.raised",
 }
 
 func (t Trust) String() string     { return trustNames.name(t) }

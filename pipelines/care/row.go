@@ -42,7 +42,7 @@ type Conversation struct {
 	Calendar string // version of the calendar that the open spans below were counted in: name@hash
 
 	// Outcome: answered; waiting (the customer waits for a human); contained (a bot alone, nothing asked of a human); outbound (the customer
-	// said nothing); for calls also abandoned, short_abandon, callback, voicemail, open (neither answered nor given up).
+	// said nothing); closed (its case was resolved without a reply); unanswered (a review); for calls also abandoned, short_abandon, callback, voicemail, open (neither answered nor given up).
 	Outcome string
 
 	OpenedAt, LastAt schema.Instant // first and last contact

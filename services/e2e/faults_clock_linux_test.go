@@ -120,7 +120,7 @@ func clocksSet(t *testing.T) {
 			}
 		})
 	}
-	for _, role := range []string{"identity", "timeline", "archive"} {
+	for _, role := range []string{"identity", "timeline", "archive", "care"} {
 		if now := w.owner(t, role, trio, trio+"-2"); now != owner {
 			t.Errorf("%s changed its owner", role)
 		}

@@ -14,7 +14,7 @@ func TestKilledRoles(t *testing.T) {
 	rounds := counted(3, 100)
 	random := seeded(t)
 	stories := newSeries(t, rounds, size)
-	roles := []string{"keeper", "archive", "identity", "timeline", "collector", "api"}
+	roles := []string{"keeper", "archive", "identity", "timeline", "care", "collector", "api"}
 	w := wiring(t, roles...)
 	i := w.installation(t)
 	var table strings.Builder

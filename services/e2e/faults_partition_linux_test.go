@@ -13,7 +13,7 @@ import (
 const beyondTheLease = 7 * time.Second
 
 // trio are the roles of which one process works and another stands by.
-const trio = "identity,timeline,archive"
+const trio = "identity,timeline,archive,care"
 
 // other is the process that did not hold the lease.
 func other(owner string) string {
@@ -34,7 +34,7 @@ func TestPartitions(t *testing.T) {
 		former := w.owner(t, "identity", trio, trio+"-2")
 		w.links[former].toLog(silent)
 		remains(beyondTheLease, 40*time.Second)
-		for _, role := range []string{"identity", "timeline", "archive"} {
+		for _, role := range []string{"identity", "timeline", "archive", "care"} {
 			if now := w.owner(t, role, other(former)); now == former {
 				t.Errorf("%s still has its owner, who cannot read the log", role)
 			}
@@ -90,13 +90,13 @@ func TestPaused(t *testing.T) {
 			former := w.owner(t, "identity", trio, trio+"-2")
 			resume := pause(former)
 			time.Sleep(beyondTheLease)
-			for _, role := range []string{"identity", "timeline", "archive"} {
+			for _, role := range []string{"identity", "timeline", "archive", "care"} {
 				w.owner(t, role, other(former))
 			}
 			f.goesOn(rate / 2)
 			resume()
 			f.goesOn(rate / 2)
-			for _, role := range []string{"identity", "timeline", "archive"} {
+			for _, role := range []string{"identity", "timeline", "archive", "care"} {
 				w.owner(t, role, other(former)) // it did not take anything back
 			}
 		}

@@ -250,18 +250,18 @@ func TestServe(t *testing.T) {
 	random := seeded(t)
 
 	t.Run("an odd split", func(t *testing.T) {
-		s, all := divide(t, "keeper,collector,api", "identity,archive,timeline")
+		s, all := divide(t, "keeper,collector,api", "identity,archive,timeline,care")
 		i := s.through(t, all["keeper,collector,api"])
 		i.give(t, random, permuted(random, inputs))
 		if got := i.digest(t); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
 		i.must(t, "doctor")
-		s.forgets(t, i, all["identity,archive,timeline"])
+		s.forgets(t, i, all["identity,archive,timeline,care"])
 	})
 
-	t.Run("six processes", func(t *testing.T) {
-		s, all := divide(t, "keeper", "archive", "identity", "timeline", "collector", "api")
+	t.Run("seven processes", func(t *testing.T) {
+		s, all := divide(t, "keeper", "archive", "identity", "timeline", "care", "collector", "api")
 		api := all["api"]
 		sender := s.through(t, all["collector"])
 		events := permuted(random, inputs)
@@ -272,7 +272,7 @@ func TestServe(t *testing.T) {
 			return taken
 		}
 		sender.give(t, random, part())
-		for _, role := range []string{"identity", "timeline", "archive"} {
+		for _, role := range []string{"identity", "timeline", "archive", "care"} {
 			standby := s.serve(t, role+"-2", role)
 			sender.give(t, random, part())
 			former := all[role]
@@ -319,14 +319,14 @@ func TestServe(t *testing.T) {
 // TestServeHandsOver: a process that is asked to stop gives up what it holds, and the next one need not wait until that lapses. A command that
 // asks a process without the role api says what to do.
 func TestServeHandsOver(t *testing.T) {
-	s, all := divide(t, "keeper,archive,timeline", "identity", "collector,api")
+	s, all := divide(t, "keeper,archive,timeline,care", "identity", "collector,api")
 	standby := s.serve(t, "identity-2", "identity")
 	i := s.through(t, all["collector,api"])
 	i.give(t, rand.New(rand.NewPCG(0, 0)), nastyEvents(3)[:50])
 	if o := i.dossier(t, "show", "email:nobody@example.com"); o.code != 1 || !strings.Contains(o.stderr, "without the role api") {
 		t.Errorf("the keeper answers %d %s", o.code, o.stderr)
 	}
-	for _, name := range []string{"identity", "collector,api", "keeper,archive,timeline"} {
+	for _, name := range []string{"identity", "collector,api", "keeper,archive,timeline,care"} {
 		begun := time.Now()
 		all[name].signal(t, syscall.SIGTERM)
 		<-all[name].ended

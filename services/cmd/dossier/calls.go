@@ -24,6 +24,8 @@ const (
 	callIdentityStatus = "/identity/Status"
 	callTimelineWait   = "/timeline/WaitFor"
 	callTimelineStatus = "/timeline/Status"
+	callCareWait       = "/care/WaitFor"
+	callCareStatus     = "/care/Status"
 )
 
 type nothing struct{}
@@ -46,7 +48,7 @@ const partBytes = 1 << 18
 func (i *installation) offerCalls() {
 	s := i.coordination.server
 	if i.roles.has(keeperRole) {
-		rpc.Stream(s, callRing, []string{string(collectorRole), string(identityRole), string(timelineRole), string(apiRole)}, i.sendRing)
+		rpc.Stream(s, callRing, []string{string(collectorRole), string(identityRole), string(timelineRole), string(careRole), string(apiRole)}, i.sendRing)
 		rpc.Stream(s, callRingCopy, []string{string(apiRole)}, i.sendRingCopy)
 	}
 	if i.roles.has(collectorRole, apiRole) {
@@ -91,6 +93,19 @@ func (i *installation) offerCalls() {
 			return &nothing{}, i.timelineWrites()
 		})
 		rpc.Answer(s, callTimelineStatus, api, func(ctx context.Context, _ *nothing) (*timelineStatus, error) {
+			status, err := own.Status(ctx)
+			return &status, err
+		})
+	}
+	if i.roles.has(careRole) {
+		own := ownCare{i}
+		rpc.Answer(s, callCareWait, api, func(ctx context.Context, q *reached) (*nothing, error) {
+			if err := own.WaitFor(ctx, *q); err != nil {
+				return nil, err
+			}
+			return &nothing{}, i.careWrites()
+		})
+		rpc.Answer(s, callCareStatus, api, func(ctx context.Context, _ *nothing) (*careStatus, error) {
 			status, err := own.Status(ctx)
 			return &status, err
 		})
@@ -279,6 +294,32 @@ func (r remoteTimeline) Status(ctx context.Context) (timelineStatus, error) {
 	var status timelineStatus
 	err := r.owner(ctx, func(ctx context.Context, c *rpc.Client) error {
 		got, err := rpc.Call[nothing, timelineStatus](ctx, c, callTimelineStatus, &nothing{})
+		if err == nil {
+			status = *got
+		}
+		return err
+	})
+	return status, err
+}
+
+// remoteCare is the care role of another process.
+type remoteCare struct{ c *coordinated }
+
+func (r remoteCare) owner(ctx context.Context, f func(ctx context.Context, c *rpc.Client) error) error {
+	return r.c.owner(ctx, careRole, careLease(mainWorkspace), f)
+}
+
+func (r remoteCare) WaitFor(ctx context.Context, until reached) error {
+	return r.owner(ctx, func(ctx context.Context, c *rpc.Client) error {
+		_, err := rpc.Call[reached, nothing](ctx, c, callCareWait, &until)
+		return err
+	})
+}
+
+func (r remoteCare) Status(ctx context.Context) (careStatus, error) {
+	var status careStatus
+	err := r.owner(ctx, func(ctx context.Context, c *rpc.Client) error {
+		got, err := rpc.Call[nothing, careStatus](ctx, c, callCareStatus, &nothing{})
 		if err == nil {
 			status = *got
 		}

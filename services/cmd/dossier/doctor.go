@@ -65,6 +65,17 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 		return 0
 	})
 	check("timeline", fmt.Sprintf("%d events behind", lag), farBehind(lag, err), "wait until it has caught up; if the number does not fall, see deploy/runbook/dossier-lag.md")
+	cared, err := i.carePeer.Status(ctx)
+	if err == nil && !cared.Ready {
+		err = errors.New("care: its state is being opened")
+	}
+	lag = behind(ends, func(p int) int64 {
+		if p < len(cared.Visible) {
+			return cared.Visible[p]
+		}
+		return 0
+	})
+	check("care", fmt.Sprintf("%d events behind", lag), farBehind(lag, err), "start a process with the role care, or wait until it has caught up; see deploy/runbook/dossier-lag.md")
 	health, err := archive.Verify(ctx, i.store)
 	check("archive", fmt.Sprintf("%d segments, %d records, %s", health.Segments, health.Records, size(health.Bytes)), err, "restore the named file from a backup of the archive")
 	check("clock", time.Now().UTC().Format(time.RFC3339), i.clocks(ctx, ends), "synchronise the clocks of all machines, by NTP")

@@ -20,6 +20,7 @@ import (
 	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/api/backend"
 	"github.com/dossier-cdp/dossier/services/archive"
+	"github.com/dossier-cdp/dossier/services/care"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
 	"github.com/dossier-cdp/dossier/services/identity"
@@ -94,12 +95,16 @@ type installation struct {
 	timeline       *timeline.Timeline
 	timelineLead   atomic.Pointer[lease] // nil while this process does not write
 	timelineErased *eraser
+	care           *care.Care
+	careLead       atomic.Pointer[lease] // nil while this process does not write
+	careErased     *eraser
 	collector      *collector.Collector
 	presence       atomic.Pointer[coordination.Presence] // nil while this process may be overlooked by an erasure
 
 	// Identity and timeline, wherever they run.
 	identityPeer identityPeer
 	timelinePeer timelinePeer
+	carePeer     carePeer
 
 	server   *http.Server
 	shortcut *shortcut.Listener // nil where nothing is collected, or every request is traced
@@ -130,7 +135,7 @@ func (i *installation) start(ctx context.Context) error {
 	}
 	// The two engines do not know each other.
 	engines, both := errgroup.WithContext(ctx)
-	if i.roles.has(identityRole, timelineRole, apiRole) {
+	if i.roles.has(identityRole, timelineRole, careRole, apiRole) {
 		engines.Go(func() error { return i.startTimelineEngine(both) })
 	}
 	engines.Go(func() error { return i.startLog(both) })
@@ -172,7 +177,7 @@ func (i *installation) startControl(ctx context.Context) (err error) {
 		if err := i.nameAddress(); err != nil {
 			return err
 		}
-	case i.roles.has(identityRole, timelineRole, collectorRole, apiRole): // the others need no keys
+	case i.roles.has(identityRole, timelineRole, careRole, collectorRole, apiRole): // the others need no keys
 		if err := i.fetchRing(ctx); err != nil {
 			return err
 		}
@@ -237,6 +242,11 @@ func (i *installation) startRoles(ctx context.Context) error {
 			return err
 		}
 	}
+	if i.roles.has(careRole) {
+		if err := i.startCare(); err != nil {
+			return err
+		}
+	}
 	i.findPeers()
 	if i.roles.has(collectorRole, apiRole) { // decisions are events too
 		i.startCollector()
@@ -266,6 +276,11 @@ func (i *installation) whyNotReady() (bool, string) {
 		// Who stands by is as ready as can be.
 		if _, ok := i.timeline.Visible(); !ok && (i.coordination == nil || i.timelineWrites() == nil) {
 			return false, "timeline: the index is being rebuilt"
+		}
+	}
+	if i.roles.has(careRole) {
+		if _, ok := i.care.Visible(); !ok && (i.coordination == nil || i.careWrites() == nil) {
+			return false, "care: its state is being opened"
 		}
 	}
 	if i.roles.has(collectorRole, apiRole) && !i.mayCollect() {
@@ -303,6 +318,9 @@ func (i *installation) pendingErasures() (n int64) {
 	}
 	if i.timelineErased != nil && i.timelineWrites() == nil {
 		n = max(n, i.timelineErased.pending())
+	}
+	if i.careErased != nil && i.careWrites() == nil {
+		n = max(n, i.careErased.pending())
 	}
 	return n
 }
@@ -373,8 +391,8 @@ func (i *installation) findPeers() {
 	if c := i.coordination; c != nil {
 		remote := remoteIdentity{c: c}
 		remote.Remote = &backend.Remote{Call: remote.owner}
-		i.identityPeer, i.timelinePeer = remote, remoteTimeline{c}
+		i.identityPeer, i.timelinePeer, i.carePeer = remote, remoteTimeline{c}, remoteCare{c}
 		return
 	}
-	i.identityPeer, i.timelinePeer = ownIdentity{&i.profiles, i}, ownTimeline{i}
+	i.identityPeer, i.timelinePeer, i.carePeer = ownIdentity{&i.profiles, i}, ownTimeline{i}, ownCare{i}
 }

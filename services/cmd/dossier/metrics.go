@@ -67,7 +67,7 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 		gauge(diskFree, float64(free))
 		gauge(diskSize, float64(size))
 	}
-	if i.roles.has(identityRole, timelineRole) {
+	if i.roles.has(identityRole, timelineRole, careRole) {
 		gauge(erasing, float64(i.pendingErasures()))
 		g.lag(gauge)
 	}
@@ -92,12 +92,19 @@ func (g gauges) lag(gauge func(d *prometheus.Desc, v float64, labels ...string))
 	if g.i.timeline != nil && g.i.timelineWrites() == nil {
 		visible, _ = g.i.timeline.Visible()
 	}
+	var cared []int64
+	if g.i.care != nil && g.i.careWrites() == nil {
+		cared, _ = g.i.care.Visible()
+	}
 	for p, end := range ends {
 		if p < len(folded) {
 			gauge(lag, float64(max(0, end-folded[p].Offset)), "identity", strconv.Itoa(p))
 		}
 		if p < len(visible) {
 			gauge(lag, float64(max(0, end-visible[p])), "timeline", strconv.Itoa(p))
+		}
+		if p < len(cared) {
+			gauge(lag, float64(max(0, end-cared[p])), "care", strconv.Itoa(p))
 		}
 	}
 }

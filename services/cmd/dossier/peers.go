@@ -85,7 +85,10 @@ func (i *installation) shows(ctx context.Context, r reached) error {
 	if err := i.identityPeer.WaitFor(ctx, r); err != nil {
 		return err
 	}
-	return i.timelinePeer.WaitFor(ctx, r)
+	if err := i.timelinePeer.WaitFor(ctx, r); err != nil {
+		return err
+	}
+	return i.caresNow(ctx, r)
 }
 
 // figures are what the installation measures of itself. What cannot be asked just now is 0.

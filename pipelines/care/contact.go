@@ -1,0 +1,337 @@
+package care
+
+import (
+	"strings"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/canonical"
+)
+
+// Contact is what care keeps of an event. It holds no text of the customer, but for what agents write down about a case.
+type Contact struct {
+	ID      schema.EventID
+	Of      schema.PersonaEpoch // whose event it is
+	Persona schema.ProfileID    // public id of Of
+	At      schema.Instant      // OccurredAt
+
+	Source  string
+	Type    schema.Type
+	Channel schema.Channel
+	Actor   schema.Actor
+	ActorID string
+	Country string
+
+	Thread  string // the channel's own id of the conversation
+	Message string // the sender's id of this message
+	Parent  string // what it answers
+	Case    string
+	Entity  string // order, case, survey, post or review that it is
+	Mention string
+
+	Rating, Scale, Amount, Currency, Language string
+
+	Thanks    bool // the text is only thanks
+	HasText   bool
+	Automatic bool // an acknowledgement or an absence notice, whoever sends it
+
+	Note string // text of tasks, notes, promises and gestures
+
+	properties [numProperties]string
+}
+
+// property is one that care understands. The numbers are in the state store: never renumber.
+type property uint8
+
+const (
+	propBrand property = iota
+	propTeam
+	propQueue
+	propStore
+	propTheme
+	propTier
+	propPriority
+	propWait
+	propTalk
+	propHold
+	propWrap
+	propHandling
+	propConcurrency
+	propDirection
+	propCallback
+	propVoicemail
+	propHandover
+	propPrivate
+	propOwner
+	propNextStep
+	propDue
+	propMergedInto
+	propResolution
+	propReason
+	propExplained
+	propComplaint
+	propKind
+	propFirstContact
+	propResolvable
+	propSurvey
+	propInstrument
+	propVersion
+	propQuestion
+	propTouchpoint
+	propChannel
+	propEmployee
+	propAccepted
+	propStaff
+	propFollowers
+	propCriticality
+	propSafety
+	propLegal
+	propVulnerable
+	propReferences
+	propID
+	propLimit
+	propRole
+	propResolved
+	numProperties
+)
+
+// propertyNames are the members of an event's properties that care reads, in snake case; the first one that is there counts. They are
+// matched whatever their case and underscores are, so talkSeconds is talk_seconds.
+var propertyNames = [numProperties][]string{
+	propBrand: {"brand"}, propTeam: {"team", "group"}, propQueue: {"queue", "line"}, propStore: {"store", "store_id", "shop"},
+	propTheme: {"theme", "topic", "category"}, propTier: {"tier"}, propPriority: {"priority"},
+	propWait: {"wait_seconds"}, propTalk: {"talk_seconds"}, propHold: {"hold_seconds"}, propWrap: {"wrap_up_seconds", "wrap_seconds"},
+	propHandling: {"handling_seconds"}, propConcurrency: {"concurrency"}, propDirection: {"direction"},
+	propCallback: {"callback"}, propVoicemail: {"voicemail"}, propHandover: {"handover"}, propPrivate: {"private", "internal"},
+	propOwner: {"owner", "assignee"}, propNextStep: {"next_step"}, propDue: {"due_at", "due"}, propMergedInto: {"merged_into"},
+	propResolution: {"resolution"}, propReason: {"reason"}, propExplained: {"explained", "explanation_given"}, propComplaint: {"complaint"}, propKind: {"kind"},
+	propFirstContact: {"first_contact_resolution"}, propResolvable: {"resolvable"},
+	propSurvey: {"survey"}, propInstrument: {"instrument"}, propVersion: {"instrument_version", "version"}, propQuestion: {"question"}, propTouchpoint: {"touchpoint"},
+	propChannel: {"channel"}, propEmployee: {"employee"}, propAccepted: {"accepted"}, propStaff: {"staff"}, propFollowers: {"followers"},
+	propCriticality: {"criticality"}, propSafety: {"safety"}, propLegal: {"legal"}, propVulnerable: {"vulnerable", "vulnerability"},
+	propReferences: {"references", "in_reply_to"}, propID: {"id", "task", "promise"}, propLimit: {"limit"}, propRole: {"role"}, propResolved: {"resolved"},
+}
+
+var propertyOf = func() map[string]property {
+	of := map[string]property{}
+	for p, names := range propertyNames {
+		for _, name := range names {
+			of[plainName(name)] = property(p)
+		}
+	}
+	return of
+}()
+
+// rankOf is the place of a name among those of its property.
+func rankOf(p property, plain string) int {
+	for rank, name := range propertyNames[p] {
+		if plainName(name) == plain {
+			return rank
+		}
+	}
+	return len(propertyNames[p])
+}
+
+func plainName(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '_' || r == '-' || r == ' ':
+			return -1
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return r
+	}, name)
+}
+
+// Concerns says whether events of a type are contacts of care.
+func Concerns(t schema.Type) bool { return isContact(t) || isMark(t) || isSurvey(t) }
+
+// isContact are the types that make conversations.
+func isContact(t schema.Type) bool {
+	switch t {
+	case schema.TypeMessageReceived, schema.TypeMessageSent, schema.TypeCallOffered, schema.TypeCallQueued, schema.TypeCallAnswered, schema.TypeCallHeld,
+		schema.TypeCallTransferred, schema.TypeCallAbandoned, schema.TypeCallEnded, schema.TypeMentionPublished, schema.TypeMentionEngaged, schema.TypeReviewPublished:
+		return true
+	}
+	return false
+}
+
+func isCall(t schema.Type) bool {
+	switch t {
+	case schema.TypeCallOffered, schema.TypeCallQueued, schema.TypeCallAnswered, schema.TypeCallHeld, schema.TypeCallTransferred, schema.TypeCallAbandoned, schema.TypeCallEnded:
+		return true
+	}
+	return false
+}
+
+// isMark are the types that say something about a case.
+func isMark(t schema.Type) bool {
+	switch t {
+	case schema.TypeCaseOpened, schema.TypeCaseResolved, schema.TypeCaseReopened, schema.TypeCaseUpdated, schema.TypeCaseMerged, schema.TypeTaskAdded,
+		schema.TypeTaskCompleted, schema.TypeNoteAdded, schema.TypePromiseMade, schema.TypePromiseKept, schema.TypeGestureGranted, schema.TypeContentModerated:
+		return true
+	}
+	return false
+}
+
+// keepsCase are the types by which a source shows that a case is its own.
+func keepsCase(t schema.Type) bool {
+	switch t {
+	case schema.TypeCaseOpened, schema.TypeCaseResolved, schema.TypeCaseReopened, schema.TypeCaseUpdated, schema.TypeCaseMerged:
+		return true
+	}
+	return false
+}
+
+func isSurvey(t schema.Type) bool {
+	return t == schema.TypeSurveySent || t == schema.TypeSurveyAnswered || t == schema.TypeReviewPublished
+}
+
+// maxNote bounds what is kept of the text of a note, in bytes.
+const maxNote = 4 << 10
+
+// Of gives what care keeps of an event; ok is false if it is none of its types. persona is the public id of the event's persona and epoch.
+func Of(e *schema.Event, persona schema.ProfileID) (c Contact, ok bool) {
+	if !Concerns(e.Type) {
+		return Contact{}, false
+	}
+	c = Contact{
+		ID: e.ID, Of: schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}, Persona: persona, At: e.OccurredAt,
+		Source: e.Source, Type: e.Type, Channel: e.Channel, Actor: e.Actor, ActorID: e.ActorID, Country: e.Provenance.Country,
+		Thread: e.Conversation, Message: e.Provenance.MessageID, Parent: e.Parent, Case: e.Case, Entity: e.Entity, Mention: e.Mention,
+		Rating: e.Rating, Scale: e.RatingScale, Amount: e.Amount, Currency: e.Currency, Language: e.Language,
+		HasText: e.Text != "",
+	}
+	c.read(e.Properties)
+	if c.Thread == "" && !isMark(e.Type) && !isSurvey(e.Type) {
+		switch e.Account.Kind {
+		case "conversation_id", "call_id":
+			c.Thread = e.Account.Value
+		}
+	}
+	switch {
+	case isMark(e.Type):
+		if c.Note = e.Text; len(c.Note) > maxNote {
+			c.Note = strings.ToValidUTF8(c.Note[:maxNote], "")
+		}
+	case isContact(e.Type):
+		c.Thanks = OnlyThanks(e.Text)
+	}
+	return c, true
+}
+
+// read takes what care understands of an event's properties. What is no object or is not understood is passed over.
+func (c *Contact) read(properties []byte) {
+	if len(properties) == 0 {
+		return
+	}
+	doc, err := canonical.Parse(properties, canonical.Limits{})
+	if err != nil {
+		return // Unreachable: the log holds canonical properties
+	}
+	defer doc.Release()
+	var ranks [numProperties]int
+	doc.Root().Each(func(key string, value canonical.Node) bool {
+		plain := plainName(key)
+		if automatic(plain, value) {
+			c.Automatic = true
+		}
+		p, known := propertyOf[plain]
+		if !known {
+			return true
+		}
+		text := scalar(value, p == propReferences)
+		if text == "" {
+			return true
+		}
+		if rank := rankOf(p, plain) + 1; ranks[p] == 0 || rank < ranks[p] {
+			ranks[p], c.properties[p] = rank, strings.Clone(text)
+		}
+		return true
+	})
+}
+
+// scalar is a value as text; of a list its texts, if a list is wanted, one a line.
+func scalar(n canonical.Node, list bool) string {
+	switch n.Kind() {
+	case canonical.String:
+		text, _ := n.Str()
+		return strings.TrimSpace(text)
+	case canonical.Number, canonical.Bool:
+		return string(n.AppendCanonical(nil, nil))
+	case canonical.Array:
+		if !list {
+			return ""
+		}
+		var all []string
+		for i := range n.Len() {
+			if text := scalar(n.At(i), false); text != "" {
+				all = append(all, text)
+			}
+		}
+		return strings.Join(all, "\n")
+	}
+	return ""
+}
+
+// automatic says whether a member marks a message that no human wrote: automatic, auto_reply, the header Auto-Submitted of RFC 3834, or a
+// subject that mail programs put above absence notices and acknowledgements.
+func automatic(plain string, value canonical.Node) bool {
+	switch plain {
+	case "automatic", "autoreply", "acknowledgement", "autoresponse":
+		return yes(scalar(value, false))
+	case "autosubmitted":
+		text := strings.ToLower(scalar(value, false))
+		return text != "" && text != "no"
+	case "subject":
+		subject := strings.ToLower(scalar(value, false))
+		for _, prefix := range automaticSubjects {
+			if strings.HasPrefix(subject, prefix) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var automaticSubjects = []string{
+	"automatic reply", "auto reply", "auto-reply", "autoreply", "out of office", "réponse automatique", "reponse automatique", "absence du bureau",
+	"accusé de réception", "accuse de reception", "automatische antwort", "respuesta automática", "risposta automatica",
+}
+
+func yes(text string) bool {
+	switch strings.ToLower(text) {
+	case "true", "1", "yes", "oui", "y":
+		return true
+	}
+	return false
+}
+
+// says is a property that may be true, false or not there.
+func (c *Contact) says(p property) Tri {
+	switch {
+	case c.properties[p] == "":
+		return Unknown
+	case yes(c.properties[p]):
+		return Yes
+	}
+	return No
+}
+
+// human says whether a person of the company acts: an agent, or whoever writes as the brand.
+func (c *Contact) human() bool {
+	return (c.Actor == schema.ActorAgent || c.Actor == schema.ActorBrand) && !c.Automatic
+}
+
+// private says that the customer does not see it.
+func (c *Contact) private() bool { return c.says(propPrivate) == Yes }
+
+func compare(a, b *Contact) int {
+	switch {
+	case a.At < b.At:
+		return -1
+	case a.At > b.At:
+		return 1
+	}
+	return a.ID.Compare(b.ID)
+}

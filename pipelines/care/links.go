@@ -1,0 +1,127 @@
+package care
+
+import (
+	"hash/fnv"
+	"strings"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Link is a hash of something that contacts may have in common. Contacts of one conversation or case share a link, or are joined by a chain
+// of contacts that do. The other way round it need not be so: Fold looks at what the links stand for.
+type Link [16]byte
+
+// Links appends the links of a contact: its thread, its message and what that answers, its case, its survey; and the account and
+// channel, where the channel gives no thread.
+func (c *Contact) Links(dst []Link) []Link {
+	for _, name := range c.threads() {
+		dst = append(dst, link("thread", name))
+	}
+	if c.Case != "" {
+		dst = append(dst, link("case", c.Case))
+	}
+	if c.Type == schema.TypeCaseMerged && c.properties[propMergedInto] != "" {
+		dst = append(dst, link("case", c.properties[propMergedInto]))
+	}
+	if isContact(c.Type) {
+		for _, m := range c.messages() {
+			dst = append(dst, link("message", c.Source, m))
+		}
+		for _, m := range c.answers() {
+			dst = append(dst, link("message", c.Source, m))
+		}
+		if c.loose() {
+			dst = append(dst, link("account", c.Source, string(c.Persona[:]), flow(c.Channel).String()))
+		}
+	}
+	if isSurvey(c.Type) {
+		dst = append(dst, link("survey", c.Source, c.survey()))
+	}
+	if len(dst) == 0 {
+		dst = append(dst, link("event", string(c.ID[:])))
+	}
+	return dst
+}
+
+func link(parts ...string) (l Link) {
+	h := fnv.New128a()
+	for _, p := range parts {
+		h.Write([]byte(p)) // it never fails
+		h.Write([]byte{0xff})
+	}
+	h.Sum(l[:0])
+	return l
+}
+
+// threads are the ids of the conversation that a contact belongs to, or is about. A post or a review is one by itself.
+func (c *Contact) threads() (ids []string) {
+	if c.Thread != "" {
+		ids = append(ids, c.Thread)
+	}
+	switch c.Type {
+	case schema.TypeMentionPublished, schema.TypeReviewPublished:
+		if c.Entity != "" && c.Entity != c.Thread {
+			ids = append(ids, c.Entity)
+		}
+	}
+	return ids
+}
+
+// messages are the ids under which others may answer this one.
+func (c *Contact) messages() (ids []string) {
+	if c.Message != "" {
+		ids = append(ids, c.Message)
+	}
+	switch c.Type {
+	case schema.TypeMentionPublished, schema.TypeReviewPublished, schema.TypeMentionEngaged:
+		if c.Entity != "" && c.Entity != c.Message {
+			ids = append(ids, c.Entity)
+		}
+	}
+	return ids
+}
+
+// answers are the ids of the messages that this one names as those before it. A review's parent is what it is about, no message.
+func (c *Contact) answers() (ids []string) {
+	if c.Type == schema.TypeReviewPublished || isCall(c.Type) {
+		return nil
+	}
+	if c.Parent != "" {
+		ids = append(ids, c.Parent)
+	}
+	if refs := c.properties[propReferences]; refs != "" {
+		ids = append(ids, strings.Fields(refs)...)
+	}
+	return ids
+}
+
+// loose says whether only account, channel and time tell what conversation a contact belongs to.
+func (c *Contact) loose() bool {
+	if c.Thread != "" || c.Parent != "" || c.properties[propReferences] != "" {
+		return false
+	}
+	switch c.Type {
+	case schema.TypeMentionPublished, schema.TypeReviewPublished:
+		return c.Entity == "" // a post is a thread
+	}
+	return true
+}
+
+// endless says whether a channel keeps one thread for a customer for ever, so that a silence ends a conversation there.
+func endless(c schema.Channel) bool { return c == schema.ChannelSMS || c == schema.ChannelMessaging }
+
+// flow is the channel that a conversation goes on in: a bot hands over to a human in the same chat.
+func flow(c schema.Channel) schema.Channel {
+	if c == schema.ChannelBot {
+		return schema.ChannelChat
+	}
+	return c
+}
+
+// survey names what the answers of one questionnaire have in common.
+func (c *Contact) survey() string {
+	if c.Entity != "" {
+		return c.Entity
+	}
+	return string(c.ID[:])
+}

@@ -1,0 +1,102 @@
+package care
+
+import (
+	"time"
+
+	"github.com/dossier-cdp/dossier/schema"
+)
+
+// Rules are what a fold depends on beside the contacts. They are read-only once made.
+type Rules struct {
+	Version string // hash of the section of the configuration
+
+	// Gaps end a conversation where the channel gives no thread, or one thread for ever: so long a silence, and the next contact begins
+	// another one.
+	Gaps map[schema.Channel]Span
+
+	// ShortAbandon is the queue wait below which a call that was given up is no abandoned call (Amazon Connect).
+	ShortAbandon Span
+
+	Targets   []Target // the first that matches counts
+	Calendars map[string]*Calendar
+
+	Weights Weights
+	Limits  map[string]string // the most that a role may grant at once, decimal; the role "" is everybody else's
+}
+
+// Target is how fast a company wants to answer. An empty condition holds for all.
+type Target struct {
+	Channel, Priority, Tier, Brand, Team string
+	Calendar                             string // empty is around the clock
+	FirstReply, NextReply, Resolution    Span   // NoSpan is no target
+}
+
+const (
+	minute = Span(60_000_000)
+	hour   = 60 * minute
+)
+
+// DefaultRules are those of a workspace that has configured none: an hour and a day on social networks (R1), a day elsewhere (R2's acceptable),
+// around the clock, and none for reviews.
+func DefaultRules() *Rules {
+	return &Rules{
+		Version: "default",
+		Gaps: map[schema.Channel]Span{
+			schema.ChannelPhone: hour, schema.ChannelCallback: 24 * hour, schema.ChannelEmail: 7 * 24 * hour, schema.ChannelWebForm: 7 * 24 * hour,
+			schema.ChannelChat: 2 * hour, schema.ChannelVideo: hour, schema.ChannelApp: 24 * hour, schema.ChannelSMS: 3 * 24 * hour,
+			schema.ChannelForum: 7 * 24 * hour, schema.ChannelSocial: 24 * hour, schema.ChannelMessaging: 3 * 24 * hour, schema.ChannelReview: 0,
+			schema.ChannelStore: 4 * hour, schema.ChannelPost: 14 * 24 * hour,
+		},
+		ShortAbandon: Span(5 * time.Second / time.Microsecond),
+		Targets: []Target{
+			{Channel: "social", FirstReply: hour, NextReply: hour, Resolution: 24 * hour},
+			{Channel: "review", FirstReply: NoSpan, NextReply: NoSpan, Resolution: NoSpan},
+			{FirstReply: 24 * hour, NextReply: 24 * hour, Resolution: NoSpan},
+		},
+		Weights: DefaultWeights(),
+	}
+}
+
+// gap is the silence that ends a conversation on a channel.
+func (r *Rules) gap(c schema.Channel) Span {
+	if g, is := r.Gaps[c]; is {
+		return g
+	}
+	return 24 * hour
+}
+
+// clocks are the target that holds for a conversation or case, with its calendar.
+type clocks struct {
+	Target
+	calendar *Calendar
+}
+
+func (r *Rules) clocks(channel, priority, tier, brand, team string) clocks {
+	matches := func(want, is string) bool { return want == "" || want == is }
+	for _, t := range r.Targets {
+		if matches(t.Channel, channel) && matches(t.Priority, priority) && matches(t.Tier, tier) && matches(t.Brand, brand) && matches(t.Team, team) {
+			return clocks{t, r.Calendars[t.Calendar]}
+		}
+	}
+	return clocks{Target: Target{FirstReply: NoSpan, NextReply: NoSpan, Resolution: NoSpan}}
+}
+
+// due is a deadline; 0 if there is none.
+func (c clocks) due(from schema.Instant, span Span) schema.Instant {
+	if span == NoSpan || from == 0 {
+		return 0
+	}
+	at, ok := c.calendar.Add(from, span)
+	if !ok {
+		return 0
+	}
+	return at
+}
+
+// version names the calendar.
+func (c clocks) version() string {
+	if c.calendar == nil {
+		return "always"
+	}
+	return c.calendar.Version
+}

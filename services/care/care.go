@@ -1,0 +1,346 @@
+package care
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
+	"github.com/dossier-cdp/dossier/services/internal/state"
+)
+
+// Feed reads the log: archive and live log as one sequence, without gap or overlap. *eventlog.Feed is one.
+type Feed interface {
+	// Read gives the events from offset on. At the end of the partition it waits up to wait, then gives an empty batch.
+	Read(ctx context.Context, partition int32, offset int64, wait time.Duration) (eventlog.OpenedBatch, error)
+}
+
+// Log tells where the log ends, and whether it is the one that a state was made of. *eventlog.Log is one.
+type Log interface {
+	After(partition int32, next int64, last [16]byte) eventlog.Checkpoint
+	Check(ctx context.Context, c eventlog.Checkpoint) error
+	Ends(ctx context.Context) ([]int64, error)
+}
+
+// Notes is what the owner of a lease tells the next one. *coordination.Lease is one.
+type Notes interface {
+	Note(ctx context.Context, key string, value []byte) error
+	Noted(key string) (value []byte, found bool)
+}
+
+// NoteKey is the key of the rank among the notes of care's lease.
+const NoteKey = "rank"
+
+// Config of the role. Workspace, Feed, Log, Partitions, Tables, Store, Public and Rules are needed; the zero value of the others is good.
+type Config struct {
+	Workspace  string
+	Feed       Feed
+	Log        Log
+	Partitions int32
+	Generation uint32 // of the log; the one that is written
+	Tables     Tables
+	Store      *state.Store // the role's own; closed by the caller after Run
+
+	// Public gives the public id of a persona and epoch (ids.Deriver.Public of the workspace).
+	Public func(p schema.PersonaEpoch) schema.ProfileID
+
+	// Rules gives the rules in force. When their Version is another, every row is folded anew.
+	Rules func() *care.Rules
+
+	// Void says whether an event is void by an erasure; nil is never.
+	Void func(c *schema.Clear) bool
+
+	BatchRecords int           // records a batch, over all partitions, at least one read; 0 is 20,000
+	Linger       time.Duration // age of a batch's first record at which it is folded; 0 is 300 ms
+	BackOff      time.Duration // before the first retry; doubles up to 64 times; 0 is 100 ms
+	InsertLimit  time.Duration // after which an insert is given up and tried again; 0 is one minute
+
+	Now      func() time.Time // for figures only; nil is time.Now
+	Logger   *slog.Logger     // nil is slog.Default()
+	Registry prometheus.Registerer
+}
+
+func (c Config) withDefaults() Config {
+	if c.BatchRecords <= 0 {
+		c.BatchRecords = 20_000
+	}
+	if c.Linger <= 0 {
+		c.Linger = 300 * time.Millisecond
+	}
+	if c.BackOff <= 0 {
+		c.BackOff = 100 * time.Millisecond
+	}
+	if c.InsertLimit <= 0 {
+		c.InsertLimit = time.Minute
+	}
+	if c.Void == nil {
+		c.Void = func(*schema.Clear) bool { return false }
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+// Care is the role. Run or Lead does the work, one of them at a time; the other methods may be called from any goroutine.
+type Care struct {
+	Config
+	metrics *metrics
+
+	working sync.Mutex // held while clusters are folded: by a batch, by an erasure
+	rules   *care.Rules
+	rank    uint64
+	number  uint64 // of the last write under the rank
+
+	opened   atomic.Bool
+	visible  []atomic.Int64
+	mu       sync.Mutex    // guards advanced
+	advanced chan struct{} // closed and replaced when a batch is visible
+}
+
+// New makes the role. It reads and writes nothing yet.
+func New(config Config) *Care {
+	c := config.withDefaults()
+	return &Care{Config: c, metrics: newMetrics(c.Registry), visible: make([]atomic.Int64, c.Partitions), advanced: make(chan struct{})}
+}
+
+// Run keeps the tables until ctx ends, and then returns nil. Any other return is a failure after which a new start recovers. No other process
+// may write the tables.
+func (c *Care) Run(ctx context.Context) error { return c.Lead(ctx, nil) }
+
+// Lead is Run under a lease, whose context ctx is, with the notes that its owners leave each other.
+func (c *Care) Lead(ctx context.Context, notes Notes) error {
+	defer c.opened.Store(false)
+	for {
+		again, err := c.lead(ctx, notes)
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("keep conversations and cases: %w", err)
+		}
+		if !again || ctx.Err() != nil {
+			return nil
+		}
+		c.Logger.Info("care: the rules have changed, every row is folded anew")
+	}
+}
+
+var errRulesChanged = errors.New("the rules have changed")
+
+// lead works under one set of rules; again says that there is another by now.
+func (c *Care) lead(ctx context.Context, notes Notes) (again bool, err error) {
+	c.working.Lock()
+	c.rules = c.Rules()
+	next, overlap, err := c.open(ctx, notes)
+	c.working.Unlock()
+	if err != nil {
+		return false, err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	chunks := make(chan chunk)
+	for p := range c.Partitions {
+		group.Go(func() error { return c.follow(ctx, p, next[p], chunks) })
+	}
+	group.Go(func() error { return c.work(ctx, next, overlap, chunks) })
+	err = group.Wait()
+	return errors.Is(err, errRulesChanged), ignore(err, errRulesChanged)
+}
+
+func ignore(err, what error) error {
+	if errors.Is(err, what) {
+		return nil
+	}
+	return err
+}
+
+// open raises the rank, and makes the state fit the tables and the rules. It gives the offsets from which to go on, and those up to which a
+// former life or owner may have written.
+func (c *Care) open(ctx context.Context, notes Notes) (next, overlap []int64, err error) {
+	var tables string
+	var newest uint64
+	err = c.retry(ctx, "read the tables of care", func() (err error) {
+		if tables, err = c.Tables.Identity(ctx); err == nil {
+			newest, err = c.Tables.Newest(ctx)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var m meta
+	stored, found, err := c.Store.Get(nil, keyMeta)
+	if err == nil && found {
+		m, err = readMeta(stored)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.raise(ctx, notes, m, newest); err != nil {
+		return nil, nil, err
+	}
+	offsets, err := state.Offsets(c.Store, schema.TopicEvents)
+	if err != nil {
+		return nil, nil, err
+	}
+	next = make([]int64, c.Partitions)
+	for p, o := range offsets {
+		if p >= c.Partitions {
+			continue
+		}
+		next[p] = o.Next
+		if c.Log != nil && len(o.Mark) > 0 {
+			if err := c.check(ctx, o.Mark); err != nil {
+				return nil, nil, fmt.Errorf("partition %d: %w", p, err)
+			}
+		}
+	}
+	m.rank = c.rank
+	switch {
+	case len(offsets) == 0:
+		if err := c.begin(meta{c.rank, tables, c.rules.Version}); err != nil {
+			return nil, nil, err
+		}
+	case m.tables != tables || m.rules != c.rules.Version:
+		if err := c.refold(ctx, meta{c.rank, tables, c.rules.Version}); err != nil {
+			return nil, nil, err
+		}
+	default:
+		if err := c.keep(m); err != nil {
+			return nil, nil, err
+		}
+	}
+	err = c.retry(ctx, "read the log's ends", func() (err error) {
+		overlap, err = c.Log.Ends(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for p := range c.visible {
+		c.visible[p].Store(next[p])
+	}
+	c.opened.Store(true)
+	c.announce()
+	return next, overlap, nil
+}
+
+// raise takes a rank that no insert was ever made under, durably.
+func (c *Care) raise(ctx context.Context, notes Notes, m meta, newest uint64) error {
+	rank := max(m.rank, newest>>rankShift)
+	if notes != nil {
+		if value, found := notes.Noted(NoteKey); found && len(value) == 8 {
+			rank = max(rank, binary.BigEndian.Uint64(value))
+		}
+	}
+	c.rank, c.number = rank+1, 0
+	if notes != nil {
+		value := binary.BigEndian.AppendUint64(nil, c.rank)
+		if err := c.retry(ctx, "note the rank", func() error { return notes.Note(ctx, NoteKey, value) }); err != nil {
+			return fmt.Errorf("note the rank: %w", err)
+		}
+	}
+	m.rank = c.rank
+	return c.keep(m)
+}
+
+// keep notes what the state was made with, durably.
+func (c *Care) keep(m meta) error {
+	b := c.Store.NewBatch()
+	if err := b.Set(keyMeta, appendMeta(m)); err != nil {
+		return errors.Join(err, b.Discard())
+	}
+	return b.CommitDurable()
+}
+
+// begin notes that the state is built from nothing.
+func (c *Care) begin(m meta) error {
+	b := c.Store.NewBatch()
+	if err := errors.Join(b.Set(keyBuilding, binary.AppendUvarint(nil, m.rank)), b.Set(keyMeta, appendMeta(m))); err != nil {
+		return errors.Join(err, b.Discard())
+	}
+	return b.CommitDurable()
+}
+
+// rankShift makes room for the number of the write beneath the rank in a version.
+const rankShift = 32
+
+// version is that of the next write.
+func (c *Care) version() uint64 {
+	c.number++
+	return c.rank<<rankShift | c.number
+}
+
+func (c *Care) check(ctx context.Context, mark []byte) error {
+	var at eventlog.Checkpoint
+	if err := at.UnmarshalBinary(mark); err != nil {
+		return errors.Join(errDamaged, err)
+	}
+	return c.retry(ctx, "read the log", func() error { return c.Log.Check(ctx, at) })
+}
+
+// retry runs f until it succeeds, fails for another reason than a transient one, or ctx ends.
+func (c *Care) retry(ctx context.Context, what string, f func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := f()
+		if err == nil || schema.ClassOf(err) != schema.Transient || ctx.Err() != nil {
+			return err
+		}
+		pause := c.BackOff << min(attempt, 6)
+		c.metrics.retries.Inc()
+		c.Logger.Warn("care: cannot "+what+" now", "error", err, "attempt", attempt+1, "retry_in", pause)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Visible gives, for each partition, the offset up to which every event is in the rows. ok is false before the role has opened its state and
+// after it has stopped.
+func (c *Care) Visible() (next []int64, ok bool) {
+	for p := range c.visible {
+		next = append(next, c.visible[p].Load())
+	}
+	return next, c.opened.Load()
+}
+
+// WaitFor returns when every partition is visible up to the offset that ends names for it, or when ctx ends.
+func (c *Care) WaitFor(ctx context.Context, ends []int64) error {
+	for {
+		c.mu.Lock()
+		advanced := c.advanced
+		c.mu.Unlock()
+		next, ok := c.Visible()
+		behind := !ok
+		for p, n := range next {
+			behind = behind || p < len(ends) && n < ends[p]
+		}
+		if !behind {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-advanced:
+		}
+	}
+}
+
+func (c *Care) announce() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.advanced)
+	c.advanced = make(chan struct{})
+}

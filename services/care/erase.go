@@ -1,0 +1,132 @@
+package care
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/state"
+)
+
+// Erasure voids the events of a persona that are of its closed epoch, of an earlier one, or that occurred at or before the cut-off.
+type Erasure struct {
+	schema.PersonaEpoch
+	CutOff schema.Instant
+}
+
+// Erase makes state and tables forget what an erasure voids. Void must know of it before; then nothing of it can come after. When it returns,
+// no row, old or new, holds anything of it. It may be repeated, and must be after an error.
+func (c *Care) Erase(ctx context.Context, e Erasure) (err error) {
+	if !c.opened.Load() {
+		return schema.Classify(schema.Transient, errors.New("erase: the state of care is not open yet"))
+	}
+	c.working.Lock()
+	defer c.working.Unlock()
+	var clusters []clusterID
+	prefix := personaPrefix(e.Persona)
+	err = c.Store.Scan(prefix, state.After(prefix), func(key, _ []byte) error {
+		if len(key) != len(prefix)+16 {
+			return errDamaged
+		}
+		clusters = append(clusters, clusterID(key[len(prefix):]))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("erase: find the conversations: %w", err)
+	}
+	w := c.rewrite()
+	defer func() {
+		if w.batch != nil {
+			err = errors.Join(err, w.batch.Discard())
+		}
+	}()
+	var old [numTables][]schema.EventID
+	for _, k := range clusters {
+		if err := w.erase(k, e, &old); err != nil {
+			return fmt.Errorf("erase: %w", err)
+		}
+	}
+	if err := w.send(ctx); err != nil {
+		return fmt.Errorf("erase: %w", err)
+	}
+	// At this point nobody reads the old rows any more; they are deleted before the state forgets which they are.
+	for table, ids := range old {
+		if len(ids) == 0 {
+			continue
+		}
+		if err := c.Tables.Forget(ctx, c.Workspace, tableNames[table], ids, w.version); err != nil {
+			return fmt.Errorf("erase: %w", err)
+		}
+	}
+	commit := w.batch
+	w.batch = nil
+	return commit.CommitDurable()
+}
+
+// erase takes the void contacts out of a cluster. old gets the ids of all its rows, before and after.
+func (w *rewriting) erase(k clusterID, e Erasure, old *[numTables][]schema.EventID) error {
+	all, err := loadContacts(w.c.Store, k, nil)
+	if err != nil {
+		return err
+	}
+	kept := make([]care.Contact, 0, len(all))
+	links, linked := map[care.Link]bool{}, false
+	others := false // of the persona
+	for i := range all {
+		contact := &all[i]
+		if contact.Of.Persona != e.Persona || contact.Of.Epoch > e.Epoch && contact.At > e.CutOff {
+			others = others || contact.Of.Persona == e.Persona
+			kept = append(kept, *contact)
+			continue
+		}
+		linked = true
+		for _, l := range contact.Links(nil) {
+			links[l] = true
+		}
+		if err := w.batch.Delete(contactKey(k, contact.ID)); err != nil {
+			return err
+		}
+	}
+	if !linked {
+		return nil
+	}
+	for i := range kept {
+		for _, l := range kept[i].Links(nil) {
+			delete(links, l)
+		}
+	}
+	for l := range links {
+		if err := w.batch.Delete(linkKey(l)); err != nil {
+			return err
+		}
+	}
+	if !others {
+		if err := w.batch.Delete(personaKey(e.Persona, k)); err != nil {
+			return err
+		}
+	}
+	before := map[written]bool{}
+	value, found, err := w.c.Store.Get(nil, rowsKey(k))
+	if err != nil {
+		return err
+	}
+	if found {
+		rows, err := readWritten(value)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			before[r] = true
+			old[r.table] = append(old[r.table], r.id)
+		}
+	}
+	// Every row is sent again, so that those which stay outlive the deletion of what is older; and whatever was a row for a moment is deleted.
+	for i := range all {
+		for table := range numTables {
+			old[table] = append(old[table], all[i].ID)
+		}
+	}
+	return w.fold(k, kept, before, true)
+}
