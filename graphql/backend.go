@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
+	"github.com/dossier-cdp/dossier/pipelines/value"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -182,11 +183,12 @@ type Satisfaction struct {
 // Money is an amount, exact.
 type Money struct{ Amount, Currency string }
 
-// Value sums up what a person bought, the latest version of each order.
+// Value sums up what a person bought, the latest version of each order, without what was cancelled.
 type Value struct {
-	Orders      int64
-	Spent       []Money // sorted by currency
-	LastOrderAt schema.Instant
+	Orders                    int64
+	Cancelled                 int64
+	Spent                     []Money        // sorted by currency
+	FirstOrderAt, LastOrderAt schema.Instant // 0: none
 }
 
 // Wanted is what somebody asks for of a timeline.
@@ -204,10 +206,25 @@ type Timeline interface {
 	Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]Case, error)
 	Satisfaction(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]Satisfaction, error)
 	Value(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]Value, error)
+	// Purchases gives the days on which people bought, by what had happened before an instant.
+	Purchases(ctx context.Context, workspace string, people [][]schema.PersonaID, before schema.Instant) ([][]value.Purchase, error)
 	// Interactions gives events by id; what is not there is left out.
 	Interactions(ctx context.Context, workspace string, ids []schema.EventID) ([]Interaction, error)
 	// Count gives the number of events.
 	Count(ctx context.Context, workspace string) (int64, error)
+}
+
+// Snapshot is a value snapshot with who took it.
+type Snapshot struct {
+	*value.Snapshot
+	Version       string
+	Actor, Reason string
+	TakenAt       schema.Instant
+}
+
+// Values knows the value snapshots of a workspace, oldest first. The latest one that was taken is in force. They are read only.
+type Values interface {
+	Snapshots(workspace string) ([]Snapshot, error)
 }
 
 // Freshness is the time from accepted to visible, in seconds, since the start.
@@ -255,5 +272,6 @@ type Backends struct {
 	Timeline  Timeline
 	Figures   Figures
 	Measures  Measures
+	Values    Values
 	Decisions Decisions
 }

@@ -64,6 +64,8 @@ var weights = map[string]weight{
 	"Household.members":       {size: 3},
 	"GoldenTrait.runnersUp":   {size: 3},
 	"Value.spent":             {size: 1},
+	"Value.assessment":        {queries: 1, perRow: purchaseRows},
+	"Query.valueSnapshots":    {size: 10},
 	"Explanation.steps":       {size: 10},
 
 	"TimelineConnection.totalCount": {queries: 1},

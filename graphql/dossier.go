@@ -171,17 +171,6 @@ func (d *dossier) Satisfaction(ctx context.Context) (*satisfaction, error) {
 	return &satisfaction{s}, nil
 }
 
-// Value resolves Dossier.value.
-func (d *dossier) Value(ctx context.Context) (*value, error) {
-	v, err := ask(ctx, d.cohort, d.at, "value", 1, func(people [][]schema.PersonaID) ([]Value, error) {
-		return d.root.backends.Timeline.Value(ctx, d.workspace, people)
-	})
-	if err != nil {
-		return nil, d.root.answer(ctx, err)
-	}
-	return &value{v}, nil
-}
-
 type profile struct{ subject }
 
 // ID resolves Profile.id.

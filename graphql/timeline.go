@@ -141,12 +141,6 @@ func (s *satisfaction) LastRating() *string      { return optional(s.s.LastRatin
 func (s *satisfaction) LastRatingScale() *string { return optional(s.s.LastRatingScale) }
 func (s *satisfaction) LastAnswerAt() *timeValue { return optionalTime(s.s.LastAnswerAt) }
 
-type value struct{ v Value }
-
-func (v *value) Orders() int32           { return int32(min(v.v.Orders, math.MaxInt32)) }
-func (v *value) LastOrderAt() *timeValue { return optionalTime(v.v.LastOrderAt) }
-func (v *value) Spent() []Money          { return append([]Money{}, v.v.Spent...) }
-
 type metrics struct {
 	root      *resolver
 	workspace string

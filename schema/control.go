@@ -21,6 +21,7 @@ const (
 	ControlGenerationStarted    ControlKind = "log.generation.started" // of the installation, no workspace's
 	ControlRingCopied           ControlKind = "ring.copied"            // of the installation, no workspace's
 	ControlRingChanged          ControlKind = "ring.changed"
+	ControlValueTaken           ControlKind = "value.taken"
 )
 
 // Control is one record of the control topic: a decision about the installation, with who took it and why. It holds no personal
@@ -42,6 +43,7 @@ type Control struct {
 	Generation    *ControlGeneration    `json:"generation,omitempty"`
 	RingCopy      *ControlRingCopy      `json:"ringCopy,omitempty"`
 	Ring          *ControlRing          `json:"ring,omitempty"`
+	Value         *ControlValue         `json:"value,omitempty"`
 }
 
 // ControlAccess is a write key or a token. A revocation carries the id alone.
@@ -84,6 +86,12 @@ type ControlErasure struct {
 // ControlRing says under which version of a workspace's key ring the log is written from here on. A process that holds an older one does not start.
 type ControlRing struct {
 	Version uint64 `json:"version"`
+}
+
+// ControlValue is a snapshot of package value, as its Encode wrote it: figures over all customers, and nothing of any one.
+type ControlValue struct {
+	Version  string          `json:"version"`
+	Snapshot json.RawMessage `json:"snapshot"`
 }
 
 // ErasedPersona names the epoch that an erasure closes.

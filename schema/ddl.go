@@ -44,6 +44,7 @@ func Migrations() []Migration {
 		{16, ViewCurrentConversations, createCurrentConversations},
 		{17, ViewCurrentCases, createCurrentCases},
 		{18, ViewCurrentSurveys, createCurrentSurveys},
+		{19, ViewOrders, replaceViewOrders},
 	}
 }
 

@@ -52,6 +52,20 @@ FROM v_events AS e
 WHERE e.type = 'order.placed'
 GROUP BY workspace, profile, source, order_id`
 
+// An order is placed when its first version is, and no longer stands if its latest version says so, or Segment's Order Cancelled: placed_at is the
+// time of the first version since this view, and cancelled is new. The words are those of CancelledStates.
+const replaceViewOrders = "CREATE OR REPLACE VIEW v_orders" + asDefiner + `SELECT e.workspace AS workspace, e.profile AS profile, e.source AS source, if(e.entity = '', toString(e.id), e.entity) AS order_id,
+  argMaxIf(e.persona, (e.occurred_at, e.id), e.type = 'order.placed') AS persona, minIf(e.occurred_at, e.type = 'order.placed') AS placed_at,
+  argMaxIf(e.channel, (e.occurred_at, e.id), e.type = 'order.placed') AS channel,
+  tupleElement(argMaxIf(tuple(e.amount_value), (e.occurred_at, e.id), e.type = 'order.placed'), 1) AS amount, argMaxIf(e.currency, (e.occurred_at, e.id), e.type = 'order.placed') AS currency,
+  argMaxIf(e.properties, (e.occurred_at, e.id), e.type = 'order.placed') AS properties, countIf(e.type = 'order.placed') AS versions,
+  countIf(e.type != 'order.placed') > 0 OR arrayExists(p -> lowerUTF8(JSONExtractString(properties, p)) IN ('canceled', 'cancelled', 'voided', 'refunded',
+    'annulé', 'annulée', 'annule', 'annulee', 'remboursé', 'remboursée', 'rembourse', 'remboursee'), ['status', 'order_status', 'orderStatus', 'statut']) AS cancelled
+FROM v_events AS e
+WHERE e.type = 'order.placed' OR e.type = 'track.performed' AND e.name = 'Order Cancelled' AND e.entity != ''
+GROUP BY workspace, profile, source, order_id
+HAVING versions > 0`
+
 const createViewSurveys = "CREATE VIEW IF NOT EXISTS v_surveys" + asDefiner + `SELECT e.workspace AS workspace, e.profile AS profile, e.source AS source, if(e.entity = '', toString(e.id), e.entity) AS answer_id,
   argMax(e.type, (e.occurred_at, e.id)) AS type, argMax(e.persona, (e.occurred_at, e.id)) AS persona, max(e.occurred_at) AS answered_at,
   argMax(e.channel, (e.occurred_at, e.id)) AS channel, tupleElement(argMax(tuple(e.rating_value), (e.occurred_at, e.id)), 1) AS rating,

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/value"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -116,12 +118,42 @@ func (t timeline) Satisfaction(ctx context.Context, workspace string, people [][
 func (t timeline) Value(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]graphql.Value, error) {
 	return each(ctx, t, workspace, "Value", people, func(personas []schema.PersonaID) (v graphql.Value) {
 		for _, i := range t.of(personas, graphql.Filter{Types: []schema.Type{schema.TypeOrderPlaced}}) {
-			v.Orders++
+			if v.Orders++; v.Orders == 1 {
+				v.FirstOrderAt = i.OccurredAt
+			}
+			v.FirstOrderAt = min(v.FirstOrderAt, i.OccurredAt)
 			v.LastOrderAt = max(v.LastOrderAt, i.OccurredAt)
 			v.Spent = []graphql.Money{{Amount: i.Amount, Currency: i.Currency}}
 		}
 		return v
 	})
+}
+
+func (t timeline) Purchases(ctx context.Context, workspace string, people [][]schema.PersonaID, before schema.Instant) ([][]value.Purchase, error) {
+	return each(ctx, t, workspace, "Purchases", people, func(personas []schema.PersonaID) (out []value.Purchase) {
+		for _, i := range t.of(personas, graphql.Filter{Types: []schema.Type{schema.TypeOrderPlaced}, To: before}) {
+			amount, err := strconv.ParseFloat(i.Amount, 64)
+			if err != nil {
+				amount = 0
+			}
+			out = append(out, value.Purchase{Day: value.DayOf(i.OccurredAt), Currency: i.Currency, Amount: amount})
+		}
+		return out
+	})
+}
+
+// values has one snapshot, of made-up parameters.
+type values struct{}
+
+func (values) Snapshots(string) ([]graphql.Snapshot, error) {
+	s := &value.Snapshot{
+		Method: value.Method, Settings: value.Settings{At: "2026-03-01T00:00:00Z", Horizon: 365, Margin: .3, Discount: .1},
+		Customers: 1000, Repeating: 600, Purchases: 2500, Recency: value.Cuts[int32]{10, 30, 90, 200}, Frequency: value.Cuts[int32]{1, 1, 2, 4},
+		Model:      &value.Frequency{R: .5, Alpha: 5, A: .8, B: 2.4},
+		Currencies: []value.CurrencySnapshot{{Currency: "EUR", Customers: 1000, Monetary: value.Cuts[float64]{20, 40, 80, 160}, Model: &value.Spend{P: 6, Q: 4, Gamma: 15}}},
+	}
+	s.Retention.Customers, s.Retention.Returned = 400, 240
+	return []graphql.Snapshot{{Snapshot: s, Version: s.Version(), Actor: "marketing@example.com", TakenAt: 1_772_400_000_000_000}}, nil
 }
 
 func (t timeline) Interactions(ctx context.Context, workspace string, ids []schema.EventID) (out []graphql.Interaction, err error) {

@@ -33,7 +33,7 @@ type World struct {
 
 // Backends gives the interfaces of package graphql.
 func (w *World) Backends() graphql.Backends {
-	return graphql.Backends{Profiles: profiles{w}, Timeline: timeline{w}, Figures: figures{}, Measures: measures{w}, Decisions: decisions{w}}
+	return graphql.Backends{Profiles: profiles{w}, Timeline: timeline{w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Decisions: decisions{w}}
 }
 
 // Reads gives the number of reads since the last call, by name.

@@ -2,10 +2,14 @@ package value
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
+	"encoding/xml"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -153,5 +157,60 @@ func TestPublishedSpend(t *testing.T) {
 	t.Logf("p %.3f q %.3f γ %.3f, correlation %.3f, %d customers, %d steps", s.P, s.Q, s.Gamma, correlation, fit.Customers, fit.Steps)
 	if math.Abs(s.P-6.25) > .02 || math.Abs(s.Q-3.74) > .02 || math.Abs(s.Gamma-15.44) > .1 || fit.Customers < 940 || fit.Customers > 946 {
 		t.Errorf("p %v q %v γ %v of %d customers, want 6.25, 3.74, 15.44 of 946", s.P, s.Q, s.Gamma, fit.Customers)
+	}
+}
+
+// TestBacktestCDNOW holds the published sample's forecast for the 39 weeks after against what happened, and draws it.
+func TestBacktestCDNOW(t *testing.T) {
+	purchases := cdnow(t)
+	var customers [][]Purchase
+	want := expectations(t)
+	for _, w := range want {
+		customers = append(customers, purchases[w.customer])
+	}
+	b, err := Test(calibration, 39, slices.Values(customers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := b.Weeks[38]
+	if math.Abs(end.Expected-1653.4) > .2 || end.Happened != 1882 {
+		t.Errorf("after 39 weeks %+v, want 1653.4 and 1882", end)
+	}
+	for i, g := range b.Groups {
+		var expected float64
+		var happened, n int64
+		for _, w := range want { // from the file alone
+			if min(w.repeats, lastBar) == i {
+				expected, happened, n = expected+w.expected, happened+int64(w.holdout), n+1
+			}
+		}
+		if g.Customers != n || g.Happened != happened || math.Abs(g.Expected-expected) > 1e-3*float64(n) {
+			t.Errorf("of those with %d repeats %+v, want %d, %v, %d", i, g, n, expected, happened)
+		}
+	}
+	for name, french := range map[string]bool{"en": false, "fr": true} {
+		picture := b.SVG(french)
+		d := xml.NewDecoder(bytes.NewReader(picture))
+		circles := 0
+		for {
+			token, err := d.Token()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if e, ok := token.(xml.StartElement); ok && e.Name.Local == "circle" {
+				circles++
+			}
+		}
+		if circles != 39 || bytes.Contains(picture, []byte("NaN")) || !bytes.Contains(picture, []byte("1882")) {
+			t.Errorf("%s: %d dots in\n%s", name, circles, picture)
+		}
+		if to := os.Getenv("DOSSIER_PICTURES"); to != "" {
+			if err := os.WriteFile(filepath.Join(to, "cdnow_"+name+".svg"), picture, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }

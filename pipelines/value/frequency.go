@@ -1,7 +1,6 @@
 package value
 
 import (
-	"cmp"
 	"errors"
 	"math"
 	"slices"
@@ -56,9 +55,7 @@ type group struct {
 // FitFrequency fits the model by maximum likelihood. Equal histories are reckoned once, so the work depends on how many distinct ones
 // there are. The order of the histories changes nothing. It sorts them in place.
 func FitFrequency(histories []History) (Frequency, Fit, error) {
-	slices.SortFunc(histories, func(a, b History) int {
-		return cmp.Or(cmp.Compare(a.Repeats, b.Repeats), cmp.Compare(a.Recency, b.Recency), cmp.Compare(a.Age, b.Age))
-	})
+	slices.SortFunc(histories, byHistory)
 	var groups []group
 	repeating, weeks := 0, 0.0
 	for i, h := range histories {

@@ -358,3 +358,17 @@ SELECT * EXCEPT (version, deleted)
 FROM surveys FINAL
 WHERE deleted = 0;
 
+-- 19 v_orders
+CREATE OR REPLACE VIEW v_orders DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+SELECT e.workspace AS workspace, e.profile AS profile, e.source AS source, if(e.entity = '', toString(e.id), e.entity) AS order_id,
+  argMaxIf(e.persona, (e.occurred_at, e.id), e.type = 'order.placed') AS persona, minIf(e.occurred_at, e.type = 'order.placed') AS placed_at,
+  argMaxIf(e.channel, (e.occurred_at, e.id), e.type = 'order.placed') AS channel,
+  tupleElement(argMaxIf(tuple(e.amount_value), (e.occurred_at, e.id), e.type = 'order.placed'), 1) AS amount, argMaxIf(e.currency, (e.occurred_at, e.id), e.type = 'order.placed') AS currency,
+  argMaxIf(e.properties, (e.occurred_at, e.id), e.type = 'order.placed') AS properties, countIf(e.type = 'order.placed') AS versions,
+  countIf(e.type != 'order.placed') > 0 OR arrayExists(p -> lowerUTF8(JSONExtractString(properties, p)) IN ('canceled', 'cancelled', 'voided', 'refunded',
+    'annulé', 'annulée', 'annule', 'annulee', 'remboursé', 'remboursée', 'rembourse', 'remboursee'), ['status', 'order_status', 'orderStatus', 'statut']) AS cancelled
+FROM v_events AS e
+WHERE e.type = 'order.placed' OR e.type = 'track.performed' AND e.name = 'Order Cancelled' AND e.entity != ''
+GROUP BY workspace, profile, source, order_id
+HAVING versions > 0;
+

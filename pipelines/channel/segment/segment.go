@@ -1,7 +1,7 @@
 // Package segment maps the calls of Segment's tracking API to events.
 //
 //	identify → profile.identified   traits become traits; e-mail and phone in them become identifiers too
-//	track    → track.performed      the event's name is sealed; "Order Completed" with an order_id → order.placed
+//	track    → track.performed      the event's name is sealed; "Order Completed" with an order_id → order.placed; "Order Cancelled" keeps the order as its entity
 //	page     → page.viewed          so does screen
 //	group    → group.joined
 //	alias    → identity.aliased     previousId becomes an identifier
@@ -330,6 +330,14 @@ func commerce(properties canonical.Node, m *channel.Mapped) {
 			if order, r := channel.Scalar(properties.Get(field), field); r == nil && order != "" {
 				e.Type, e.Entity = schema.TypeOrderPlaced, order
 				amounts = []string{"total", "revenue", "value"}
+				break
+			}
+		}
+	}
+	if e.Name == "Order Cancelled" { // it takes back the order of this id
+		for _, field := range [...]string{"order_id", "orderId"} {
+			if order, r := channel.Scalar(properties.Get(field), field); r == nil && order != "" {
+				e.Entity = order
 				break
 			}
 		}

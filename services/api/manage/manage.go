@@ -83,6 +83,7 @@ type Config struct {
 	DefaultConfiguration []byte
 	Backup               backup.Source // nil: not answered here
 	RingCopies           RingCopies    // nil: not answered here
+	Customers            Customers     // nil: not answered here
 }
 
 type server struct{ Config }
@@ -108,6 +109,7 @@ func Handler(c Config) http.Handler {
 	mux.Handle("PUT /v1/configuration", s.needs([]string{access.ScopeAdmin}, s.applyConfiguration))
 	mux.Handle("GET /v1/configuration/log", s.needs([]string{access.ScopeRead}, s.configurationLog))
 	s.backupPaths(mux)
+	s.valuePaths(mux)
 	return mux
 }
 
@@ -527,6 +529,6 @@ func Paths() []string {
 	return []string{
 		"/v1/export/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
 		"/v1/tokens", "/v1/tokens/", "/v1/configuration", "/v1/configuration/",
-		"/v1/backup", "/v1/backup/", "/v1/ring/",
+		"/v1/backup", "/v1/backup/", "/v1/ring/", "/v1/value/",
 	}
 }

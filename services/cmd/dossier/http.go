@@ -68,6 +68,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 			Timeline: query.Reader{Conn: i.house},
 			Figures:  figures{i},
 			Measures: measures,
+			Values:   &backend.Values{Control: i.control},
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 			},
@@ -86,6 +87,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		DefaultConfiguration: configuration.Default(),
 		Backup:               &backup.Origin{Store: i.store, Logs: i.archivedLogs, Now: time.Now},
 		RingCopies:           i.ringCopies(),
+		Customers:            i.customers,
 	})
 	for _, path := range manage.Paths() {
 		mux.Handle(path, management)

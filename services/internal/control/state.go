@@ -32,6 +32,7 @@ type workspace struct {
 	erasures       []Erasure
 	traces         []Traces
 	ringVersion    uint64
+	values         []Value
 }
 
 // Configuration is the document in force.
@@ -59,6 +60,13 @@ type Traces struct {
 	Hashes []string
 }
 
+// Value is a snapshot of what customers are worth, with who took it.
+type Value struct {
+	schema.ControlValue
+	Actor, Reason string
+	At            schema.Instant // RecordedAt
+}
+
 func newState() *State {
 	return &State{
 		workspaces: map[string]*workspace{}, keys: map[string]access.WriteKey{}, tokens: map[string]access.Token{},
@@ -74,6 +82,7 @@ func (s *State) clone() *State {
 		copied.configurations = slices.Clone(w.configurations)
 		copied.erasures = slices.Clone(w.erasures)
 		copied.traces = slices.Clone(w.traces)
+		copied.values = slices.Clone(w.values)
 		c.workspaces[name] = &copied
 	}
 	for k, v := range s.keys {
@@ -152,6 +161,8 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 		w.configurations = append(w.configurations, Change{
 			ID: c.ID, Hash: c.Configuration.Hash, Base: c.Configuration.Base, Actor: c.Actor, Reason: c.Reason, At: at, Position: offset,
 		})
+	case schema.ControlValueTaken:
+		w.values = append(w.values, Value{*c.Value, c.Actor, c.Reason, at})
 	case schema.ControlRingChanged:
 		w.ringVersion = max(w.ringVersion, c.Ring.Version)
 	case schema.ControlProfileErased:
@@ -190,6 +201,8 @@ func valid(c *schema.Control) bool {
 		return c.RingCopy != nil && c.RingCopy.Name != ""
 	case schema.ControlRingChanged:
 		return c.Ring != nil
+	case schema.ControlValueTaken:
+		return c.Value != nil && c.Value.Version != ""
 	}
 	return false
 }
@@ -263,6 +276,14 @@ func (s *State) Configuration(workspace string) Configuration {
 func (s *State) Changes(workspace string) []Change {
 	if w := s.workspaces[workspace]; w != nil {
 		return slices.Clone(w.configurations)
+	}
+	return nil
+}
+
+// Values lists the value snapshots of a workspace, oldest first.
+func (s *State) Values(workspace string) []Value {
+	if w := s.workspaces[workspace]; w != nil {
+		return slices.Clone(w.values)
 	}
 	return nil
 }

@@ -40,24 +40,6 @@ func (q Answers) Statement() Statement {
 		")\nGROUP BY person\nORDER BY person")
 }
 
-// Orders sums up what several people ordered. An order counts once, by its latest version; amounts are added as decimals.
-type Orders struct {
-	Workspace string
-	People    [][]schema.PersonaID
-}
-
-// Statement gives person, currency, the number of orders, their sum as text ("" if no amount is known), and the time of the last one.
-func (q Orders) Statement() Statement {
-	s := about(q.Workspace, q.People)
-	return s.statement("SELECT person, currency, count(), if(countIf(isNotNull(amount)) = 0, '', toString(sum(amount))), max(at)\n" +
-		"FROM\n(\n" +
-		"  SELECT " + s.person + " AS person, source, if(entity = '', toString(id), entity) AS subject, max(occurred_at) AS at,\n" +
-		"    argMax(currency, (occurred_at, id)) AS currency, tupleElement(argMax(tuple(amount_value), (occurred_at, id)), 1) AS amount\n" +
-		"  FROM events" + s.where() + " AND type = 'order.placed'\n" +
-		"  GROUP BY person, source, subject\n" +
-		")\nGROUP BY person, currency\nORDER BY person, currency")
-}
-
 // LastContacts gives the first and last contact of several people.
 type LastContacts struct {
 	Workspace string

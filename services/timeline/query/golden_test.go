@@ -38,6 +38,8 @@ func TestGoldenStatements(t *testing.T) {
 		"cases":            Cases{"main", two}.Statement(),
 		"answers":          Answers{"main", two}.Statement(),
 		"orders":           Orders{"main", two}.Statement(),
+		"purchases":        Purchases{"main", two, 1_750_000_000_000_000}.Statement(),
+		"purchases_all":    AllPurchases{"main", 1_750_000_000_000_000}.Statement(),
 		"last_contacts":    LastContacts{"main", two}.Statement(),
 		"count":            Count{"main"}.Statement(),
 		"positions":        Positions{3}.Statement(),

@@ -136,31 +136,6 @@ func (r Reader) Satisfaction(ctx context.Context, workspace string, people [][]s
 	return out, err
 }
 
-// Value sums up the orders of each of several people.
-func (r Reader) Value(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]graphql.Value, error) {
-	out := make([]graphql.Value, len(people))
-	err := r.each(ctx, Orders{workspace, people}.Statement(), func(rows *clickhouse.Rows) error {
-		var person uint32
-		var n uint64
-		var m graphql.Money
-		var last schema.Instant
-		if err := rows.Scan(&person, &m.Currency, &n, &m.Amount, &last); err != nil {
-			return err
-		}
-		v := &out[person]
-		if v.Orders == 0 || last > v.LastOrderAt {
-			v.LastOrderAt = last
-		}
-		v.Orders += int64(n)
-		if m.Amount != "" {
-			m.Amount = minorUnits(m.Amount, m.Currency)
-			v.Spent = append(v.Spent, m)
-		}
-		return nil
-	})
-	return out, err
-}
-
 // Interactions gives events by id, in the order of time; what is not there is left out.
 func (r Reader) Interactions(ctx context.Context, workspace string, ids []schema.EventID) ([]graphql.Interaction, error) {
 	var out []graphql.Interaction

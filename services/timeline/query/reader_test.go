@@ -201,8 +201,8 @@ func TestFiguresCountEntitiesOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantValue := []graphql.Value{
-		{Orders: 5, Spent: []graphql.Money{{Amount: "12.80", Currency: "EUR"}, {Amount: "99.999999", Currency: "USD"}}, LastOrderAt: minute(9)},
-		{Orders: 1, Spent: []graphql.Money{{Amount: "7.00", Currency: "EUR"}}, LastOrderAt: minute(1)}, {},
+		{Orders: 5, Spent: []graphql.Money{{Amount: "12.80", Currency: "EUR"}, {Amount: "99.999999", Currency: "USD"}}, FirstOrderAt: minute(0), LastOrderAt: minute(9)},
+		{Orders: 1, Spent: []graphql.Money{{Amount: "7.00", Currency: "EUR"}}, FirstOrderAt: minute(1), LastOrderAt: minute(1)}, {},
 	}
 	if fmt.Sprint(value) != fmt.Sprint(wantValue) {
 		t.Errorf("value %v, want %v", value, wantValue)
