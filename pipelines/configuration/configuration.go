@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/pipelines/channel/record"
 	"github.com/dossier-cdp/dossier/pipelines/channel/webhook"
@@ -37,12 +38,14 @@ type Configuration struct {
 	Topics       map[string]*record.Topic // by source: those that read a company's topic
 	Identity     *identity.Rules
 	Survivorship *persona.Rules
+	Care         *care.Rules
 }
 
 type document struct {
 	Sources      map[string]source `json:"sources"`
 	Identity     json.RawMessage   `json:"identity"`
 	Survivorship json.RawMessage   `json:"survivorship"`
+	Care         json.RawMessage   `json:"care"`
 }
 
 type source struct {
@@ -130,6 +133,15 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 		if err := c.Survivorship.Validate(); err != nil {
 			return nil, err
 		}
+	}
+	var settings care.Settings
+	if d.Care != nil {
+		if err := strict(d.Care, &settings, "care"); err != nil {
+			return nil, err
+		}
+	}
+	if c.Care, err = settings.Rules(zones); err != nil {
+		return nil, refuse("care: "+err.Error(), "see deploy/care.md")
 	}
 	sum = sha256.Sum256(d.Identity)
 	c.IdentityHash = hex.EncodeToString(sum[:])

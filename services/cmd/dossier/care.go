@@ -27,10 +27,9 @@ func (i *installation) startCare() error {
 	}
 	i.onStop(func(context.Context) error { return store.Close() })
 	public := ids.New(i.ring.PRF())
-	defaults := rules.DefaultRules()
 	i.care = care.New(care.Config{
 		Workspace: mainWorkspace, Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
-		Tables: care.ClickHouse{Conn: i.house}, Store: store, Public: public.Public, Rules: func() *rules.Rules { return defaults },
+		Tables: care.ClickHouse{Conn: i.house}, Store: store, Public: public.Public, Rules: func() *rules.Rules { return i.configuration.current.Load().Care },
 		Void: i.erasures.void, Logger: i.logger, Registry: i.registry,
 	})
 	i.onRest(store.Rest)
