@@ -399,8 +399,12 @@ func TestCalls(t *testing.T) {
 	next := 0
 	call := func(outcome string, wait int, more string) {
 		next++
-		table(t, conn, schema.TableConversations, fmt.Sprintf("id=r%d; persona=p%d; kind=call; channel=phone; initiator=customer; outcome=%s; opened_at=03-02 10:00; last_at=03-02 10:10; offered_at=03-02 10:00; first_inbound_at=03-02 10:00; queue_wait=%d%s",
-			next, next, outcome, wait*1_000_000, more))
+		kind := "call"
+		if outcome == "callback" {
+			kind = "callback"
+		}
+		table(t, conn, schema.TableConversations, fmt.Sprintf("id=r%d; persona=p%d; kind=%s; channel=phone; initiator=customer; outcome=%s; opened_at=03-02 10:00; last_at=03-02 10:10; offered_at=03-02 10:00; first_inbound_at=03-02 10:00; queue_wait=%d%s",
+			next, next, kind, outcome, wait*1_000_000, more))
 	}
 	for _, c := range []struct{ wait, handling int }{{5, 100}, {10, 200}, {20, 300}, {21, 600}, {64, 1200}} {
 		call("answered", c.wait, fmt.Sprintf("; answered_at=03-02 10:01; ended_at=03-02 10:10; handling=%d", c.handling*1_000_000))
@@ -414,14 +418,14 @@ func TestCalls(t *testing.T) {
 	call("open", 0, "")
 	all := metric.Query{Now: in2026(t, "04-01 00:00")}
 	// 5, 10, 20, 21, 30, 64 seconds: the 3rd is 20, the 6th 64, mean 150/6.
-	check(t, r, "speedOfAnswer", all, "20 n=6 people=6 p90=64 mean=25 -not_answered:6")
-	// 6 of 11 offered, without the one that is under way.
-	check(t, r, "answerRate", all, "54.5455 n=11 people=11 -under_way:1")
-	// Within 20 s: 5, 10, 20 of 10; within 30 s also 21 and 30.
-	check(t, r, "serviceLevel", all, "30 n=10 people=10 -short_abandon:1 -under_way:1")
+	check(t, r, "speedOfAnswer", all, "20 n=6 people=6 p90=64 mean=25 -callback:1 -not_answered:5")
+	// 6 of 10 offered, without the one that is under way and the call-back.
+	check(t, r, "answerRate", all, "60 n=10 people=10 -callback:1 -under_way:1")
+	// Within 20 s: 5, 10, 20 of 9; within 30 s also 21 and 30.
+	check(t, r, "serviceLevel", all, "33.3333 n=9 people=9 -callback:1 -short_abandon:1 -under_way:1")
 	half := all
 	half.Within = 30_000_000
-	check(t, r, "serviceLevel", half, "50 n=10 people=10 -short_abandon:1 -under_way:1")
+	check(t, r, "serviceLevel", half, "55.5556 n=9 people=9 -callback:1 -short_abandon:1 -under_way:1")
 	// 2 abandoned of 9 queued: 6 answered, 2 abandoned, and the one who asked for a call-back.
 	check(t, r, "abandonment", all, "22.2222 n=9 people=9 -short_abandon:1 -under_way:1 -voicemail:1")
 	// 2,400 seconds of 5 calls.

@@ -12,6 +12,8 @@ var (
 		{"bot_only", "outcome = 'contained' OR kind = 'bot'"},
 		{"brand_first", "initiator IN ('agent', 'brand')"},
 		{"no_inbound", "isNull(first_inbound_at)"},
+		{"closed_unanswered", "outcome = 'closed'"},
+		{"not_answered", "outcome IN ('abandoned', 'short_abandon')"},
 		{"no_reply_needed", "isNull(first_reply_at) AND isNull(waiting_since)"},
 	}
 	decided = []exclusion{{"merged", "state = 'merged'"}, {"undeclared", "declared = 0"}, {"bad_times", "has(flags, 'resolved_before_opened')"}}
@@ -178,8 +180,8 @@ var catalogue = []Definition{
 		For:     Text{"Dimensionner une file d'appels.", "To staff a queue."},
 		NotFor:  Text{"Oublier ceux qui ont raccroché (abandonment).", "To forget those who hung up (abandonment)."},
 		Formula: "median of queue wait of answered calls; abandoned calls do not count", Source: "B2; interval: order statistics, Conover",
-		subject: conversations, of: "kind = 'call'", happens: "ifNull(answered_at, opened_at)", begins: "opened_at",
-		leave: []exclusion{{"not_answered", "outcome != 'answered'"}, {"no_duration", "isNull(queue_wait)"}}, value: "ifNull(queue_wait, 0)", hit: "0",
+		subject: conversations, of: queued, happens: "ifNull(answered_at, opened_at)", begins: "opened_at",
+		leave: []exclusion{{"callback", "kind = 'callback'"}, {"not_answered", "outcome != 'answered'"}, {"no_duration", "isNull(queue_wait)"}}, value: "ifNull(queue_wait, 0)", hit: "0",
 	},
 	{
 		Name: "answerRate", Group: "reactivity", Statistic: Share, Unit: Percent, Version: 1,
@@ -187,9 +189,9 @@ var catalogue = []Definition{
 		Is:      Text{"Part des appels présentés qui ont été décrochés.", "Share of the calls offered that were answered."},
 		For:     Text{"Voir si la file suffit.", "To see whether the queue is staffed."},
 		NotFor:  Text{"Être un objectif en soi : un appel décroché n'est pas une demande résolue.", "To be a goal: a call answered is no request resolved."},
-		Formula: "answered / offered × 100; short abandons, voicemail and call-backs are offered", Source: "I1; interval: Wilson 1927",
-		subject: conversations, of: "kind = 'call'", happens: "ifNull(offered_at, opened_at)", begins: "ifNull(offered_at, opened_at)",
-		leave: []exclusion{{"under_way", "outcome = 'open'"}}, value: "ifNull(queue_wait, 0)", hit: "if(outcome = 'answered', 1, 0)",
+		Formula: "answered / offered × 100; short abandons and voicemail are offered, call-backs have a clock of their own", Source: "I1; interval: Wilson 1927",
+		subject: conversations, of: queued, happens: "ifNull(offered_at, opened_at)", begins: "ifNull(offered_at, opened_at)",
+		leave: []exclusion{{"under_way", "outcome = 'open'"}, {"callback", "kind = 'callback'"}}, value: "ifNull(queue_wait, 0)", hit: "if(outcome = 'answered', 1, 0)",
 	},
 	{
 		Name: "serviceLevel", Group: "reactivity", Statistic: Share, Unit: Percent, Version: 1,
@@ -197,9 +199,9 @@ var catalogue = []Definition{
 		Is:      Text{"Part des appels présentés décrochés dans le délai choisi (20 secondes par défaut).", "Share of the calls offered that were answered within the chosen time (20 seconds by default)."},
 		For:     Text{"Comparer à l'objectif d'un centre d'appels.", "To compare with a call centre's target."},
 		NotFor:  Text{"Comparer des centres qui comptent les abandons autrement.", "To compare centres that count abandons otherwise."},
-		Formula: "answered within the time / offered × 100; short abandons left out, other abandons count against it", Source: "B2; interval: Wilson 1927",
-		subject: conversations, of: "kind = 'call'", happens: "ifNull(offered_at, opened_at)", begins: "ifNull(offered_at, opened_at)",
-		leave: []exclusion{{"under_way", "outcome = 'open'"}, {"short_abandon", "outcome = 'short_abandon'"}, {"no_duration", "outcome = 'answered' AND isNull(queue_wait)"}},
+		Formula: "answered within the time / offered × 100; short abandons and call-backs left out, other abandons count against it", Source: "B2; interval: Wilson 1927",
+		subject: conversations, of: queued, happens: "ifNull(offered_at, opened_at)", begins: "ifNull(offered_at, opened_at)",
+		leave: []exclusion{{"under_way", "outcome = 'open'"}, {"callback", "kind = 'callback'"}, {"short_abandon", "outcome = 'short_abandon'"}, {"no_duration", "outcome = 'answered' AND isNull(queue_wait)"}},
 		value: "ifNull(queue_wait, 0)", hit: "if(outcome = 'answered' AND queue_wait <= {within}, 1, 0)",
 	},
 	{
@@ -209,7 +211,7 @@ var catalogue = []Definition{
 		For:     Text{"Voir ce que coûte l'attente.", "To see what waiting costs."},
 		NotFor:  Text{"Compter les erreurs de numéro : les abandons brefs sont à part.", "To count wrong numbers: short abandons stand apart."},
 		Formula: "abandoned / queued × 100", Source: "Amazon Connect; interval: Wilson 1927",
-		subject: conversations, of: "kind = 'call'", happens: "ifNull(offered_at, opened_at)", begins: "ifNull(offered_at, opened_at)",
+		subject: conversations, of: queued, happens: "ifNull(offered_at, opened_at)", begins: "ifNull(offered_at, opened_at)",
 		leave: []exclusion{{"under_way", "outcome = 'open'"}, {"short_abandon", "outcome = 'short_abandon'"}, {"voicemail", "outcome = 'voicemail'"}},
 		value: "ifNull(queue_wait, 0)", hit: "if(outcome = 'abandoned', 1, 0)",
 	},
@@ -372,6 +374,8 @@ var catalogue = []Definition{
 }
 
 const (
+	// Who asks for a call-back has been in the queue, too.
+	queued       = "(kind = 'call' OR kind = 'callback' AND isNotNull(offered_at))"
 	answered     = "least(ifNull(first_peer_at, first_staff_at), ifNull(first_staff_at, first_peer_at))"
 	onceResolved = "if(isNotNull(first_resolved_at) AND contacts_before_resolution <= 1, 1, 0)"
 )

@@ -90,6 +90,7 @@ var reasons = map[string]Text{
 	"bot_only":          {"le robot a suffi", "a bot alone took part"},
 	"no_inbound":        {"le client n'a rien demandé à un humain", "the customer asked nothing of a human"},
 	"no_reply_needed":   {"rien n'attendait de réponse", "nothing waited for a reply"},
+	"closed_unanswered": {"dossier clos sans réponse", "its case was closed without a reply"},
 	"no_deadline":       {"aucune échéance ne s'applique", "no deadline applies"},
 	"not_due":           {"échéance à venir", "not due yet"},
 	"short_abandon":     {"abandon bref", "given up within seconds"},

@@ -11,7 +11,7 @@ SELECT b.id AS id, b.event AS event, b.persona AS persona, if(m.holder = toUUID(
 FROM
 (
   SELECT id, id AS event, persona, assumeNotNull(dated) AS at, [toString(channel), formatDateTime(at, '%Y-%m', {zone:String})] AS keys, toString(calendar) AS calendar,
-    multiIf(outcome = 'contained' OR kind = 'bot', 'bot_only', initiator IN ('agent', 'brand'), 'brand_first', isNull(first_inbound_at), 'no_inbound', isNull(first_reply_at) AND isNull(waiting_since), 'no_reply_needed', isNull(first_reply_at), 'open', 0, '', '') AS reason, toInt8(0) AS hit, toInt64(ifNull(if(isNull(first_reply_at), toUnixTimestamp64Micro({now:DateTime64(6)}) - toUnixTimestamp64Micro(first_inbound_at), ifNull(first_reply_wait, 0)), 0)) AS value, emptyArrayUInt8() AS marks
+    multiIf(outcome = 'contained' OR kind = 'bot', 'bot_only', initiator IN ('agent', 'brand'), 'brand_first', isNull(first_inbound_at), 'no_inbound', outcome = 'closed', 'closed_unanswered', outcome IN ('abandoned', 'short_abandon'), 'not_answered', isNull(first_reply_at) AND isNull(waiting_since), 'no_reply_needed', isNull(first_reply_at), 'open', 0, '', '') AS reason, toInt8(0) AS hit, toInt64(ifNull(if(isNull(first_reply_at), toUnixTimestamp64Micro({now:DateTime64(6)}) - toUnixTimestamp64Micro(first_inbound_at), ifNull(first_reply_wait, 0)), 0)) AS value, emptyArrayUInt8() AS marks
   FROM (SELECT *, toNullable(first_reply_at) AS dated FROM (SELECT * FROM current_conversations WHERE workspace = {workspace:String}) WHERE kind NOT IN ('call', 'callback', 'forum'))
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b
@@ -37,7 +37,7 @@ SELECT b.id AS id, b.event AS event, b.persona AS persona, if(m.holder = toUUID(
 FROM
 (
   SELECT id, id AS event, persona, assumeNotNull(dated) AS at, [toString(channel), formatDateTime(at, '%Y-%m', {zone:String})] AS keys, toString(calendar) AS calendar,
-    multiIf(outcome = 'contained' OR kind = 'bot', 'bot_only', initiator IN ('agent', 'brand'), 'brand_first', isNull(first_inbound_at), 'no_inbound', isNull(first_reply_at) AND isNull(waiting_since), 'no_reply_needed', isNull(first_reply_at), 'open', 0, '', '') AS reason, toInt8(0) AS hit, toInt64(ifNull(if(isNull(first_reply_at), toUnixTimestamp64Micro({now:DateTime64(6)}) - toUnixTimestamp64Micro(first_inbound_at), ifNull(first_reply_wait, 0)), 0)) AS value, emptyArrayUInt8() AS marks
+    multiIf(outcome = 'contained' OR kind = 'bot', 'bot_only', initiator IN ('agent', 'brand'), 'brand_first', isNull(first_inbound_at), 'no_inbound', outcome = 'closed', 'closed_unanswered', outcome IN ('abandoned', 'short_abandon'), 'not_answered', isNull(first_reply_at) AND isNull(waiting_since), 'no_reply_needed', isNull(first_reply_at), 'open', 0, '', '') AS reason, toInt8(0) AS hit, toInt64(ifNull(if(isNull(first_reply_at), toUnixTimestamp64Micro({now:DateTime64(6)}) - toUnixTimestamp64Micro(first_inbound_at), ifNull(first_reply_wait, 0)), 0)) AS value, emptyArrayUInt8() AS marks
   FROM (SELECT *, toNullable(first_reply_at) AS dated FROM (SELECT * FROM current_conversations WHERE workspace = {workspace:String}) WHERE kind NOT IN ('call', 'callback', 'forum'))
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b
