@@ -23,6 +23,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/channel/record"
 	"github.com/dossier-cdp/dossier/pipelines/channel/webhook"
 	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/canonical"
@@ -37,6 +38,8 @@ type Configuration struct {
 	Hooks        map[string]*webhook.Hook // by source: those that take webhooks
 	Topics       map[string]*record.Topic // by source: those that read a company's topic
 	Identity     *identity.Rules
+	Model        *match.Model // what stratum 2 weighs by; nil is no stratum 2
+	People       int          // for how many records the model's prior is meant; 0 is the number that it was estimated on
 	Survivorship *persona.Rules
 	Care         *care.Rules
 }
@@ -116,14 +119,8 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 			return nil, err
 		}
 	}
-	c.Identity = identity.DefaultRules()
-	if d.Identity != nil {
-		if err := strict(d.Identity, c.Identity, "identity"); err != nil {
-			return nil, err
-		}
-		if err := c.Identity.Prepare(); err != nil {
-			return nil, err
-		}
+	if err := c.identity(d.Identity); err != nil {
+		return nil, err
 	}
 	c.Survivorship = &persona.Rules{}
 	if d.Survivorship != nil {
@@ -146,6 +143,57 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 	sum = sha256.Sum256(d.Identity)
 	c.IdentityHash = hex.EncodeToString(sum[:])
 	return c, nil
+}
+
+// section is the section identity: its rules, and what stratum 2 weighs by.
+type section struct {
+	*identity.Rules
+	// Model is the name of a model that ships, "none", or a whole model. Absent is none.
+	Model json.RawMessage `json:"model,omitempty"`
+	// People is for how many records the model's prior is meant: with each doubling past what it was estimated on one bit more is asked.
+	People int `json:"people,omitempty"`
+}
+
+// NoModel is what a document says that has nothing weighed.
+const NoModel = "none"
+
+func (c *Configuration) identity(text []byte) (err error) {
+	s := section{Rules: identity.DefaultRules()}
+	if text != nil {
+		if err := strict(text, &s, "identity"); err != nil {
+			return err
+		}
+		if err := s.Rules.Prepare(); err != nil {
+			return err
+		}
+	}
+	c.Identity = s.Rules
+	if s.People < 0 || s.People > 1<<40 {
+		return refuse(fmt.Sprintf("identity: people is %d", s.People), "say about how many customer records there are, or leave it out")
+	}
+	switch name := ""; {
+	case s.Model == nil || string(s.Model) == "null":
+	case s.Model[0] == '"':
+		if err := json.Unmarshal(s.Model, &name); err != nil {
+			return refuse("identity: the model's name cannot be read", "use one of "+NoModel+", "+strings.Join(match.Names(), ", "))
+		}
+		if name == NoModel {
+			return nil
+		}
+		c.Model, err = match.Shipped(name)
+	default:
+		c.Model, err = match.Parse(s.Model)
+	}
+	if err != nil {
+		if r := (*schema.Refusal)(nil); errors.As(err, &r) {
+			return refuse("identity: "+r.Reason, "use one of "+NoModel+", "+strings.Join(match.Names(), ", ")+", or what dossier train wrote")
+		}
+		return err
+	}
+	if c.Model != nil {
+		c.People = s.People
+	}
+	return nil
 }
 
 // inputs makes ready what a source takes in beside our own API.
@@ -257,7 +305,7 @@ func join[T fmt.Stringer](values []T) string {
 // Default is the document before the first change, with every section written out.
 func Default() []byte {
 	kinds, err := json.Marshal(map[string]any{
-		"sources": map[string]any{}, "identity": identity.DefaultRules(), "survivorship": &persona.Rules{},
+		"sources": map[string]any{}, "identity": section{Rules: identity.DefaultRules(), Model: json.RawMessage(`"` + NoModel + `"`)}, "survivorship": &persona.Rules{},
 	})
 	if err != nil {
 		panic(err) // Unreachable: the types marshal

@@ -34,13 +34,47 @@ func TestParse(t *testing.T) {
 	if err != nil || empty.Hash == a.Hash {
 		t.Fatalf("the empty document: %v, %v", empty, err)
 	}
-	if _, err := Parse(Default(), time.LoadLocation); err != nil {
-		t.Errorf("the default document is refused: %v", err)
+	standard, err := Parse(Default(), time.LoadLocation)
+	if err != nil {
+		t.Fatalf("the default document is refused: %v", err)
+	}
+	if empty.Model != nil || standard.Model != nil {
+		t.Error("there is a model though nobody asked for one")
+	}
+}
+
+// A model is named, or stands in the document whole; the rules beside it are read as ever.
+func TestParseModel(t *testing.T) {
+	named, err := Parse([]byte(`{"identity":{"model":"fr","people":200000,"genericDegree":7}}`), time.LoadLocation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if named.Model == nil || named.Model.Name != "fr" || named.People != 200000 || named.Identity.GenericDegree != 7 {
+		t.Errorf("model %v for %d people, degree %d", named.Model, named.People, named.Identity.GenericDegree)
+	}
+	text, err := named.Model.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Parse([]byte(`{"identity":{"model":`+string(text)+`}}`), time.LoadLocation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if whole.Model == nil || whole.Model.Version() != named.Model.Version() {
+		t.Error("a model in the document is another one than by its name")
+	}
+	off, err := Parse([]byte(`{"identity":{"model":"none","people":9}}`), time.LoadLocation)
+	if err != nil || off.Model != nil || off.People != 0 {
+		t.Errorf("none is a model: %v, %v", off, err)
 	}
 }
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
+		`{"identity":{"model":"martian"}}`:                       "fr-careful",
+		`{"identity":{"model":{"format":9}}}`:                    "format 9",
+		`{"identity":{"model":7}}`:                               "model",
+		`{"identity":{"people":-1}}`:                             "people",
 		`{"sauces":{}}`:                                          "sauces",
 		`{"sources":{"shop":{"chanel":"web"}}}`:                  "chanel",
 		`{"sources":{"shop":{"channel":"pigeon"}}}`:              "source shop",

@@ -71,6 +71,7 @@ const (
 	RuleSupport Rule = "support" // a known persona without a name, claimed by one
 	RuleAttach  Rule = "attach"  // an unknown persona, claimed by one
 	RuleRest    Rule = "rest"    // unknown personas that nobody claims
+	RuleWeigh   Rule = "weighed" // likeness, by a model
 )
 
 // Stratum is the stratum that a rule belongs to.
@@ -78,6 +79,8 @@ func (r Rule) Stratum() int {
 	switch r {
 	case RuleLink, RuleCore, RuleAlias:
 		return 0
+	case RuleWeigh:
+		return 2
 	}
 	return 1
 }

@@ -23,7 +23,7 @@ func TestBuildIsAsIfFolded(t *testing.T) {
 		log.addEvents(0, w.events...)
 		open := func(fs vfs.FS, dir string) *projection {
 			c := Config{Workspace: workspace, Log: log, Feed: log, Hash: NewHasher(prf), Store: state.Options{FS: fs, Logger: quiet}}
-			p, err := openProjection(context.Background(), dir, &c, rules)
+			p, err := openProjection(context.Background(), dir, &c, rules, weighing{})
 			must(t, err)
 			return p
 		}
@@ -120,7 +120,7 @@ func TestEraseWhileBuilding(t *testing.T) {
 	log.addEvents(0, ann, again)
 	for _, deciding := range []bool{false, true} {
 		c := Config{Workspace: workspace, Log: log, Feed: log, Hash: NewHasher(prf), Store: state.Options{FS: vfs.NewMem(), Logger: quiet}}
-		p, err := openProjection(t.Context(), "state", &c, identity.DefaultRules())
+		p, err := openProjection(t.Context(), "state", &c, identity.DefaultRules(), weighing{})
 		must(t, err)
 		for i := range log.parts[0] {
 			must(t, p.fold(&log.parts[0][i].event, log.parts[0][i].at))

@@ -62,6 +62,11 @@ func (p *projection) write(b *state.Batch) error {
 	if err := p.writeEvidence(b); err != nil {
 		return err
 	}
+	if p.weigher != nil {
+		if err := p.weigher.write(b); err != nil {
+			return err
+		}
+	}
 	for i := range p.marks {
 		mark, err := p.marks[i].AppendBinary(nil)
 		if err != nil {
@@ -204,16 +209,20 @@ func (p *projection) writeProfiles(b *state.Batch) error {
 	if err := p.writeListings(b); err != nil {
 		return err
 	}
-	for id, from := range p.moved.from {
+	for id, from := range p.movements().from {
 		n, err := p.graph.node(id)
 		if err != nil {
 			return err
 		}
+		now, err := p.holder(n.place.profile)
+		if err != nil {
+			return err
+		}
 		switch {
-		case n.evidence == nil || from == n.place.profile:
+		case n.evidence == nil || from == now:
 		case from == id:
 			p.profiles--
-		case n.place.profile == id:
+		case now == id:
 			p.profiles++
 		}
 	}
@@ -278,10 +287,10 @@ func (p *projection) writeListings(b *state.Batch) error {
 
 // writeChanges notes for the sinks what the commit changes.
 func (p *projection) writeChanges(b *state.Batch) error {
-	if !p.built || len(p.moved.from) == 0 {
+	if !p.built || len(p.movements().from) == 0 {
 		return nil
 	}
-	changes, err := p.moved.changes(p.whereabouts, p.membersBefore, p.membersNow)
+	changes, err := p.movements().changes(p.whereabouts, p.profileBefore, p.profileNow)
 	if err != nil || len(changes) == 0 {
 		return err
 	}
@@ -297,7 +306,8 @@ func (p *projection) whereabouts(id identity.NodeID) (identity.NodeID, schema.Pe
 	if err != nil || n.evidence == nil {
 		return identity.NodeID{}, schema.PersonaEpoch{}, err
 	}
-	return n.place.profile, n.evidence.Of, nil
+	now, err := p.holder(n.place.profile)
+	return now, n.evidence.Of, err
 }
 
 func (p *projection) membersBefore(id identity.NodeID) ([]identity.NodeID, error) {
@@ -380,6 +390,9 @@ func (p *projection) eraseNode(id identity.NodeID) error {
 	}
 	p.silenced = append(p.silenced, subjects...)
 	n.evidence, n.state, n.packed, n.seen = nil, nil, packed{}, nil
+	if p.weigher != nil {
+		p.weigher.erase(id)
+	}
 	p.erased = append(p.erased, id)
 	for _, key := range identity.Diff(gone, nil, p.rules).Removed {
 		if err := p.drop(key, gone); err != nil {
@@ -391,7 +404,9 @@ func (p *projection) eraseNode(id identity.NodeID) error {
 	if profile.IsZero() {
 		return nil
 	}
-	if profile == id {
+	if named, err := p.heldBy(profile); err != nil {
+		return err
+	} else if named == id {
 		p.profiles--
 	}
 	// Its profile is taken apart: those who are left resolve anew.

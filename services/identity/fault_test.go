@@ -28,20 +28,30 @@ func (s slowFeed) Read(ctx context.Context, partition int32, offset int64, wait 
 // are slow when it starts again: what is exported is what a quiet run exports.
 func TestCommitFaults(t *testing.T) {
 	const size = 40
-	w := newWorld(5, size)
 	rules := nastyRules(rand.New(rand.NewPCG(5, 1)))
+	t.Run("exact", func(t *testing.T) {
+		commitFaults(t, newWorld(5, size).events, Settings{Rules: rules}, []string{"well", "failed", "slow"})
+	})
+	rules.QuarantineSize += 15
+	t.Run("weighed", func(t *testing.T) {
+		commitFaults(t, newCrowd(5, size).events, Settings{Rules: rules, Model: smallModel(t, rand.New(rand.NewPCG(5, 2)))}, []string{"well"})
+	})
+}
+
+func commitFaults(t *testing.T, events []schema.Event, settings Settings, reads []string) {
+	size := len(events)
 	log := newLog("c", 1)
-	log.addEvents(0, w.events...)
+	log.addEvents(0, events...)
 	log.most = 3
 	config := func(fs vfs.FS) Config {
-		return Config{Folder: "state", Store: state.Options{FS: fs}, Log: log, Feed: log, Settings: Settings{Rules: rules}, CommitRecords: 1}
+		return Config{Folder: "state", Store: state.Options{FS: fs}, Log: log, Feed: log, Settings: settings, CommitRecords: 1}
 	}
 	quietRun := start(t, config(vfs.NewMem()))
 	want := quietRun.export()
 	quietRun.stop()
 	for after := 1; after < size; after += 3 {
 		for _, kept := range []int{0, 100} {
-			for _, read := range []string{"well", "failed", "slow"} {
+			for _, read := range reads {
 				fs := vfs.NewCrashableMem()
 				log.stop[0] = after
 				r := start(t, config(fs))
@@ -118,13 +128,19 @@ func (s *struckSink) Rebuilt(_ context.Context, version uint64, places iter.Seq2
 // TestSinkFaults strikes each call of a sink in turn: it fails, it fails after it took effect, or it stands still. The sink comes to know
 // the whole, and what is folded and answered meanwhile does not wait for it.
 func TestSinkFaults(t *testing.T) {
-	w := newWorld(6, 30)
+	t.Run("exact", func(t *testing.T) { sinkFaults(t, newWorld(6, 30).events, Settings{}) })
+	t.Run("weighed", func(t *testing.T) {
+		sinkFaults(t, newCrowd(6, 30).events, Settings{Model: smallModel(t, rand.New(rand.NewPCG(6, 2)))})
+	})
+}
+
+func sinkFaults(t *testing.T, events []schema.Event, settings Settings) {
 	run := func(t *testing.T, at int, kind string) (calls int) {
 		log := newLog("c", 1)
 		sink := &struckSink{mapSink: newMapSink(t, 1), at: at, kind: kind, release: make(chan struct{})}
-		r := start(t, Config{Folder: "state", Store: state.Options{FS: vfs.NewMem()}, Log: log, Feed: log, Sinks: []Sink{sink}, CommitRecords: 1})
+		r := start(t, Config{Folder: "state", Store: state.Options{FS: vfs.NewMem()}, Log: log, Feed: log, Sinks: []Sink{sink}, Settings: settings, CommitRecords: 1})
 		defer r.stop()
-		for _, e := range w.events {
+		for _, e := range events {
 			last := log.addEvents(0, e)
 			must(t, r.WaitFor(t.Context(), last)) // a sink that stands still holds nobody up
 		}

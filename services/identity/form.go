@@ -13,13 +13,16 @@ import (
 // formOf is a digest of everything that the rows of a state depend on beside the log: the workspace, the identity rules, and this program's way to normalise, to
 // keep and to resolve, as far as a few sample events show it. A program that does one of these otherwise builds its state anew, without anybody having to think of
 // it. Raise rowsVersion for a change that the samples cannot show, such as a new rule of the resolver.
-func formOf(workspace string, rules *identity.Rules) ([]byte, error) {
+func formOf(workspace string, rules *identity.Rules, by weighing) ([]byte, error) {
 	h := sha256.New()
 	asked, err := json.Marshal(rules)
 	if err != nil {
 		return nil, fmt.Errorf("write identity rules: %w", err)
 	}
 	fmt.Fprintf(h, "%d %q %s\n", rowsVersion, workspace, asked)
+	if by.model != nil {
+		fmt.Fprintf(h, "%d %s %d\n", weighedVersion, by.model.Version(), by.people)
+	}
 	reader, graph := identity.NewReader(sampleHasher{}, rules), identity.NewMemory(sampleHasher{}, rules)
 	for _, e := range sampleEvents() {
 		evidence, _ := reader.Read(e, 2)

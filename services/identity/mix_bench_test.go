@@ -118,7 +118,7 @@ func BenchmarkFoldDurable(b *testing.B) {
 				for range b.N {
 					log := newLog("c", 1)
 					c := Config{Workspace: workspace, Log: log, Feed: log, Hash: NewHasher(prf), Store: state.Options{Logger: quiet}}
-					p, err := openProjection(b.Context(), b.TempDir(), &c, identity.DefaultRules())
+					p, err := openProjection(b.Context(), b.TempDir(), &c, identity.DefaultRules(), weighing{})
 					must(b, err)
 					p.built = true // as it is once a log was read: who is who is decided with each commit
 					quarter := [4]int64{}

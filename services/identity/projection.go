@@ -37,6 +37,7 @@ type projection struct {
 	kinds  *persona.Memory
 
 	sightings *sighting.Reader
+	weigher   *weigher // stratum 2; nil without a model
 
 	// What was changed since the last commit.
 	nodes    []*node
@@ -79,7 +80,7 @@ func (x erasure) append(dst []byte) []byte {
 
 // openProjection opens the state in dir, or begins an empty one. An error that wraps eventlog.ErrOtherLog says that it was built from
 // another log.
-func openProjection(ctx context.Context, dir string, c *Config, rules *identity.Rules) (*projection, error) {
+func openProjection(ctx context.Context, dir string, c *Config, rules *identity.Rules, by weighing) (*projection, error) {
 	store, err := state.Open(dir, c.Store)
 	if err != nil {
 		return nil, err
@@ -95,6 +96,9 @@ func openProjection(ctx context.Context, dir string, c *Config, rules *identity.
 	}
 	p.graph = newGraph(store, lookup, rules)
 	p.graph.recent = state.NewRecent(recentBytes)
+	if by.model != nil {
+		p.weigher = newWeigher(p, by)
+	}
 	p.clear()
 	if err := p.restore(ctx); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -226,6 +230,9 @@ func (p *projection) clear() {
 	p.records, p.vacated = map[identity.NodeID]*profile{}, map[identity.NodeID]struct{}{}
 	p.closing = map[schema.PersonaID]erasure{}
 	p.moved = moves{}
+	if p.weigher != nil {
+		p.weigher.clear()
+	}
 	p.graph.released = map[schema.EventID]bool{}
 }
 
@@ -233,6 +240,9 @@ func (p *projection) clear() {
 func (p *projection) rest() {
 	p.graph.forget()
 	p.remember()
+	if p.weigher != nil {
+		p.weigher.forget()
+	}
 	p.store.Rest()
 }
 
@@ -309,6 +319,11 @@ func (p *projection) fold(e *schema.Event, recordedAt schema.Instant) error {
 			}
 		}
 		p.sightings.Link(e, known)
+		if p.weigher != nil {
+			if err := p.weigher.fold(n.id, e); err != nil {
+				return err
+			}
+		}
 	}
 	if e.Assertion != nil && (p.closed(e.Assertion.A) || p.closed(e.Assertion.B)) {
 		return nil // a decision ends with either persona
@@ -343,6 +358,9 @@ func (p *projection) foldSighting(e *schema.Event, recordedAt schema.Instant) (s
 			p.nodes = append(p.nodes, n)
 		}
 		n.see(x)
+	}
+	if p.weigher != nil {
+		return true, p.weigher.fold(n.id, e)
 	}
 	return true, nil
 }
@@ -486,6 +504,9 @@ func (p *projection) resolve() error {
 			delete(p.records, id)
 			p.vacated[id] = struct{}{}
 		}
+	}
+	if p.weigher != nil {
+		return p.weigher.resolve()
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ import (
 //	'x' persona        first open epoch(4) cut-off(8)       the persona's erasure
 //	'o' sequence(8)    changes, for the sinks               package-internal form in change.go
 //	'k' name           counters and cursors(8)
+//	'w' …              stratum 2, under a model: weigher.go; rows 'p' and 'f' tell of its cores then
 const rowsVersion = 5
 
 func nodeKey(table byte, id schema.PersonaID) []byte { return append([]byte{table}, id[:]...) }

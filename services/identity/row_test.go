@@ -17,7 +17,7 @@ func TestForm(t *testing.T) {
 		rules := identity.DefaultRules()
 		change(rules)
 		must(t, rules.Prepare())
-		name, err := folderOf(workspace, rules)
+		name, err := folderOf(workspace, rules, weighing{})
 		must(t, err)
 		return name
 	}

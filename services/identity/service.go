@@ -25,6 +25,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -38,6 +39,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
+	models "github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
@@ -65,6 +67,17 @@ type Settings struct {
 	Rules        *identity.Rules // prepared; nil is identity.DefaultRules()
 	Survivorship persona.Rules
 	Countries    []string // ISO 3166 alpha-2, by which a looked-up national phone number may be read
+
+	// Model is what stratum 2 weighs by; nil is no stratum 2. People is for how many records its prior is meant; 0 is the number that it was estimated on.
+	Model  *models.Model
+	People int
+}
+
+func (s *Settings) weighing() weighing {
+	if s.Model == nil {
+		return weighing{}
+	}
+	return weighing{s.Model, cmp.Or(s.People, s.Model.Records)}
 }
 
 // Erasure closes a persona's epochs up to Of.Epoch. Events of those, and events of the persona that occurred at or before CutOff, are void.
@@ -152,7 +165,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	for _, e := range c.Erasures {
 		s.noteErasure(e)
 	}
-	w, err := s.open(ctx, c.Settings.Rules)
+	w, err := s.open(ctx, c.Settings.Rules, c.Settings.weighing())
 	if err != nil {
 		return nil, err
 	}
@@ -163,8 +176,8 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 
 // folderOf names the folder of a set of rules. Whatever would make other rows of the same log has another folder (formOf): what was built otherwise is never
 // read, and a build that was interrupted goes on.
-func folderOf(workspace string, rules *identity.Rules) (string, error) {
-	form, err := formOf(workspace, rules)
+func folderOf(workspace string, rules *identity.Rules, by weighing) (string, error) {
+	form, err := formOf(workspace, rules, by)
 	return hex.EncodeToString(form[:min(len(form), 8)]), err
 }
 
@@ -197,19 +210,19 @@ func (s *Service) tidy() error {
 	return nil
 }
 
-func (s *Service) open(ctx context.Context, rules *identity.Rules) (*worker, error) {
-	name, err := folderOf(s.config.Workspace, rules)
+func (s *Service) open(ctx context.Context, rules *identity.Rules, by weighing) (*worker, error) {
+	name, err := folderOf(s.config.Workspace, rules, by)
 	if err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(s.config.Folder, name)
-	p, err := openProjection(ctx, dir, &s.config, rules)
+	p, err := openProjection(ctx, dir, &s.config, rules, by)
 	if errors.Is(err, eventlog.ErrOtherLog) || errors.Is(err, errEarlierForm) {
 		s.logger.Warn("identity: the state belongs to another log or an earlier version and is built anew", "folder", dir, "reason", err)
 		if err := s.config.files().RemoveAll(dir); err != nil {
 			return nil, fmt.Errorf("remove identity state: %w", err)
 		}
-		p, err = openProjection(ctx, dir, &s.config, rules)
+		p, err = openProjection(ctx, dir, &s.config, rules, by)
 	}
 	if err != nil {
 		return nil, err
@@ -296,7 +309,7 @@ func (s *Service) Reconfigure(ctx context.Context, settings Settings) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wanted, err := folderOf(s.config.Workspace, settings.Rules)
+	wanted, err := folderOf(s.config.Workspace, settings.Rules, settings.weighing())
 	if err != nil {
 		return err
 	}
@@ -311,7 +324,7 @@ func (s *Service) Reconfigure(ctx context.Context, settings Settings) error {
 	}
 	s.settings.Survivorship, s.settings.Countries = settings.Survivorship, settings.Countries // read at each answer
 	if s.next == nil {
-		w, err := s.open(ctx, settings.Rules)
+		w, err := s.open(ctx, settings.Rules, settings.weighing())
 		if err != nil {
 			return err
 		}

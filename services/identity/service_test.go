@@ -299,7 +299,7 @@ func (s *mapSink) whole(r *running) bool {
 	same := true
 	r.view(func(v *View) {
 		n := 0
-		for p, err := range placements(v.snapshot) {
+		for p, err := range placements(v.snapshot, v.worker.projection.weigher != nil) {
 			must(s.t, err)
 			n++
 			same = same && s.places[p.Node] == p

@@ -75,6 +75,11 @@ func TestCrowdedIsASet(t *testing.T) {
 // runBroken folds the log in parts: stopped or killed and started again after each.
 func runBroken(t *testing.T, rng *rand.Rand, log *fakeLog, rules *identity.Rules) string {
 	t.Helper()
+	return runBrokenUnder(t, rng, log, Settings{Rules: rules})
+}
+
+func runBrokenUnder(t *testing.T, rng *rand.Rand, log *fakeLog, settings Settings) string {
+	t.Helper()
 	fs := vfs.NewCrashableMem()
 	for i := range log.parts {
 		log.stop[int32(i)] = 0
@@ -90,7 +95,7 @@ func runBroken(t *testing.T, rng *rand.Rand, log *fakeLog, rules *identity.Rules
 			log.stop[p] = min(len(log.parts[i]), log.stop[p]+rng.IntN(20))
 			more = more || log.stop[p] < len(log.parts[i])
 		}
-		r := start(t, Config{Folder: "state", Store: state.Options{FS: fs}, Log: log, Feed: log, Settings: Settings{Rules: rules}, CommitRecords: 1 + rng.IntN(30)})
+		r := start(t, Config{Folder: "state", Store: state.Options{FS: fs}, Log: log, Feed: log, Settings: settings, CommitRecords: 1 + rng.IntN(30)})
 		if !more {
 			out := r.export()
 			r.stop()

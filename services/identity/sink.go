@@ -96,7 +96,7 @@ func (p *projection) handSome(ctx context.Context, sink Sink) (more bool, err er
 		if err != nil {
 			return false, err
 		}
-		if err := sink.Rebuilt(ctx, max(version, at), placements(snapshot)); err != nil {
+		if err := sink.Rebuilt(ctx, max(version, at), placements(snapshot, p.weigher != nil)); err != nil {
 			return false, err
 		}
 		told = last
@@ -138,14 +138,20 @@ func lastVersion(r state.Reader, sequence uint64) (uint64, error) {
 }
 
 // placements lists all personas in the order of their nodes.
-func placements(r *state.Snapshot) iter.Seq2[Placed, error] {
+func placements(r *state.Snapshot, weighed bool) iter.Seq2[Placed, error] {
 	return func(yield func(Placed, error) bool) {
 		err := r.Scan([]byte{'p'}, []byte{'p' + 1}, func(key, value []byte) error {
 			n, err := decodeNode(identity.NodeID(key[1:]), value)
 			if err != nil {
 				return err
 			}
-			if !yield(Placed{Moved{n.id, n.evidence.Of}, n.place.profile}, nil) {
+			holder := n.place.profile
+			if weighed {
+				if holder, err = heldIn(r, holder); err != nil {
+					return err
+				}
+			}
+			if !yield(Placed{Moved{n.id, n.evidence.Of}, holder}, nil) {
 				return state.ErrStop
 			}
 			return nil

@@ -19,6 +19,7 @@ type View struct {
 	snapshot *state.Snapshot
 	graph    *graph
 	settings Settings
+	weights  *weights // nil until they are asked for
 }
 
 // View takes a view of the latest commit. It fails with ErrNotReady while an answer could be stale.
@@ -49,12 +50,13 @@ func (s *Service) View() (*View, error) {
 		w.readers.RUnlock()
 		return nil, errors.Join(err, snapshot.Close())
 	}
-	return &View{w, snapshot, newGraph(snapshot, lookup, w.projection.rules), settings}, nil
+	return &View{worker: w, snapshot: snapshot, graph: newGraph(snapshot, lookup, w.projection.rules), settings: settings}, nil
 }
 
 // Close lets the view go.
 func (v *View) Close() error {
 	defer v.worker.readers.RUnlock()
+	v.lay()
 	return errors.Join(v.graph.lookup.Close(), v.snapshot.Close())
 }
 
@@ -83,26 +85,26 @@ func (v *View) Owners(kind, value, country string) (Owners, error) {
 		if err != nil {
 			return Owners{}, schema.Classify(schema.Rejected, err)
 		}
-		at, err := v.graph.place(id)
-		if err != nil || at.profile.IsZero() {
+		at, err := v.holder(id)
+		if err != nil || at.IsZero() {
 			return Owners{}, err
 		}
-		return Owners{Profiles: []schema.ProfileID{at.profile}, Personas: 1}, nil
+		return Owners{Profiles: []schema.ProfileID{at}, Personas: 1}, nil
 	}
 	out := Owners{}
 	err := v.carriers(kind, value, country, true, &out, func(id identity.NodeID) error {
-		at, err := v.graph.place(id)
-		if err != nil || at.profile.IsZero() {
+		at, err := v.holder(id)
+		if err != nil || at.IsZero() {
 			return err
 		}
-		i, found := slices.BinarySearchFunc(out.Profiles, at.profile, schema.ProfileID.Compare)
+		i, found := slices.BinarySearchFunc(out.Profiles, at, schema.ProfileID.Compare)
 		switch {
 		case found:
 		case len(out.Profiles) >= MaxOwners:
 			out.More = true
 			return state.ErrStop
 		default:
-			out.Profiles = slices.Insert(out.Profiles, i, at.profile)
+			out.Profiles = slices.Insert(out.Profiles, i, at)
 		}
 		return nil
 	})
@@ -250,18 +252,11 @@ func (v *View) Profile(id schema.ProfileID) (*Profile, error) {
 
 // profile gives all of a profile but what it inherits.
 func (v *View) profile(id schema.ProfileID) (*Profile, error) {
-	at, err := v.graph.place(id)
-	if err != nil || at.profile.IsZero() {
+	holder, r, err := v.whole(id)
+	if err != nil || r == nil {
 		return nil, err
 	}
-	r, err := v.graph.profile(at.profile)
-	if err != nil {
-		return nil, err
-	}
-	if r == nil {
-		return nil, fmt.Errorf("persona %s is in profile %s, which does not exist: %w", id, at.profile, errDamaged)
-	}
-	p := &Profile{ID: at.profile, Hold: r.hold, survivorship: &v.settings.Survivorship}
+	p := &Profile{ID: holder, Hold: r.hold, survivorship: &v.settings.Survivorship}
 	for i, m := range r.members {
 		n, err := v.graph.node(m)
 		if err != nil {
@@ -272,7 +267,7 @@ func (v *View) profile(id schema.ProfileID) (*Profile, error) {
 			return nil, err
 		}
 		if known == nil {
-			return nil, fmt.Errorf("profile %s has persona %s, of which nothing is known: %w", at.profile, m, errDamaged)
+			return nil, fmt.Errorf("profile %s has persona %s, of which nothing is known: %w", holder, m, errDamaged)
 		}
 		p.Members = append(p.Members, Member{m, n.evidence.Standing, known, n.evidence.Recorded})
 		p.Known = p.Known || n.evidence.Standing == identity.Known
@@ -284,13 +279,16 @@ func (v *View) profile(id schema.ProfileID) (*Profile, error) {
 		}
 	}
 	for _, m := range r.possible {
-		other, err := v.graph.place(m.other)
+		other, err := v.holder(m.other)
 		if err != nil {
 			return nil, err
 		}
-		if !other.profile.IsZero() && other.profile != p.ID {
-			p.Possible = append(p.Possible, Possible{other.profile, m.reason, m.kinds})
+		if !other.IsZero() && other != p.ID {
+			p.Possible = append(p.Possible, Possible{other, m.reason, m.kinds})
 		}
+	}
+	if v.weighs() {
+		p.Possible = tidied(p.Possible)
 	}
 	return p, nil
 }
@@ -322,6 +320,11 @@ func (v *View) profiles(after schema.ProfileID, f func(schema.ProfileID) error) 
 		if at.profile != id {
 			return nil
 		}
+		if v.weighs() {
+			if holder, err := heldIn(v.snapshot, id); err != nil || holder != id {
+				return err
+			}
+		}
 		return f(id)
 	})
 }
@@ -342,7 +345,7 @@ func (v *View) Why(a, b schema.ProfileID) (identity.Explanation, error) {
 	if err != nil {
 		return identity.Explanation{}, err
 	}
-	return r.Why(a, b), nil
+	return v.weighed(r, r.Why(a, b))
 }
 
 // How tells how the profile that holds an id came together, and what was refused to it; nil if it stands alone or nobody has the id.
@@ -351,7 +354,7 @@ func (v *View) How(id schema.ProfileID) ([]identity.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.How(id), nil
+	return v.joined(id, r.How(id))
 }
 
 // ValueOf gives a key's value as a persona's source last gave it; empty if the persona does not show it.

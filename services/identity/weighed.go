@@ -1,14 +1,143 @@
 package identity
 
 import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dossier-cdp/dossier/pipelines/identity"
 	models "github.com/dossier-cdp/dossier/pipelines/identity/match" // match is a row (row.go)
 	"github.com/dossier-cdp/dossier/schema"
 )
 
 // What a view tells of stratum 2. Under rules without a model there is nothing of it: households, matches and joints are none, and Weigh gives nil.
 
+// weights is what a view weighs with.
+type weights struct {
+	places *models.Index // reads who is where
+	index  *models.Index // weighs; nil until it is asked for
+	scale  *models.Set
+	from   *sync.Pool
+}
+
+func (v *View) weighs() bool { return v.worker.projection.weigher != nil }
+
+func (v *View) below() *below { return &below{v.graph, v.coreMembers} }
+
+// coreMembers lists the personas of a core; none if there is no such core.
+func (v *View) coreMembers(core identity.NodeID) ([]identity.NodeID, error) {
+	r, err := v.graph.profile(core)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	return r.members, nil
+}
+
+// placed reads who is where.
+func (v *View) placed() *models.Index {
+	if v.weights == nil {
+		v.weights = &weights{}
+	}
+	if v.weights.places == nil || v.weights.places.Large() {
+		v.weights.places = models.NewIndex(nil, &weighedRows{graph: v.graph}, nil)
+	}
+	return v.weights.places
+}
+
+// weighing is an index that weighs.
+func (v *View) weighing() *models.Index {
+	v.placed()
+	if v.weights.index == nil {
+		v.weights.from = &v.worker.projection.weigher.scales
+		v.weights.scale = v.weights.from.Get().(*models.Set)
+		v.weights.index = models.NewIndex(v.weights.scale, &weighedRows{graph: v.graph}, v.below())
+	}
+	return v.weights.index
+}
+
+// lay gives the scale back.
+func (v *View) lay() {
+	if v.weights != nil && v.weights.scale != nil && !v.weights.scale.Worn() {
+		v.weights.from.Put(v.weights.scale)
+	}
+	v.weights = nil
+}
+
+// holder is the profile that holds an id now; zero if nobody has it.
+func (v *View) holder(id identity.NodeID) (identity.NodeID, error) {
+	at, err := v.graph.place(id)
+	if err != nil || at.profile.IsZero() || !v.weighs() {
+		return at.profile, err
+	}
+	return heldIn(v.snapshot, at.profile)
+}
+
+// whole reads the profile that holds an id; nil if nobody has it.
+func (v *View) whole(id identity.NodeID) (holder identity.NodeID, r *profile, err error) {
+	if holder, err = v.holder(id); err != nil || holder.IsZero() {
+		return holder, nil, err
+	}
+	cores, err := v.cores(holder)
+	if err != nil {
+		return holder, nil, err
+	}
+	for _, core := range cores {
+		part, err := v.graph.profile(core)
+		if err != nil {
+			return holder, nil, err
+		}
+		if part == nil {
+			return holder, nil, errors.Join(errDamaged, errors.New("persona "+id.String()+" is in profile "+core.String()+", which does not exist"))
+		}
+		if len(cores) == 1 {
+			return holder, part, nil
+		}
+		if r == nil {
+			r = &profile{hold: part.hold}
+		}
+		r.members, r.possible = append(r.members, part.members...), append(r.possible, part.possible...)
+	}
+	slices.SortFunc(r.members, identity.NodeID.Compare)
+	return holder, r, nil
+}
+
+// cores lists the cores of a profile.
+func (v *View) cores(profile identity.NodeID) ([]identity.NodeID, error) {
+	if !v.weighs() {
+		return []identity.NodeID{profile}, nil
+	}
+	return v.placed().Cores(profile)
+}
+
+// tidied puts the possible matches of a profile of several cores in order, each once.
+func tidied(list []Possible) []Possible {
+	slices.SortFunc(list, func(a, b Possible) int {
+		if c := a.Profile.Compare(b.Profile); c != 0 {
+			return c
+		}
+		return strings.Compare(string(a.Reason), string(b.Reason))
+	})
+	var out []Possible
+	for _, p := range list {
+		if n := len(out); n > 0 && out[n-1].Profile == p.Profile && out[n-1].Reason == p.Reason {
+			kinds := slices.Concat(out[n-1].Kinds, p.Kinds)
+			slices.Sort(kinds)
+			out[n-1].Kinds = slices.Compact(kinds)
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
 // ModelVersion is the content address of the model in force, "" if there is none.
-func (v *View) ModelVersion() string { return "" }
+func (v *View) ModelVersion() string {
+	if !v.weighs() {
+		return ""
+	}
+	return v.worker.projection.weigher.by.model.Version()
+}
 
 // Household is people who share a mailbox, a phone or an address and are not one person.
 type Household struct {
@@ -22,8 +151,63 @@ type Resident struct {
 	Shares  []string // fields of which a value is shared with another member: address, email, phone; sorted
 }
 
-// Household gives the household of the profile that holds an id; nil if it has none, or so many are tied together that it is no household.
-func (v *View) Household(id schema.ProfileID) (*Household, error) { return nil, nil }
+// maxResidents is how many people are a household at most.
+const maxResidents = 24
+
+// Household gives the household of the profile that holds an id; nil if it has none, or so many are tied together that it is no household. Two
+// are of one household if they give different given names and share a mailbox, a phone, or an address and a family name; and so is who is of one household
+// with either. It looks at whom blocking keys bring together, of at most 24 people.
+func (v *View) Household(id schema.ProfileID) (*Household, error) {
+	if !v.weighs() {
+		return nil, nil
+	}
+	start, err := v.holder(id)
+	if err != nil || start.IsZero() {
+		return nil, err
+	}
+	shares := map[schema.ProfileID][]string{start: nil}
+	queue := []schema.ProfileID{start}
+	for i := 0; i < len(queue); i++ {
+		cores, err := v.cores(queue[i])
+		if err != nil {
+			return nil, err
+		}
+		for _, core := range cores {
+			kin, err := v.weighing().Kin(core)
+			if err != nil {
+				return nil, err
+			}
+			for other, fields := range kin {
+				profile, err := heldIn(v.snapshot, other)
+				if err != nil {
+					return nil, err
+				}
+				if profile == queue[i] {
+					continue
+				}
+				if _, known := shares[profile]; !known {
+					queue = append(queue, profile)
+				}
+				shares[profile] = append(shares[profile], fields...)
+				shares[queue[i]] = append(shares[queue[i]], fields...)
+			}
+		}
+		if len(queue) > maxResidents {
+			return nil, nil
+		}
+	}
+	if len(queue) < 2 {
+		return nil, nil
+	}
+	slices.SortFunc(queue, schema.ProfileID.Compare)
+	h := &Household{ID: queue[0]}
+	for _, profile := range queue {
+		fields := shares[profile]
+		slices.Sort(fields)
+		h.Members = append(h.Members, Resident{profile, slices.Compact(fields)})
+	}
+	return h, nil
+}
 
 // PossibleMatch is two profiles that may be one person, as the model weighs them, and why they are two.
 type PossibleMatch struct {
@@ -31,16 +215,38 @@ type PossibleMatch struct {
 	Reason      models.Reason
 	Weight      models.Bits // log2 of the odds that they are one person
 	Probability float64     // the same, from 0 to 1
-	// Worth orders the queue: how uncertain the match is (0 to 1,000 at even odds) times the pairs of personas that an answer decides.
+	// Worth orders the queue: how uncertain the match is (0 to 1,000 at even odds) times the pairs of different sayings that an answer decides.
 	Worth int64
 }
 
+func possibleMatches(list []models.Maybe) []PossibleMatch {
+	var out []PossibleMatch
+	for _, m := range list {
+		out = append(out, PossibleMatch{m.A, m.B, m.Reason, m.Weight, m.Weight.Probability(), m.Worth})
+	}
+	return out
+}
+
 // PossibleMatches lists the possible matches of the profile that holds an id, most worth first.
-func (v *View) PossibleMatches(id schema.ProfileID) ([]PossibleMatch, error) { return nil, nil }
+func (v *View) PossibleMatches(id schema.ProfileID) ([]PossibleMatch, error) {
+	if !v.weighs() {
+		return nil, nil
+	}
+	at, err := v.graph.place(id)
+	if err != nil || at.profile.IsZero() {
+		return nil, err
+	}
+	list, err := v.placed().Possible(at.profile)
+	return possibleMatches(list), err
+}
 
 // Matches lists all possible matches, those of most worth first, at most limit. Begin with a nil cursor; next is nil at the end.
 func (v *View) Matches(after []byte, limit int) (matches []PossibleMatch, next []byte, err error) {
-	return nil, nil, nil
+	if !v.weighs() || limit <= 0 {
+		return nil, nil, nil
+	}
+	list, next, err := v.placed().Queue(after, limit)
+	return possibleMatches(list), next, err
 }
 
 // Weighing is how two profiles, or two cores of one, are weighed, and what decided.
@@ -60,8 +266,94 @@ const (
 	ReasonUnweighed  = "not_weighed" // one of them has nothing that is weighed: only public keys speak of it, or nobody says a name or contact point
 )
 
-// Weigh gives the waterfall of two ids; nil if there is no model, or nobody has one of the ids.
-func (v *View) Weigh(a, b schema.ProfileID) (*Weighing, error) { return nil, nil }
+// Weigh gives the waterfall of two ids; nil if there is no model, or nobody has one of the ids. Of two ids in one core the exact strata decided: the
+// waterfall is empty then.
+func (v *View) Weigh(a, b schema.ProfileID) (*Weighing, error) {
+	if !v.weighs() {
+		return nil, nil
+	}
+	p, err := v.graph.place(a)
+	if err != nil || p.profile.IsZero() {
+		return nil, err
+	}
+	q, err := v.graph.place(b)
+	if err != nil || q.profile.IsZero() {
+		return nil, err
+	}
+	w := &Weighing{Thresholds: v.worker.projection.weigher.by.model.Thresholds}
+	if w.A, err = heldIn(v.snapshot, p.profile); err != nil {
+		return nil, err
+	}
+	if w.B, err = heldIn(v.snapshot, q.profile); err != nil {
+		return nil, err
+	}
+	w.Same = w.A == w.B
+	var left, right []identity.NodeID
+	if w.Same {
+		w.A, w.B = p.profile, q.profile
+		left, right = []identity.NodeID{w.A}, []identity.NodeID{w.B}
+	} else {
+		if left, err = v.cores(w.A); err != nil {
+			return nil, err
+		}
+		if right, err = v.cores(w.B); err != nil {
+			return nil, err
+		}
+	}
+	if w.A == w.B {
+		return w, nil
+	}
+	shown, err := v.weighing().Waterfall(left, right)
+	if err != nil {
+		return nil, err
+	}
+	if shown != nil {
+		w.Waterfall = *shown
+	}
+	if !w.Same {
+		w.Reason, err = v.keptApart(w, p, q, left, right, shown != nil)
+	}
+	return w, err
+}
+
+// keptApart names what keeps two profiles apart, the strongest first.
+func (v *View) keptApart(w *Weighing, p, q place, left, right []identity.NodeID, weighed bool) (string, error) {
+	for _, core := range left {
+		apart, err := v.below().Apart(core)
+		if err != nil {
+			return "", err
+		}
+		if slices.ContainsFunc(apart, func(other identity.NodeID) bool { return slices.Contains(right, other) }) {
+			return string(identity.ReasonSeparated), nil
+		}
+	}
+	conflict, err := v.below().Conflict(left, right)
+	switch {
+	case err != nil:
+		return "", err
+	case conflict != "":
+		return string(conflict), nil
+	case p.hold != identity.Free && !weighed || q.hold != identity.Free && !weighed:
+		return string(identity.ReasonQuarantined), nil
+	case !weighed:
+		return ReasonUnweighed, nil
+	case w.Forbidden:
+		return string(v.weighing().Conflict(left, right)), nil
+	}
+	matches, err := v.placed().Possible(p.profile)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range matches {
+		if m.A == w.A && m.B == w.B || m.A == w.B && m.B == w.A {
+			return string(m.Reason), nil
+		}
+	}
+	if !slices.ContainsFunc(w.Keys, func(k models.SharedKey) bool { return !k.Closed }) {
+		return ReasonUnproposed, nil
+	}
+	return string(models.ReasonUnsure), nil
+}
 
 // Joined is one joint of stratum 2: two sets of cores became one profile.
 type Joined struct {
@@ -71,4 +363,114 @@ type Joined struct {
 }
 
 // Joints tells how stratum 2 made the profile that holds an id, in the order in which it did.
-func (v *View) Joints(id schema.ProfileID) ([]Joined, error) { return nil, nil }
+func (v *View) Joints(id schema.ProfileID) (out []Joined, err error) {
+	if !v.weighs() {
+		return nil, nil
+	}
+	at, err := v.graph.place(id)
+	if err != nil || at.profile.IsZero() {
+		return nil, err
+	}
+	cores, err := v.cores(at.profile)
+	if err != nil || len(cores) < 2 {
+		return nil, err
+	}
+	joints, err := v.weighing().Joints(at.profile)
+	for _, j := range joints {
+		out = append(out, Joined(j))
+	}
+	return out, err
+}
+
+// steps are the joints of a profile as the exact strata tell theirs.
+func (v *View) steps(id schema.ProfileID) (out []identity.Step, err error) {
+	joints, err := v.Joints(id)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range joints {
+		a, err := v.graph.node(j.A)
+		if err != nil {
+			return nil, err
+		}
+		b, err := v.graph.node(j.B)
+		if err != nil {
+			return nil, err
+		}
+		if a.evidence == nil || b.evidence == nil {
+			return nil, errDamaged
+		}
+		out = append(out, identity.Step{
+			A: j.A, B: j.B, SourceA: a.evidence.Source, SourceB: b.evidence.Source, Stratum: identity.RuleWeigh.Stratum(), Rule: identity.RuleWeigh,
+		})
+	}
+	return out, nil
+}
+
+// weighed completes what the exact strata say of two personas by what stratum 2 joined.
+func (v *View) weighed(r *identity.Region, e identity.Explanation) (identity.Explanation, error) {
+	if !v.weighs() || !e.Known {
+		return e, nil
+	}
+	from, to := e.ProfileA, e.ProfileB
+	var err error
+	if e.ProfileA, err = heldIn(v.snapshot, from); err != nil {
+		return e, err
+	}
+	if e.ProfileB, err = heldIn(v.snapshot, to); err != nil || e.Same || e.ProfileA != e.ProfileB {
+		return e, err
+	}
+	steps, err := v.steps(from)
+	if err != nil {
+		return e, err
+	}
+	e.Same, e.Reason, e.Obstacle = true, "", nil
+	e.Path = append(r.Why(e.A, from).Path, between(steps, from, to)...)
+	e.Path = append(e.Path, r.Why(to, e.B).Path...)
+	return e, nil
+}
+
+// between finds the steps that lead from one core to another, each turned to point that way. Joints make a tree, so there is one way.
+func between(steps []identity.Step, from, to identity.NodeID) []identity.Step {
+	ways := map[identity.NodeID][]identity.Step{from: {}}
+	for again := true; again && ways[to] == nil; {
+		again = false
+		for _, s := range steps {
+			a, b := ways[s.A], ways[s.B]
+			if a != nil && b == nil {
+				ways[s.B], again = append(slices.Clone(a), s), true
+			} else if b != nil && a == nil {
+				s.A, s.B, s.SourceA, s.SourceB = s.B, s.A, s.SourceB, s.SourceA
+				ways[s.B], again = append(slices.Clone(b), s), true
+			}
+		}
+	}
+	return ways[to]
+}
+
+// joined completes how a profile came together: the other cores' own steps, then what joined them.
+func (v *View) joined(id schema.ProfileID, steps []identity.Step) ([]identity.Step, error) {
+	if !v.weighs() {
+		return steps, nil
+	}
+	at, err := v.graph.place(id)
+	if err != nil || at.profile.IsZero() {
+		return steps, err
+	}
+	cores, err := v.cores(at.profile)
+	if err != nil || len(cores) < 2 {
+		return steps, err
+	}
+	for _, core := range cores {
+		if core == at.profile {
+			continue
+		}
+		r, err := identity.Expand(v.graph, v.graph.rules, []identity.NodeID{core})
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, r.How(core)...)
+	}
+	weighed, err := v.steps(id)
+	return append(steps, weighed...), err
+}

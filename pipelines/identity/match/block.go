@@ -166,17 +166,18 @@ func (s *Set) keys(values []Value) []key {
 				if limit == 0 {
 					limit = s.model.BlockSize
 				}
-				out = append(out, key{h.Sum64(), int32(limit)})
+				out = append(out, key{h.Sum64(), int32(limit), int32(i)})
 			}
 		}
 	}
 	return ordered(out)
 }
 
-// key is one blocking key of a core: the hash of its recipe and values, and on how many cores it still proposes pairs.
+// key is one blocking key of a core: the hash of its recipe and values, on how many cores it still proposes pairs, and the recipe's number.
 type key struct {
-	hash  uint64
-	limit int32
+	hash   uint64
+	limit  int32
+	recipe int32
 }
 
 func ordered(keys []key) []key {

@@ -12,7 +12,7 @@ import (
 // Rows of an Index. Numbers are varints unless a width is given, which is big endian; a count of elements stands before them; cores and profiles are 16
 // bytes. Fields are numbered as the model has them, so rows are of one model and size.
 //
-//	'c' core             flags(1) records values(field(1) text count flags(1)) sounds(8 each) keys(8, limit) edges(core weight flags(1))
+//	'c' core             flags(1) records values(field(1) text count flags(1)) sounds(8 each) keys(8, recipe(1)) edges(core weight flags(1))
 //	'b' key(8)           twice the number of its cores, plus one if they are spilled; else the cores
 //	'm' key(8) core      a core that has a spilled key
 //	'v' field value(16)  the same of the carriers of a value; then the same of the sounds beside it: sound(8) count
@@ -283,7 +283,15 @@ func (x *Index) core(id ID) *indexed {
 			in.sounds = append(in.sounds, r.word())
 		}
 		for n := r.count(9); n > 0 && !r.bad; n-- {
-			in.keys = append(in.keys, key{r.word(), int32(r.number())})
+			k := key{hash: r.word(), recipe: int32(r.byte())}
+			if r.bad || int(k.recipe) >= len(x.s.recipes) {
+				r.bad = true
+				break
+			}
+			if k.limit = int32(x.s.recipes[k.recipe].limit); k.limit == 0 {
+				k.limit = int32(x.s.model.BlockSize)
+			}
+			in.keys = append(in.keys, k)
 		}
 		for n := r.count(18); n > 0 && !r.bad; n-- {
 			e := link{to: r.id(), weight: Bits(r.signed())}
@@ -323,7 +331,7 @@ func (x *Index) appendCore(b []byte, in *indexed) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(in.keys)))
 	for _, k := range in.keys {
-		b = binary.AppendUvarint(binary.BigEndian.AppendUint64(b, k.hash), uint64(k.limit))
+		b = append(binary.BigEndian.AppendUint64(b, k.hash), byte(k.recipe))
 	}
 	b = binary.AppendUvarint(b, uint64(len(in.edges)))
 	for _, e := range in.edges {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // Maybe is a possible match between two profiles, by their ids in the index.
@@ -84,3 +85,255 @@ func (x *Index) Possible(core ID) (out []Maybe, err error) {
 }
 
 var errEnough = errors.New("enough")
+
+// Rest gives memory back. Nothing may have changed since the last Write.
+func (x *Index) Rest() {
+	if len(x.cores)+len(x.blocks)+len(x.places) == 0 {
+		return
+	}
+	x.s = x.s.fresh()
+	x.forget()
+}
+
+// Distinct leaves of records that say the same one: somebody who calls ten times does not say more than once who he is.
+func Distinct(records [][]Value) [][]Value {
+	var out [][]Value
+	for _, r := range records {
+		if len(r) > 0 && !slices.ContainsFunc(out, func(have []Value) bool { return slices.Equal(have, r) }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Weighed says whether a core is in the index: it has something that is weighed.
+func (x *Index) Weighed(core ID) (bool, error) { return x.core(core).there, x.err }
+
+// Together lists the cores that were decided together with a core, that core among them, sorted.
+func (x *Index) Together(core ID) ([]ID, error) {
+	at := x.place(core)
+	if at.part.IsZero() || x.err != nil {
+		return []ID{core}, x.err
+	}
+	u := x.unit(at.part)
+	if u == nil || u.gone {
+		x.fail(ErrDamaged)
+		return nil, x.err
+	}
+	return slices.Clone(u.Cores), x.err
+}
+
+// Joint is two sets of cores that became one profile.
+type Joint struct {
+	A, B     ID // the first core of either
+	Weight   Bits
+	Attached bool // a small profile joined the one that it fits best; else two profiles agreed
+}
+
+// Joints tells how the profile that a core is in came together, in the order in which it did.
+func (x *Index) Joints(core ID) (out []Joint, err error) {
+	at := x.place(core)
+	if at.part.IsZero() || x.err != nil {
+		return nil, x.err
+	}
+	u := x.unit(at.part)
+	if u == nil || u.gone {
+		x.fail(ErrDamaged)
+		return nil, x.err
+	}
+	r := x.region(u.Cores, u.floor)
+	r.joints = &[]joint{}
+	r.decide()
+	place, _ := slices.BinarySearchFunc(u.Cores, core, ID.Compare)
+	for _, j := range *r.joints {
+		if x.err == nil && r.find(j.a) == r.find(int32(place)) {
+			out = append(out, Joint{u.Cores[j.a], u.Cores[j.b], j.weight, j.attached})
+		}
+	}
+	return out, x.err
+}
+
+// whole is the profile of a set of cores; nil if none of them is in the index.
+func (x *Index) whole(cores []ID) (p *profile, texts [][]Heard, keys []key) {
+	texts = make([][]Heard, len(x.s.tables))
+	for _, id := range cores {
+		in := x.core(id)
+		if !in.there {
+			continue
+		}
+		own := *x.profile(in)
+		if p == nil {
+			p = &own
+		} else {
+			p = p.join(&own)
+		}
+		keys = append(keys, in.keys...)
+		for _, v := range in.values {
+			h := Heard{x.s.tables[v.table].texts[v.id], int(v.count), v.generic}
+			at, found := slices.BinarySearchFunc(texts[v.table], h, func(a, b Heard) int { return strings.Compare(a.Text, b.Text) })
+			if found {
+				texts[v.table][at].Records += h.Records
+			} else {
+				texts[v.table] = slices.Insert(texts[v.table], at, h)
+			}
+		}
+	}
+	return p, texts, ordered(keys)
+}
+
+// Waterfall shows how two sets of cores are weighed against each other; nil if one of them has nothing that is weighed.
+func (x *Index) Waterfall(a, b []ID) (*Waterfall, error) {
+	s := x.s
+	p, said, keys := x.whole(a)
+	q, heard, others := x.whole(b)
+	if p == nil || q == nil || x.err != nil {
+		return nil, x.err
+	}
+	w := &Waterfall{Model: s.model.Name, Version: s.model.Version(), Prior: s.prior, HouseholdPrior: s.household}
+	keyed := false
+	var alone []int
+	for i, t := range s.tables {
+		if len(said[i]) == 0 || len(heard[i]) == 0 {
+			continue
+		}
+		f := FieldWeight{Field: t.field.Name, A: said[i], B: heard[i]}
+		if u := s.unlessBoth[i]; u >= 0 && len(p.fields[u]) > 0 && len(q.fields[u]) > 0 {
+			f.YieldsTo = s.tables[u].field.Name
+		} else if len(p.fields[i]) > 0 && len(q.fields[i]) > 0 {
+			sc := s.scoreField(i, p, q)
+			f.Level = s.bestLevel(i, p, q)
+			f.Weight, f.Household, f.Alone, f.Forbids = sc.weight, sc.household, sc.alone, sc.forbidden
+			keyed = keyed || sc.keyed
+			w.Strangers += sc.weight
+			w.Household += sc.household
+			alone = append(alone, len(w.Fields))
+		}
+		w.Fields = append(w.Fields, f)
+	}
+	for _, i := range alone {
+		if keyed {
+			w.Fields[i].Alone = 0
+		}
+		w.Strangers += w.Fields[i].Alone
+		w.Household += w.Fields[i].Alone
+	}
+	sc := s.score(p, q)
+	w.Strangers += s.prior
+	if s.household != nil {
+		w.Household += *s.household
+	}
+	w.Posterior, w.Forbidden, w.Bare = sc.posterior, sc.forbidden, sc.bare
+	for i, recipe := range s.model.Blocking {
+		for _, k := range keys {
+			if int(k.recipe) == i && slices.Contains(others, k) {
+				n := x.block(k.hash).n
+				w.Keys = append(w.Keys, SharedKey{recipe, n, n > int(k.limit)})
+			}
+		}
+	}
+	return w, x.err
+}
+
+// bestLevel names the level of the pair of values that weighs most.
+func (s *Set) bestLevel(i int, p, q *profile) string {
+	t := s.tables[i]
+	var best verdict
+	found := false
+	for _, a := range p.fields[i] {
+		for _, b := range q.fields[i] {
+			if v := t.weigh(a.value, b.value); !found || v.weight > best.weight {
+				best, found = v, true
+			}
+		}
+	}
+	switch {
+	case t.names == nil:
+		return t.compare.levels[best.level]
+	case best.level < 0:
+		return "family " + familyLevels[best.second]
+	case best.second < 0:
+		return "given " + givenLevels[best.level]
+	}
+	return "given " + givenLevels[best.level] + ", family " + familyLevels[best.second]
+}
+
+// Conflict names what keeps two sets of cores apart whose Waterfall is Forbidden.
+func (x *Index) Conflict(a, b []ID) Reason {
+	p, _, _ := x.whole(a)
+	q, _, _ := x.whole(b)
+	if p == nil || q == nil {
+		return ReasonUnsure
+	}
+	return x.s.conflict(p, q)
+}
+
+// Kin lists the cores that share with a core a mailbox, a phone, or an address and a family name, that are not generic, and give another given name;
+// with the fields that they share, sorted. It looks at those that share an open blocking key.
+func (x *Index) Kin(core ID) (map[ID][]string, error) {
+	in := x.core(core)
+	out := map[ID][]string{}
+	if !in.there || in.weak {
+		return out, x.err
+	}
+	own := x.profile(in)
+	for _, k := range in.keys {
+		b := x.block(k.hash)
+		if b.n > int(k.limit) {
+			continue
+		}
+		for _, id := range x.members(&b.list) {
+			if _, done := out[id]; done || id == core {
+				continue
+			}
+			other := x.core(id)
+			if other.weak {
+				continue
+			}
+			out[id] = x.s.kin(own, x.profile(other))
+		}
+	}
+	for id, shares := range out {
+		if len(shares) == 0 {
+			delete(out, id)
+		}
+	}
+	return out, x.err
+}
+
+// kin are the fields by which two profiles are of one household: none if their given names may be one person's.
+func (s *Set) kin(p, q *profile) (shares []string) {
+	given, family := false, false
+	for _, a := range p.fields[s.nameTable] {
+		for _, b := range q.fields[s.nameTable] {
+			v := s.tables[s.nameTable].weigh(a.value, b.value)
+			given = given || v.level >= 0 && v.level < givenGarbled
+			family = family || v.second >= 0 && v.second < familyGarbled
+		}
+	}
+	if given {
+		return nil
+	}
+	for i, t := range s.tables {
+		same := false
+		for _, a := range p.fields[i] {
+			for _, b := range q.fields[i] {
+				switch t.field.Compare {
+				case "mailbox":
+					same = same || a.value == b.value
+				case "key":
+					same = same || a.value == b.value && t.field.Name == "phone"
+				case "address":
+					same = same || family && t.weigh(a.value, b.value).level <= 1
+				}
+			}
+		}
+		if same {
+			shares = append(shares, t.field.Name)
+		}
+	}
+	slices.Sort(shares)
+	return shares
+}
+
+// Large says whether an index remembers so much that a new one should take its place.
+func (x *Index) Large() bool { return len(x.cores)+len(x.places)+len(x.units) > indexMemory/4 }

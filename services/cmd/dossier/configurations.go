@@ -77,5 +77,5 @@ func (c *configurations) settings() identity.Settings {
 			list = append(list, country)
 		}
 	}
-	return identity.Settings{Hash: inForce.Hash, Rules: inForce.Identity, Survivorship: *inForce.Survivorship, Countries: list}
+	return identity.Settings{Hash: inForce.Hash, Rules: inForce.Identity, Survivorship: *inForce.Survivorship, Countries: list, Model: inForce.Model, People: inForce.People}
 }
