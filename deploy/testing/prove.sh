@@ -15,7 +15,7 @@ report=build/prove.txt
 } | tee "$report"
 
 failed=0
-done='^(TestPermutations|TestDemoFiveWays|TestReleased|TestErased|TestKilled|TestKilledAtOnce|TestKilledRoles|TestClickHouseFails|TestArchiveFails|TestDiskFull|TestPartitions|TestPaused|TestKafka|TestKafkaFaults|TestData|TestClientsFR|TestHostilePayloads)$'
+done='^(TestPermutations|TestDemoFiveWays|TestReleased|TestErased|TestKilled|TestKilledAtOnce|TestKilledRoles|TestClickHouseFails|TestArchiveFails|TestDiskFull|TestPartitions|TestNetworkCut|TestPaused|TestKafka|TestKafkaFaults|TestData|TestClientsFR|TestHostilePayloads)$'
 # prove runs the tests of packages whose names match a pattern, and prints their results and the figures that they log.
 prove() {
 	local title=$1 pattern=$2
@@ -53,7 +53,7 @@ on_kafka() {
 	prove "kill -9 of up and of its engine under load" '^(TestKilled|TestKilledAtOnce)$' ./services/e2e
 	prove "100 rounds of kill -9 of the roles under load" '^TestKilledRoles$' ./services/e2e
 	prove "ClickHouse away for 10 minutes, read-only, slow; the archive's storage away; full disks; networks cut; processes paused; clocks set" \
-		'^(TestClickHouseFails|TestArchiveFails|TestDiskFull|TestPartitions|TestPaused)$' ./services/e2e
+		'^(TestClickHouseFails|TestArchiveFails|TestDiskFull|TestPartitions|TestNetworkCut|TestPaused)$' ./services/e2e
 	prove "real Apache Kafka: one digest, kill -9, ranges dropped, bad starts; three nodes with leaders killed, paused and ended, too few copies, no quorum" \
 		'^(TestKafka|TestKafkaFaults)$' ./services/e2e
 	on_kafka "one node" one
@@ -67,6 +67,16 @@ on_kafka() {
 	deploy/testing/fuzz.sh "${DOSSIER_FUZZ:-1h}" || failed=1
 } > >(tee -a "$report") 2>&1
 wait
+
+{
+	echo
+	echo "== faults under load"
+	printf '%-88s %12s %5s %6s %-9s %8s %8s\n' fault acknowledged lost twice digest 'gap (s)' 'all (s)'
+	sed -nE 's/^ *[a-z_]+_test\.go:[0-9]+: (.*): ([0-9]+) events acknowledged, ([0-9-]+) lost, ([0-9]+) twice, digest (equal|NOT EQUAL), ([0-9]+) s without an acknowledgement at most, ([0-9]+) s in all$/\1|\2|\3|\4|\5|\6|\7/p' "$report" |
+		awk -F '|' '{ printf "%-88s %12d %5d %6d %-9s %8d %8d\n", $1, $2, $3, $4, $5, $6, $7 }'
+} | tee "$report.faults"
+cat "$report.faults" >>"$report"
+rm -f "$report.faults"
 
 echo | tee -a "$report"
 if [ "$failed" = 0 ]; then

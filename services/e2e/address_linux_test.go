@@ -16,13 +16,14 @@ import (
 // TestOneAddress: where the roles are split, the address of the api answers everything: what collectors answer it hands to one of them, and to
 // another one when one is killed.
 func TestOneAddress(t *testing.T) {
+	besideOthers(t)
 	up := install(t)
 	inputs := nastyEvents(9)[:200]
 	up.give(t, rand.New(rand.NewPCG(0, 0)), inputs)
 	want := up.digest(t)
 	up.kill(t)
 
-	s, all := divide(t, "keeper,archive,identity,timeline", "collector", "api")
+	s, all := divide(t, "keeper,archive,identity,timeline,care", "collector", "api")
 	second := s.serve(t, "collector-2", "collector")
 	i := s.through(t, all["api"])
 	i.give(t, rand.New(rand.NewPCG(0, 0)), inputs)

@@ -9,6 +9,7 @@ import (
 // TestNoPublicKeyMakesAnAnswerAmbiguous: whoever reads a site's public key can claim other people's ids and addresses with it. A person whom a server knows
 // by them is still the one answer; people whom only public keys know are several, as long as nobody can tell.
 func TestNoPublicKeyMakesAnAnswerAmbiguous(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	i.send(t, basic(i.WriteKey),
 		json.RawMessage(`{"type":"profile.identified","source":"shop","messageId":"s1","occurredAt":"2025-01-01T00:00:00Z","userId":"V1","traits":{"first_name":"Vera"},"identifiers":{"email":"vera@example.com"}}`),

@@ -29,6 +29,7 @@ func restored(t *testing.T, dir, ring string, args ...string) *installation {
 // folder brings it up to date, and what is restored has the same digest; it takes the same events again without counting them twice, and
 // can be backed up and restored in its turn.
 func TestBackupUnderLoad(t *testing.T) {
+	besideOthers(t)
 	events := someEvents(counted(6_000, 60_000))
 	i := install(t)
 	dir, ring := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "dossier.ring")
@@ -87,6 +88,7 @@ func TestBackupUnderLoad(t *testing.T) {
 
 // TestRestoreRefuses: nothing is overwritten, a damaged backup is named, and a ring of another master key opens nothing.
 func TestRestoreRefuses(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	i.give(t, rand.New(rand.NewPCG(0, 0)), nastyEvents(4)[:50])
 	dir, ring := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "dossier.ring")
@@ -152,6 +154,7 @@ func TestRestoreRefuses(t *testing.T) {
 // TestRingCopies: an erasure makes the copies of the key ring that were made before it stale until they are replaced or destroyed, and
 // a ring from before an erasure does not bring the erased back.
 func TestRingCopies(t *testing.T) {
+	besideOthers(t)
 	i, log := outside(t)
 	i.give(t, rand.New(rand.NewPCG(0, 0)), []input{
 		{server, json.RawMessage(`{"type":"message.received","channel":"email","source":"shop","messageId":"m1","occurredAt":"2025-01-01T00:00:00Z","userId":"u1","text":"` + unforgettable + `"}`)},
@@ -209,6 +212,7 @@ func TestRingCopies(t *testing.T) {
 // TestGenerations: another number of partitions starts a generation of the log. Through several of them, with restarts, crashes and a
 // rebuilt state, the digest is that of an installation that had one.
 func TestGenerations(t *testing.T) {
+	besideOthers(t)
 	events := someEvents(counted(3_000, 30_000))
 	third := len(events) / 3
 	give := func(i *installation, some []json.RawMessage) {
@@ -268,6 +272,7 @@ func TestGenerations(t *testing.T) {
 // TestGenerationsOnKafka: on brokers that others run, too, and a process that follows the log when somebody else starts a generation ends
 // with a line that says to start it again.
 func TestGenerationsOnKafka(t *testing.T) {
+	besideOthers(t)
 	i, _ := outside(t)
 	i.give(t, rand.New(rand.NewPCG(0, 0)), nastyEvents(6)[:60])
 	want := i.digest(t)

@@ -69,6 +69,7 @@ const good = `{"type":"message.received","channel":"email","messageId":"good","o
 
 // TestBadInput sends what must be refused to one installation; what is stored at the end is what was good.
 func TestBadInput(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	slow := make(chan string, 1)
 	go func() { slow <- i.dribble(basic(i.WriteKey)) }() // it takes 15 s, so beside the others
@@ -343,6 +344,7 @@ func (i *installation) resident(t *testing.T) int {
 
 // TestBadFiles imports files that are wrong in one place: the row, the column and the form expected are named, and the rest is imported.
 func TestBadFiles(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	folder := t.TempDir()
 	mapping := filepath.Join(folder, "shop.yaml")

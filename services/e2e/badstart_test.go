@@ -12,6 +12,7 @@ import (
 
 // TestBadStart: what keeps an installation from starting is one clear line and exit 1, and nothing of the data folder is damaged.
 func TestBadStart(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	i.send(t, basic(i.WriteKey), someEvents(50)...)
 	digest := i.digest(t)

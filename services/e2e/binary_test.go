@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -17,7 +19,47 @@ import (
 // patience is how long anything may take that must come: tests assert what happens, never how fast.
 const patience = 3 * time.Minute
 
+// atOnce is how many tests run beside each other for each core: most of what they do is to wait for what comes, and for what must not come.
+const atOnce = 2
+
+// besideOthers lets a test run beside others. Not with the full counts, whose figures are to be those of an installation that has the machine to
+// itself. A test stays alone that holds times or memory to a bound, or sets variables of this process.
+func besideOthers(t *testing.T) {
+	t.Helper()
+	if !proving() {
+		t.Parallel()
+	}
+}
+
+// besideEachOther sets how many tests run beside each other, unless the command line says it.
+func besideEachOther() error {
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if said {
+		return nil
+	}
+	return flag.Set("test.parallel", fmt.Sprint(atOnce*runtime.GOMAXPROCS(0)))
+}
+
+// loopbacks counts addresses that were given out.
+var loopbacks atomic.Int64
+
+// loopback is an address of this machine that no other installation of this run has, where the system has more than one: when it is started again, its
+// port is still free.
+func loopback() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	n := loopbacks.Add(1)
+	return fmt.Sprintf("127.77.%d.%d", n/250, 1+n%250)
+}
+
 func TestMain(m *testing.M) {
+	if err := besideEachOther(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	if err := chooseLog(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)

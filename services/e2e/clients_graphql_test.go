@@ -43,6 +43,7 @@ func decoded[T any](t *testing.T, text []byte) (out T) {
 
 // TestGraphQLClients: the clients and code generators that applications use, unmodified, against the binary.
 func TestGraphQLClients(t *testing.T) {
+	besideOthers(t)
 	installedIn(t, graphqlClients, "node")
 	i := install(t)
 	var events []json.RawMessage
@@ -167,15 +168,14 @@ func TestGraphQLClients(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(folder, "schema.graphql"), []byte(graphql.SDL()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		t.Setenv("GOWORK", "off")
-		t.Setenv("GOFLAGS", "-mod=mod")
-		runIn(t, folder, "go", "tool", "genqlient")
+		alone := []string{"GOWORK=off", "GOFLAGS=-mod=mod"}
+		runWith(t, alone, folder, "go", "tool", "genqlient")
 		out := decoded[struct {
 			Known        bool
 			Types, Asked []string
 			Batch        int
 			Code         string
-		}](t, runIn(t, folder, "go", "run", ".", i.URL, i.APIToken, email))
+		}](t, runWith(t, alone, folder, "go", "run", ".", i.URL, i.APIToken, email))
 		if !out.Known || !slices.Equal(out.Types, newest) || out.Batch != 1 || !slices.Equal(out.Asked, []string{ann}) || out.Code != graphql.CodeBadInput {
 			t.Errorf("%+v", out)
 		}

@@ -41,6 +41,7 @@ func (i *installation) opened(t *testing.T, values []byte, flags ...string) []st
 // TestKafkaClients: kcat and kafkajs, unmodified, read the topics. What they read of events is opened with the ring and
 // equals the export; without the ring, no personal value is in it.
 func TestKafkaClients(t *testing.T) {
+	besideOthers(t)
 	installedIn(t, sdks, "node", "kcat")
 	i := install(t)
 	var events []json.RawMessage
@@ -120,6 +121,7 @@ func (i *installation) people(t *testing.T) map[string]string {
 
 // TestProfileFeed: the example consumers, in Go and in Python, follow merges and splits, and end with what the export says.
 func TestProfileFeed(t *testing.T) {
+	besideOthers(t)
 	python := "../../deploy/clients/python/.venv/bin/python"
 	installedIn(t, "", python)
 	i := install(t)
@@ -131,13 +133,12 @@ func TestProfileFeed(t *testing.T) {
 	table := filepath.Join(t.TempDir(), "people.json")
 	consumers := map[string]func() string{
 		"go": func() string {
-			return string(runIn(t, "../../deploy/clients/go", "go", "run", ".", "-brokers", i.broker(t), "-topic", i.topic(schema.TopicProfiles), "-url", i.URL, "-token", i.APIToken, "-table", table+".go", "-until-end"))
+			return string(runWith(t, []string{"GOWORK=off"}, "../../deploy/clients/go", "go", "run", ".", "-brokers", i.broker(t), "-topic", i.topic(schema.TopicProfiles), "-url", i.URL, "-token", i.APIToken, "-table", table+".go", "-until-end"))
 		},
 		"python": func() string {
 			return string(runIn(t, "../../deploy/clients/python", ".venv/bin/python", "profile_changes.py", "--brokers", i.broker(t), "--topic", i.topic(schema.TopicProfiles), "--url", i.URL, "--token", i.APIToken, "--table", table+".python", "--until-end"))
 		},
 	}
-	t.Setenv("GOWORK", "off")
 	said := map[string][]string{}
 	follow := func(step string) {
 		t.Helper()

@@ -40,10 +40,16 @@ func installedIn(t *testing.T, folder string, programs ...string) {
 // runIn runs a program in a folder and gives what it wrote to stdout; it must end with 0.
 func runIn(t *testing.T, folder, program string, args ...string) []byte {
 	t.Helper()
+	return runWith(t, nil, folder, program, args...)
+}
+
+// runWith is runIn with variables beside those of the environment.
+func runWith(t *testing.T, variables []string, folder, program string, args ...string) []byte {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = folder
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), variables...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -58,6 +64,7 @@ const sdks = "testdata/sdks"
 // TestServerSDKs: RudderStack's and Customer.io's SDKs for Node, unmodified, before a collector that fails at first. Everything is sent
 // twice; each event is in the right person's dossier once.
 func TestServerSDKs(t *testing.T) {
+	besideOthers(t)
 	installedIn(t, sdks, "node")
 	i := install(t)
 	for _, sdk := range []struct{ script, prefix string }{{"rudderstack.mjs", "rudder"}, {"customerio.mjs", "cio"}} {
@@ -98,6 +105,7 @@ func (c rudderOutcomes) Failure(_ rudder.Message, err error) { c <- err }
 
 // TestRudderStackGo: RudderStack's SDK for Go, unmodified, before a collector that fails at first.
 func TestRudderStackGo(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	address, requests := faulty(t, i, 3)
 	heard := make(rudderOutcomes, 8)

@@ -11,6 +11,7 @@ import (
 
 // TestSQLReader: clickhouse-go, unmodified, as a reader: it reads the views and nothing else, and writes nothing.
 func TestSQLReader(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	i.send(t, basic(i.WriteKey),
 		json.RawMessage(`{"type":"profile.identified","channel":"crm","source":"crm","messageId":"1","occurredAt":"2026-01-01T00:00:00Z","account":{"kind":"crm_id","value":"7"},"identifiers":{"email":"ann@example.com"}}`),

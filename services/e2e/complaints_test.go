@@ -58,6 +58,7 @@ func (i *installation) history(t *testing.T, kind, value string) (h history) {
 
 // TestComplaint11_HistoryMovesWithTheMerge: at the first read after a merge the dossier has what both did before it; after the split each has its own again.
 func TestComplaint11_HistoryMovesWithTheMerge(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	device, account := visitorAndCustomer(t, i)
 	if h := i.history(t, "user_id", "customer-1"); h.Timeline.TotalCount != 3 {
@@ -81,6 +82,7 @@ func TestComplaint11_HistoryMovesWithTheMerge(t *testing.T) {
 
 // TestComplaint13_NothingCountsTwice: orders are counted where each is once: sent twice, before a merge and after it, they are three.
 func TestComplaint13_NothingCountsTwice(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	visitorAndCustomer(t, i)
 	if h := i.history(t, "user_id", "customer-1"); h.Value.Orders != 3 {
@@ -95,6 +97,7 @@ func TestComplaint13_NothingCountsTwice(t *testing.T) {
 
 // TestComplaint14_EvidenceIsKept: a merge deletes no device: its persona, its identifier and its contacts are there, and stand by themselves after a split.
 func TestComplaint14_EvidenceIsKept(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	device, account := visitorAndCustomer(t, i)
 	logIn(t, i)

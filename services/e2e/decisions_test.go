@@ -14,6 +14,7 @@ const (
 
 // TestOneKeyOneDecision: repeated, a decision is the same one; another decision under its key is refused, whatever differs.
 func TestOneKeyOneDecision(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	for k := 1; k <= 3; k++ {
 		i.send(t, basic(i.WriteKey), json.RawMessage(fmt.Sprintf(
@@ -84,6 +85,7 @@ func TestOneKeyOneDecision(t *testing.T) {
 
 // TestConsentOfAVisitor: an agent records what somebody allows whom only a public key knows. It holds, and takes nothing out of the dossier.
 func TestConsentOfAVisitor(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	i.send(t, basic(i.ClientKey),
 		json.RawMessage(`{"type":"profile.identified","messageId":"v1","occurredAt":"2025-01-01T00:00:00Z","userId":"visitor-1","traits":{"first_name":"Zoe"},"identifiers":{"email":"zoe@example.com"}}`),

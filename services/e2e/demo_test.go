@@ -94,6 +94,7 @@ func (i *installation) deliverOne(t *testing.T, inputs []input) error {
 // TestDemoFiveWays: the demo workspace gives one digest in order, shuffled, backwards and twice, on a log of another process, and
 // after everything that can be rebuilt is lost.
 func TestDemoFiveWays(t *testing.T) {
+	besideOthers(t)
 	inputs := workspace(t, counted(3000, 1<<30))
 	var want string
 	t.Run("in order, several connections", func(t *testing.T) {

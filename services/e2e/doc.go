@@ -7,6 +7,7 @@
 //	DOSSIER_BINARY   the binary to test; default: built from this checkout
 //	DOSSIER_PROVE=1  full counts instead of those that fit into `make test`
 //	DOSSIER_SHARED   the folder of the data files; default: ../shared beside the checkout
+//	-parallel N      how many tests run beside each other; default: two for each core. With full counts each runs alone
 //	DOSSIER_E2E_KAFKA=one|three
 //	                 every installation has its log in Apache Kafka, in a cluster of so many nodes that the run starts, instead of the
 //	                 embedded one. What is not run there is printed with the reason.
@@ -22,6 +23,7 @@
 //	a pause beyond the lease: identity, timeline, archive; keeper; collector TestPaused, TestServe
 //	the network gone silent: owner and log, collector and log, api and
 //	identity, keeper and everybody                                           TestPartitions
+//	the cable of the owner's own network pulled (a network namespace)        TestNetworkCut
 //	clocks set back and forward by an hour: collector, owner, keeper         TestPaused, under DOSSIER_PROVE=1
 //	ClickHouse down, silent, read-only, its table read-only, slow            TestClickHouseFails
 //	the archive's S3 server down, its folder read-only, its disk full        TestArchiveFails
@@ -39,6 +41,7 @@
 //	embedded log: file of a partition       broker.TestKill; on a full disk TestDiskFull
 //	control topic                           control.TestAppendFaults
 //	coordination: claims, signs, notes      coordination.TestNeverTwoOwners (lost, late, twice), TestOwnerWithoutLog
+//	keeper: erasures, dead letters too      TestErased, main.TestClosedLetters
 //	keeper: ring files                      keeper.TestKilledWhileWriting, TestFaultWhileWriting, TestKilledTwice
 //	state of any role: file of the store    state.TestCrashLeavesAPrefixOfCommits, TestFullDisk
 //	identity: commit, sinks                 identity.TestCommitFaults, TestSinkFaults

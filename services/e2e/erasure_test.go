@@ -44,6 +44,7 @@ const unforgettable = "this shall be forgotten"
 // TestErased: wherever an erasure stands among the events that it voids, the digest is the same, and nothing of the erased is left.
 // The record is appended to the log as any role of another process would.
 func TestErased(t *testing.T) {
+	besideOthers(t)
 	inputs := nastyEvents(3)
 	inputs = append(inputs, input{server, json.RawMessage(`{"type":"message.received","channel":"email","source":"shop","messageId":"gone","occurredAt":"2025-01-01T00:00:00Z","userId":"u1","text":"` + unforgettable + `"}`)})
 	inputs = without(inputs, `"identity.`, `"u1"`, `"a1"`, `"c1"`)

@@ -82,6 +82,7 @@ func (d disk) empty(t *testing.T) {
 // TestDiskFull fills the disk under a load: who sends is told what to do, nothing that was acknowledged is lost, and everything goes on by
 // itself when there is room again.
 func TestDiskFull(t *testing.T) {
+	besideOthers(t)
 	if !mayMount(t) {
 		return
 	}
@@ -118,8 +119,8 @@ func TestDiskFull(t *testing.T) {
 	})
 	t.Run("of a role", func(t *testing.T) {
 		s, all := divide(t, "keeper,collector,api")
-		d := newDisk(t, filepath.Join(s.dir, "identity,timeline,archive"), "160")
-		role := s.serve(t, "identity,timeline,archive", "identity,timeline,archive")
+		d := newDisk(t, filepath.Join(s.dir, "identity,timeline,archive,care"), "160")
+		role := s.serve(t, "identity,timeline,archive,care", "identity,timeline,archive,care")
 		i := s.through(t, all["keeper,collector,api"])
 		f, begun := &disturbed{t: t}, time.Now()
 		f.start(i, events)
@@ -137,7 +138,7 @@ func TestDiskFull(t *testing.T) {
 		if !strings.Contains(s.log.String(), "the disk is full") {
 			t.Error("the role did not say that its disk was full")
 		}
-		s.serve(t, "identity,timeline,archive", "identity,timeline,archive")
+		s.serve(t, "identity,timeline,archive,care", "identity,timeline,archive,care")
 		f.proven(i, "disk of a role full", len(events), want, begun)
 	})
 }

@@ -10,6 +10,7 @@ import (
 // TestKilledRoles kills processes of an installation, each with one role, again and again: in random order, each as often as the others, at a
 // random moment of a load. After each round nothing is lost, nothing is there twice, and the digest is that of an undisturbed installation.
 func TestKilledRoles(t *testing.T) {
+	besideOthers(t)
 	const size = 200
 	rounds := counted(3, 100)
 	random := seeded(t)

@@ -26,6 +26,7 @@ func other(owner string) string {
 // TestPartitions takes the network away between two processes, under load: what one sends is lost, and nobody says so. Whoever can no longer know
 // that it is the owner stops, another goes on, and what the former one had begun adds nothing.
 func TestPartitions(t *testing.T) {
+	besideOthers(t)
 	stories := newSeries(t, 4, 600)
 	w := wiring(t, "keeper", "collector,api", trio, trio+"-2")
 	i := w.installation(t)
@@ -78,6 +79,7 @@ func TestPartitions(t *testing.T) {
 // TestPaused stops processes for longer than their leases last, and has them go on: each finds out that it is no owner any more before it
 // changes anything.
 func TestPaused(t *testing.T) {
+	besideOthers(t)
 	stories := newSeries(t, 3, 600)
 	w := wiring(t, "keeper", "collector,api", trio, trio+"-2")
 	i := w.installation(t)

@@ -14,10 +14,11 @@ import (
 
 // TestClickHouseFails has ClickHouse go away, refuse, and be slow, under load. Events are taken all the while.
 func TestClickHouseFails(t *testing.T) {
+	besideOthers(t)
 	stories := newSeries(t, 5, 600)
-	w := wiring(t, "keeper,collector,api", "identity,timeline,archive")
+	w := wiring(t, "keeper,collector,api", "identity,timeline,archive,care")
 	i := w.installation(t)
-	house := []*link{w.links["keeper,collector,api"].house, w.links["identity,timeline,archive"].house}
+	house := []*link{w.links["keeper,collector,api"].house, w.links["identity,timeline,archive,care"].house}
 	every := func(do func(l *link)) {
 		for _, l := range house {
 			do(l)
@@ -25,7 +26,7 @@ func TestClickHouseFails(t *testing.T) {
 	}
 	stories.during(t, i, 0, "ClickHouse is down", func(f *disturbed) {
 		every(func(l *link) { l.set(cut) })
-		remains(6*time.Second, 10*time.Minute)
+		remains(20*time.Second, 10*time.Minute)
 		f.goesOn(rate)
 		every(func(l *link) { l.set(whole) })
 	})

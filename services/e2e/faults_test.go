@@ -80,7 +80,13 @@ const (
 // between makes a link to a server, which may be named later.
 func between(t *testing.T, server string) *link {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return betweenAt(t, "127.0.0.1", server)
+}
+
+// betweenAt is between at an address of this machine.
+func betweenAt(t *testing.T, host, server string) *link {
+	t.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

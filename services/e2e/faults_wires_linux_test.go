@@ -25,6 +25,7 @@ import (
 // wired is an installation of which every process reaches the log, ClickHouse, the archive and the other processes over links of its own.
 type wired struct {
 	*split
+	side  string            // the address of this machine at which the links are
 	house *front            // before ClickHouse
 	links map[string]*links // by the process's name
 	all   map[string]*process
@@ -56,7 +57,16 @@ func wiringOf(t *testing.T, stepped string, names ...string) *wired {
 	t.Helper()
 	s, _ := divide(t)
 	s.stepped = stepped
-	w := &wired{split: s, links: map[string]*links{}, all: map[string]*process{}, entry: between(t, ""), gate: between(t, "")}
+	return wiringOn(t, s, names...)
+}
+
+// wiringOn is wiring on engines that run.
+func wiringOn(t *testing.T, s *split, names ...string) *wired {
+	t.Helper()
+	w := &wired{split: s, side: "127.0.0.1", links: map[string]*links{}, all: map[string]*process{}, entry: between(t, ""), gate: between(t, "")}
+	for _, n := range s.inside {
+		w.side = n.outside
+	}
 	w.house = newFront(t, s.flag(t, "--clickhouse"))
 	for _, name := range names {
 		w.begin(t, name)
@@ -81,7 +91,7 @@ func (w *wired) begin(t *testing.T, name string) {
 	t.Helper()
 	l := w.links[name]
 	if l == nil {
-		l = &links{log: toKafka(t, w.place.brokers), house: between(t, w.house.Addr), others: between(t, "")}
+		l = &links{log: toKafka(t, w.side, w.place.brokers), house: betweenAt(t, w.side, w.house.Addr), others: betweenAt(t, w.side, "")}
 		w.links[name] = l
 	}
 	house, err := url.Parse(w.flag(t, "--clickhouse"))
@@ -93,13 +103,18 @@ func (w *wired) begin(t *testing.T, name string) {
 	for _, one := range l.log {
 		brokers = append(brokers, one.Addr)
 	}
-	port, err := net.Listen("tcp", "127.0.0.1:0") // one that is free
+	port, err := net.Listen("tcp", loopback()+":0") // one that stays free
 	if err != nil {
 		t.Fatal(err)
 	}
 	port.Close() //nolint:errcheck // nobody called
 	l.others.to(port.Addr().String())
-	flags := []string{"--kafka", strings.Join(brokers, ","), "--clickhouse", house.String(), "--archive", w.flag(t, "--archive"), "--rpc", port.Addr().String(), "--advertise", l.others.Addr}
+	rpc := []string{"--rpc", port.Addr().String(), "--advertise", l.others.Addr}
+	if n := w.inside[name]; n != nil { // nobody but its network is between it and the others
+		rpc = []string{"--rpc", n.host() + ":7000"}
+	}
+	flags := []string{"--kafka", strings.Join(brokers, ","), "--clickhouse", house.String(), "--archive", w.flag(t, "--archive")}
+	flags = append(flags, rpc...)
 	if w.place.prefix != "" {
 		flags = append(flags, "--topic-prefix", w.place.prefix)
 	}
@@ -190,12 +205,12 @@ func newFront(t *testing.T, clickhouse string) *front {
 }
 
 // toKafka makes a link to each broker. What the brokers say of where they are is changed into where the links are.
-func toKafka(t *testing.T, brokers []string) []*link {
+func toKafka(t *testing.T, side string, brokers []string) []*link {
 	t.Helper()
 	at := map[string]string{}
 	var links []*link
 	for _, broker := range brokers {
-		l := between(t, broker)
+		l := betweenAt(t, side, broker)
 		at[broker] = l.Addr
 		links = append(links, l)
 	}

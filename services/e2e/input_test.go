@@ -39,6 +39,7 @@ sources:
 
 // TestInputs: webhooks and a company's topic through the binary. Killed, and with its offsets lost, it comes to the same digest.
 func TestInputs(t *testing.T) {
+	besideOthers(t)
 	company, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "crm.customers"))
 	if err != nil {
 		t.Fatal(err)
@@ -140,6 +141,7 @@ func TestInputs(t *testing.T) {
 
 // TestSecretOfSeveralLines: a secret that cannot be meant so is refused at the start, with one line that names it and not its value.
 func TestSecretOfSeveralLines(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	if err := os.WriteFile(filepath.Join(i.data, "keys", "DESK_SECRET"), []byte("hush\n\n"), 0o600); err != nil {
 		t.Fatal(err)

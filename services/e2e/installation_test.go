@@ -96,7 +96,7 @@ func install(t *testing.T, args ...string) *installation {
 // beginning starts the process and gives what it says when it serves.
 func (i *installation) beginning(t *testing.T) <-chan string {
 	t.Helper()
-	address := "127.0.0.1:0"
+	address := loopback() + ":0"
 	if i.URL != "" {
 		address = strings.TrimPrefix(i.URL, "http://")
 	}

@@ -70,6 +70,7 @@ func (c *company) clusters() string {
 // TestIntakeTakeover: the process that reads a company's topic is killed in mid-stream, the next one paused: another reads on, nothing is lost,
 // nothing there twice, and of a topic that is read from its end nothing is passed over. The paused one goes on and changes nothing.
 func TestIntakeTakeover(t *testing.T) {
+	besideOthers(t)
 	c := startCompany(t)
 	if err := c.write(t.Context(), 100); err != nil { // before the source was there
 		t.Fatal(err)
@@ -79,7 +80,7 @@ func TestIntakeTakeover(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.dir, "dossier.yaml"), []byte(c.clusters()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	rest := s.serve(t, "rest", "keeper,archive,identity,timeline,api")
+	rest := s.serve(t, "rest", "keeper,archive,identity,timeline,care,api")
 	i := s.through(t, rest)
 	configuration := filepath.Join(s.dir, "inputs.yaml")
 	if err := os.WriteFile(configuration, []byte(customersFromEnd), 0o600); err != nil {

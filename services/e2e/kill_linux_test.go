@@ -15,6 +15,7 @@ import (
 // TestKilled kills `up` and the engine's process again and again, under load and without warning. Each acknowledged event is there
 // once, none is there twice, and everything is as in an installation that nobody disturbed.
 func TestKilled(t *testing.T) {
+	besideOthers(t)
 	rounds := counted(3, 10)
 	events := someEvents(3000 * (rounds + 1))
 	quiet := install(t)
@@ -67,6 +68,7 @@ func TestKilled(t *testing.T) {
 
 // TestKilledAtOnce kills a first start at any moment: the next one finishes what it began.
 func TestKilledAtOnce(t *testing.T) {
+	besideOthers(t)
 	random := rand.New(rand.NewPCG(rand.Uint64(), 0))
 	i := prepare(t)
 	for range counted(3, 20) {

@@ -29,6 +29,7 @@ func releases(inputs []input, ids []string) []input {
 
 // TestPermutations: a nasty set of events gives one digest in every order and with any duplicates, batches, restarts and partitions.
 func TestPermutations(t *testing.T) {
+	besideOthers(t)
 	first := install(t)
 	inputs := nastyEvents(1)
 	ids := first.give(t, rand.New(rand.NewPCG(0, 0)), inputs)
@@ -76,6 +77,7 @@ func TestPermutations(t *testing.T) {
 // TestReleased: link + release equals never linked, and separate + release equals never separated, in personas, profiles and the
 // timeline's lines of customers; every id that was handed out stays resolvable.
 func TestReleased(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	i.give(t, rand.New(rand.NewPCG(0, 0)), nastyEvents(2)[:200])
 	i.send(t, basic(i.WriteKey),

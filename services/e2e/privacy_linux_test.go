@@ -115,6 +115,7 @@ var markedDocuments = map[string]string{
 // broken bodies, and ends the engine while it is at work. Neither what up and its children write at the finest level, nor /metrics, nor
 // an answer to anybody who may not see personal values has a trace of them.
 func TestNothingPersonalIsLogged(t *testing.T) {
+	besideOthers(t)
 	i := prepare(t, "--log-level", "debug", "--log-format", "json")
 	i.log.limit = 64 << 20
 	i.up(t)

@@ -18,6 +18,7 @@ import (
 // TestRegistryInput: a company's topic in Avro whose schemas are in a registry, through the binary: the registry and its password are in
 // dossier.yaml, which is changed while it runs.
 func TestRegistryInput(t *testing.T) {
+	besideOthers(t)
 	var refused atomic.Int64
 	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // in the forms of Confluent's API
 		if user, password, _ := r.BasicAuth(); user != "dossier" || password != "hush" {

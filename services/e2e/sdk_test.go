@@ -121,6 +121,7 @@ func names(contacts []sent) (out []string) {
 // TestAnalyticsNode: Segment's SDK for Node, unmodified, on a clock that is two hours ahead, before a collector that fails at first.
 // Everything is sent twice; each event is in the right person's dossier once.
 func TestAnalyticsNode(t *testing.T) {
+	besideOthers(t)
 	installed(t, "node")
 	i := install(t)
 	address, requests := faulty(t, i, 4)
@@ -161,6 +162,7 @@ func TestAnalyticsNode(t *testing.T) {
 // TestAnalyticsNext: Segment's SDK for browsers, unmodified, in Chromium, on a page of another origin, which is left while an event is
 // under way. The page that was seen before the login is in the same dossier.
 func TestAnalyticsNext(t *testing.T) {
+	besideOthers(t)
 	installed(t, "chromium")
 	i := install(t)
 	files := http.NewServeMux()
@@ -234,6 +236,7 @@ func (c outcomes) Failure(_ analytics.Message, err error) { c <- err }
 
 // TestAnalyticsGo: Segment's SDK for Go, unmodified, with gzip, before a collector that fails at first.
 func TestAnalyticsGo(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	address, requests := faulty(t, i, 3)
 	heard := make(outcomes, 8)
@@ -279,6 +282,7 @@ func TestAnalyticsGo(t *testing.T) {
 
 // TestGraphQLRequest: graphql-request, unmodified: fragments, variables, paging, and errors with their codes.
 func TestGraphQLRequest(t *testing.T) {
+	besideOthers(t)
 	installed(t, "node")
 	i := install(t)
 	i.send(t, basic(i.WriteKey),

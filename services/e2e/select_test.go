@@ -8,6 +8,7 @@ import (
 
 // TestExportSome: asking for some events gives the lines of the full export that are of them.
 func TestExportSome(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	var l load
 	l.start(t, i, someEvents(1_000))

@@ -12,9 +12,10 @@ import (
 // killed, and is restored to another log. Each time it answers as one process does, and takes the same events again without counting them
 // twice.
 func TestServeBackup(t *testing.T) {
+	besideOthers(t)
 	events := someEvents(counted(4_000, 40_000))
 	want := quietDigest(t, events)
-	roles := []string{"keeper", "collector,api", "identity", "timeline,archive"}
+	roles := []string{"keeper", "collector,api", "identity", "timeline,archive,care"}
 	s, all := divide(t, roles...)
 	through := func(s *split, all map[string]*process) *installation { return s.through(t, all["collector,api"]) }
 	begun := time.Now()

@@ -22,9 +22,10 @@ import (
 // split is an installation whose roles run in processes of their own, on one log and one ClickHouse.
 type split struct {
 	dir     string
-	place   place    // of the log
-	engines []string // the flags that say where log, ClickHouse and archive are
-	stepped string   // a binary whose clock can be set, by a file in dir for each process; empty: the ordinary one
+	place   place               // of the log
+	engines []string            // the flags that say where log, ClickHouse and archive are
+	inside  map[string]*network // processes that run in a network of their own
+	stepped string              // a binary whose clock can be set, by a file in dir for each process; empty: the ordinary one
 	log     *tail
 }
 
@@ -39,7 +40,11 @@ type process struct {
 func (s *split) run(t *testing.T, name string, args ...string) (*process, []string) {
 	t.Helper()
 	p := &process{name: name, ended: make(chan struct{})}
-	p.cmd = exec.Command(cmp.Or(s.stepped, binary(t)), args...)
+	args = append([]string{cmp.Or(s.stepped, binary(t))}, args...)
+	if n := s.inside[name]; n != nil {
+		args = n.within(args)
+	}
+	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr, p.cmd.SysProcAttr = s.dir, environment(masterKey, "STEPPED_CLOCK="+filepath.Join(s.dir, name+".clock")), s.log, endedWithTheTest()
 	stdout, err := p.cmd.StdoutPipe()
 	if err == nil {
@@ -145,7 +150,7 @@ func (s *split) serveOn(t *testing.T, name, roles string, engines []string) *pro
 	if first == "keeper" {
 		data = filepath.Join(s.dir, "keeper")
 	}
-	p, words := s.run(t, name, append([]string{"serve", "--roles", roles, "--data", data, "--listen", "127.0.0.1:0", "--certificate", certificate}, engines...)...)
+	p, words := s.run(t, name, append([]string{"serve", "--roles", roles, "--data", data, "--listen", s.inside[name].host() + ":0", "--certificate", certificate}, engines...)...)
 	p.url = words[0]
 	return p
 }
@@ -319,6 +324,7 @@ func TestServe(t *testing.T) {
 // TestServeHandsOver: a process that is asked to stop gives up what it holds, and the next one need not wait until that lapses. A command that
 // asks a process without the role api says what to do.
 func TestServeHandsOver(t *testing.T) {
+	besideOthers(t)
 	s, all := divide(t, "keeper,archive,timeline,care", "identity", "collector,api")
 	standby := s.serve(t, "identity-2", "identity")
 	i := s.through(t, all["collector,api"])
@@ -350,8 +356,9 @@ func TestServeHandsOver(t *testing.T) {
 
 // TestServeFirstStart: the first process makes the topics as it is told, and bounds what a query may cost.
 func TestServeFirstStart(t *testing.T) {
+	besideOthers(t)
 	s, _ := divide(t)
-	p := s.serve(t, "everything", "keeper,archive,identity,timeline,collector,api", "--topic-prefix", "first.", "--partitions", "7", "--max-query-cost", "10")
+	p := s.serve(t, "everything", "keeper,archive,identity,timeline,care,collector,api", "--topic-prefix", "first.", "--partitions", "7", "--max-query-cost", "10")
 	i := s.through(t, p)
 	log, err := kafka.Open(t.Context(), kafka.Config{Brokers: []string{s.engines[1]}})
 	if err != nil {
@@ -369,6 +376,7 @@ func TestServeFirstStart(t *testing.T) {
 
 // TestServeRefusals: what cannot run as one of several processes says so in one line.
 func TestServeRefusals(t *testing.T) {
+	besideOthers(t)
 	s, all := divide(t, "keeper,collector")
 	folder := filepath.Join(s.dir, "certificates", "keeper,collector")
 	serve := func(roles, certificate string, more ...string) outcome {

@@ -10,6 +10,7 @@ import (
 
 // TestStart: a first start makes a workspace with keys; an event comes back as a dossier; a stop and a second start keep it all.
 func TestStart(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	file, err := os.Stat(filepath.Join(i.data, "credentials.json"))
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 // TestTraces follows one event from the request that brings it to the timeline, and a query, as an OTLP receiver sees them. Requests
 // whose senders do not ask for it are not traced.
 func TestTraces(t *testing.T) {
+	besideOthers(t)
 	var mu sync.Mutex
 	spans := map[string][]*wire.Span{}
 	to := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

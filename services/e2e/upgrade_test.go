@@ -69,6 +69,7 @@ func digestLines(digest string) map[string]string {
 // TestUpgrade: a data folder of each earlier format opens; what was in it is there, and says the same as a new installation that is given
 // the same, as does a state that is built anew. It goes on working, and takes the same events without counting them twice.
 func TestUpgrade(t *testing.T) {
+	besideOthers(t)
 	folders, err := filepath.Glob(filepath.Join("testdata", "upgrade", "*.tar.gz"))
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("%v %v", folders, err)
@@ -109,6 +110,7 @@ func TestUpgrade(t *testing.T) {
 
 // TestDowngradeRefused: what a newer version wrote is refused by one line that says so, and nothing is changed.
 func TestDowngradeRefused(t *testing.T) {
+	besideOthers(t)
 	i := install(t)
 	i.give(t, rand.New(rand.NewPCG(0, 0)), nastyEvents(5)[:40])
 	i.down(t)
