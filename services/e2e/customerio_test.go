@@ -14,6 +14,7 @@ import (
 // TestCustomerIOTrack: customerio-node, unmodified, sends people, events, devices and merges to the Track API; all of it is one dossier, and what
 // states its time and id is there once.
 func TestCustomerIOTrack(t *testing.T) {
+	besideOthers(t)
 	installedIn(t, sdks, "node")
 	i := install(t)
 	target, err := url.Parse(i.URL)
@@ -26,12 +27,11 @@ func TestCustomerIOTrack(t *testing.T) {
 	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("NODE_EXTRA_CA_CERTS", authority)
 	address, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	runIn(t, sdks, "node", "customerio_track.mjs", address.Hostname(), address.Port(), "site", i.WriteKey)
+	runWith(t, []string{"NODE_EXTRA_CA_CERTS=" + authority}, sdks, "node", "customerio_track.mjs", address.Hostname(), address.Port(), "site", i.WriteKey)
 	i.wait(t)
 	got := i.contacts(t, "tio-1")
 	want := []string{"identity.aliased", "order.placed Order Completed", "page.viewed /où êtes-vous ? 🎁", "profile.identified", "profile.identified", "profile.identified", "track.performed Seen"}

@@ -76,9 +76,12 @@ func figure(t *testing.T, p *process, name string) float64 {
 // TestArchiveFails has the storage of the archive go away while the log is being copied to it. Afterwards everything is built anew from the
 // archive and what is left of the log.
 func TestArchiveFails(t *testing.T) {
+	besideOthers(t)
 	events, want := undisturbed(t, faultEvents)
-	run := func(t *testing.T, fault, location string, down, mend func()) {
-		i := install(t, "--partitions", "1", "--archive", location)
+	run := func(t *testing.T, fault, location string, down, mend func(), variables ...string) {
+		i := prepare(t, "--partitions", "1", "--archive", location)
+		i.env = append(i.env, variables...)
+		i.up(t)
 		p := &process{url: i.URL}
 		f, begun := &disturbed{t: t}, time.Now()
 		f.start(i, events)
@@ -111,8 +114,7 @@ func TestArchiveFails(t *testing.T) {
 	}
 	t.Run("S3 server", func(t *testing.T) {
 		gateway := archivetest.StartGateway(t, archiveBucket)
-		gateway.Credentials(t)
-		run(t, "the archive's S3 server is down", gateway.Location(archiveBucket, "a", ""), gateway.Kill, gateway.Start)
+		run(t, "the archive's S3 server is down", gateway.Location(archiveBucket, "a", ""), gateway.Kill, gateway.Start, gateway.Variables()...)
 	})
 	if !mayMount(t) {
 		return

@@ -127,7 +127,14 @@ func (g *Gateway) Location(bucket, prefix, through string) string {
 
 // Credentials puts the server's credentials into the environment of the test.
 func (g *Gateway) Credentials(t *testing.T) {
-	t.Setenv("AWS_ACCESS_KEY_ID", AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", SecretKey)
-	t.Setenv("AWS_SESSION_TOKEN", "")
+	t.Helper()
+	for _, variable := range g.Variables() {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+}
+
+// Variables are the server's credentials for the environment of another process.
+func (g *Gateway) Variables() []string {
+	return []string{"AWS_ACCESS_KEY_ID=" + AccessKey, "AWS_SECRET_ACCESS_KEY=" + SecretKey, "AWS_SESSION_TOKEN="}
 }
