@@ -141,7 +141,7 @@ func (c *Crisis) gather(mentions []Mention) {
 		}
 	}
 	slices.SortFunc(c.Mentions, func(a, b Mention) int {
-		return cmp.Or(cmp.Compare(b.Polarity, a.Polarity), cmp.Compare(b.Audience.Amplification, a.Audience.Amplification), cmp.Compare(a.At, b.At), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(b.Polarity, a.Polarity), byAttention(a, b))
 	})
 }
 

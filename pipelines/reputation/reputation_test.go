@@ -140,7 +140,7 @@ func TestAudience(t *testing.T) {
 	}
 }
 
-// TestQuietBrand: a crisis of good tone is none, silence is no alert, and a spread is that of a sorted list.
+// TestWatch: a crisis of good tone is none, silence is no alert, and a spread is that of a sorted list.
 func TestWatch(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed(t), 4))
 	var mentions []Mention
