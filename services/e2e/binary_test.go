@@ -23,7 +23,7 @@ const patience = 3 * time.Minute
 const atOnce = 2
 
 // besideOthers lets a test run beside others. Not with the full counts, whose figures are to be those of an installation that has the machine to
-// itself. A test stays alone that holds times or memory to a bound, or sets variables of this process.
+// itself. A test stays alone that holds times or memory to a bound, has a cluster of its own to start, or sets variables of this process.
 func besideOthers(t *testing.T) {
 	t.Helper()
 	if !proving() {

@@ -20,7 +20,6 @@ const rate = 400
 // TestKafkaFaults runs an installation on three nodes, three copies of each event of which two must be in sync, and has happen under load what
 // happens to clusters. Each acknowledged event is there once, and the digest is that of an undisturbed installation.
 func TestKafkaFaults(t *testing.T) {
-	besideOthers(t)
 	cluster := kafkatest.Start(t, 3)
 	const topic = "faults.events"
 	rounds := counted(1, 10)

@@ -23,7 +23,6 @@ func onKafka(t *testing.T, cluster *kafkatest.Cluster, prefix string, more ...st
 
 // TestKafka runs installations on one node of Apache Kafka: what they answer is what an embedded log would have them answer.
 func TestKafka(t *testing.T) {
-	besideOthers(t)
 	cluster := kafkatest.Start(t, 1)
 	t.Run("one digest", func(t *testing.T) { kafkaDigest(t, cluster) })
 	t.Run("killed and cut", func(t *testing.T) { kafkaKilled(t, cluster) })
