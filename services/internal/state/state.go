@@ -24,6 +24,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -110,6 +111,11 @@ func Open(dir string, options Options) (*Store, error) {
 	p.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
 	p.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	for i := range p.Levels {
+		// What is above the last level is little, and rewritten soon: packing it costs more than it saves.
+		p.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+		if i == len(p.Levels)-1 {
+			p.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+		}
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		p.Levels[i].FilterType = pebble.TableFilter
 	}
@@ -132,8 +138,18 @@ func Open(dir string, options Options) (*Store, error) {
 	return &Store{view: view{db}, dir: dir, db: db, cache: cache, lock: lock, logger: o.Logger, room: room, unlogged: o.Unlogged, syncEvery: o.SyncEvery}, nil
 }
 
-// Rest gives the memory of the block cache back. It fills again as the store is read.
-func (s *Store) Rest() { s.cache.Reserve(int(s.cache.MaxSize()))() }
+// Rest gives memory back: that of the block cache, which fills again as the store is read, and that of unflushed writes, which are flushed beside.
+func (s *Store) Rest() {
+	s.cache.Reserve(int(s.cache.MaxSize()))()
+	if s.db.Metrics().MemTable.Size > restMemTable {
+		if _, err := s.db.AsyncFlush(); err != nil {
+			s.logger.Warn("state: unflushed writes stay in memory", "folder", s.dir, "error", err)
+		}
+	}
+}
+
+// restMemTable is how many bytes of unflushed writes are not worth a file.
+const restMemTable = 4 << 20
 
 // lockError tells a folder held by somebody else from one that cannot be written. Pebble gives the first without a type when the
 // holder is this process.
