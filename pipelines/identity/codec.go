@@ -113,7 +113,7 @@ var errPersona = errors.New("stored persona is damaged")
 
 // UnmarshalBinary reads the stored form; p shares nothing with b. A damaged or later form is an error, and p is then undefined.
 func (p *Persona) UnmarshalBinary(b []byte) error {
-	in := decoder{b: b}
+	in := decoder{b: b, texts: string(b)} // one allocation; every text of the persona is a part of it
 	if v := in.byte(); v != personaVersion {
 		return fmt.Errorf("stored persona has version %d, want %d", v, personaVersion)
 	}
@@ -288,8 +288,9 @@ func appendText(b []byte, s string) []byte {
 
 // decoder reads a stored form. After damage it gives zeros and bad is set.
 type decoder struct {
-	b   []byte
-	bad bool
+	b     []byte
+	texts string // what b is the end of, as a string that texts may be parts of; empty if each is to be a copy
+	bad   bool
 }
 
 func (d *decoder) fail() { d.b, d.bad = nil, true }
@@ -342,9 +343,13 @@ func (d *decoder) count(size int) int {
 	return int(n)
 }
 
-func (d *decoder) text() string {
+func (d *decoder) text() (s string) {
 	n := d.count(1)
-	s := string(d.b[:n])
+	if at := len(d.texts) - len(d.b); at >= 0 && !d.bad && d.texts != "" {
+		s = d.texts[at : at+n]
+	} else {
+		s = string(d.b[:n])
+	}
 	d.b = d.b[n:]
 	return s
 }

@@ -32,32 +32,67 @@ func FromEvent(e *schema.Event, recordedAt schema.Instant, hash Hasher, rules *R
 type Reader struct {
 	hash    Hasher
 	rules   *Rules
-	seen    map[seenKey]seenValue
-	publics map[schema.PersonaEpoch]NodeID
+	kinds   map[string]*kindMemory
+	values  int // that were new since the kinds' memories were aged
+	publics generations[schema.PersonaEpoch, NodeID]
 	blocked map[string]map[string]bool
-	kinds   map[string]*identifier.Kind
 	out     Persona
+
+	described generations[string, *described] // by what the traits say
+	said      []byte
 }
 
-type seenKey struct{ kind, country, value string }
+// kindMemory is a kind, and the values of it that came lately. Country is empty unless the kind is national.
+type kindMemory struct {
+	*identifier.Kind
+	seen     generations[string, *seenValue]
+	national generations[[2]string, *seenValue]
+}
 
+// seenValue is what becomes of a value. The hash is made when it is asked for first: what is no evidence needs none.
 type seenValue struct {
-	hash [16]byte
-	ok   bool
+	normal   string
+	err      error
+	hash     [16]byte
+	hashed   bool
+	evidence bool // false if it is no evidence; not known until it is hashed
 }
 
-// remembered bounds each memory of a Reader; a full memory is emptied. Longer values than longestRemembered are not kept.
+// remembered bounds each generation of a Reader's memories of values, of ids and of what traits say. Longer values than longestRemembered are not kept.
 const (
 	remembered        = 1 << 15
+	rememberedKinds   = 1 << 10
 	longestRemembered = 128
 )
 
+// generations is a memory that forgets what was not asked for since it was last full.
+type generations[K comparable, V any] struct{ young, old map[K]V }
+
+func (m *generations[K, V]) get(k K) (v V, ok bool) {
+	if v, ok = m.young[k]; ok {
+		return v, true
+	}
+	if v, ok = m.old[k]; ok {
+		m.put(k, v)
+	}
+	return v, ok
+}
+
+func (m *generations[K, V]) put(k K, v V) {
+	if len(m.young) >= remembered {
+		m.age()
+	}
+	if m.young == nil {
+		m.young = map[K]V{}
+	}
+	m.young[k] = v
+}
+
+func (m *generations[K, V]) age() { m.old, m.young = m.young, nil }
+
 // NewReader makes a reader.
 func NewReader(hash Hasher, rules *Rules) *Reader {
-	r := &Reader{
-		hash: hash, rules: rules, seen: map[seenKey]seenValue{}, publics: map[schema.PersonaEpoch]NodeID{}, blocked: map[string]map[string]bool{},
-		kinds: map[string]*identifier.Kind{},
-	}
+	r := &Reader{hash: hash, rules: rules, kinds: map[string]*kindMemory{}, blocked: map[string]map[string]bool{}}
 	for kind, values := range rules.Blocked {
 		if kind != "" {
 			kind = identifier.Of(kind).Name
@@ -100,48 +135,67 @@ func (r *Reader) Read(e *schema.Event, recordedAt schema.Instant) (*Persona, []A
 	return p, nil
 }
 
-// Kind is identifier.Of, from memory: a kind that is not in the registry is made once.
-func (r *Reader) Kind(name string) *identifier.Kind {
+// kind is identifier.Of, from memory: a kind that is not in the registry is made once.
+func (r *Reader) kind(name string) *kindMemory {
 	k, ok := r.kinds[name]
 	if !ok {
-		if len(r.kinds) >= remembered {
+		if len(r.kinds) >= rememberedKinds {
 			clear(r.kinds)
 		}
 		name = strings.Clone(name)
-		k = identifier.Of(name)
+		k = &kindMemory{Kind: identifier.Of(name)}
 		r.kinds[name] = k
 	}
 	return k
 }
 
+// Kind is identifier.Of, from memory.
+func (r *Reader) Kind(name string) *identifier.Kind { return r.kind(name).Kind }
+
 // Key gives the key of a value, false if the value is no evidence.
-func (r *Reader) Key(kind *identifier.Kind, value, country string) (key Key, ok bool) {
-	key.Kind = kind.Name
-	key.Hash, ok = r.hashOf(kind, value, country)
+func (r *Reader) Key(kind, value, country string) (key Key, ok bool) {
+	k := r.kind(kind)
+	if !k.Kind.Evidence {
+		return Key{}, false
+	}
+	key.Kind = k.Name
+	key.Hash, ok = r.hashOf(k, value, country)
 	return key, ok
 }
 
 // Node is the id of a persona and epoch.
 func (r *Reader) Node(of schema.PersonaEpoch) NodeID { return r.public(of) }
 
+// Name and the next three methods make a Reader the persona.Kinds of what it remembers.
+func (r *Reader) Name(kind string) string { return r.kind(kind).Name }
+
+// Evidence says whether equal values of a kind say something about who it is.
+func (r *Reader) Evidence(kind string) bool { return r.kind(kind).Kind.Evidence }
+
+// ContactPoint says whether a person can be reached by values of a kind.
+func (r *Reader) ContactPoint(kind string) bool { return r.kind(kind).Kind.ContactPoint }
+
+// Normalize is identifier.Normalize, from memory.
+func (r *Reader) Normalize(kind, value, country string) (string, error) {
+	v := r.look(r.kind(kind), value, country)
+	return v.normal, v.err
+}
+
 func (r *Reader) public(of schema.PersonaEpoch) NodeID {
 	if of.Persona.IsZero() {
 		return NodeID{}
 	}
-	id, ok := r.publics[of]
+	id, ok := r.publics.get(of)
 	if !ok {
-		if len(r.publics) >= remembered {
-			clear(r.publics)
-		}
 		id = r.hash.Public(of)
-		r.publics[of] = id
+		r.publics.put(of, id)
 	}
 	return id
 }
 
 func (r *Reader) standing(e *schema.Event) Standing {
 	switch {
-	case !r.Kind(e.Account.Kind).Account:
+	case !r.kind(e.Account.Kind).Account:
 		return Unknown
 	case e.Provenance.Trust == schema.TrustServer:
 		return Known
@@ -153,8 +207,8 @@ func (r *Reader) key(p *Persona, e *schema.Event, id schema.Identifier, recorded
 	if id.Kind == "" || id.Value == "" {
 		return
 	}
-	kind := r.Kind(id.Kind)
-	if !kind.Evidence {
+	kind := r.kind(id.Kind)
+	if !kind.Kind.Evidence {
 		return
 	}
 	hash, ok := r.hashOf(kind, id.Value, e.Provenance.Country)
@@ -177,78 +231,163 @@ func (r *Reader) key(p *Persona, e *schema.Event, id schema.Identifier, recorded
 }
 
 // hashOf gives the keyed hash of a value's normal form, false if the value is no evidence.
-func (r *Reader) hashOf(kind *identifier.Kind, value, country string) ([16]byte, bool) {
+func (r *Reader) hashOf(kind *kindMemory, value, country string) ([16]byte, bool) {
+	v := r.look(kind, value, country)
+	if !v.hashed {
+		v.hashed = true
+		if v.err == nil && !r.blocked[kind.Name][v.normal] && !r.blocked[""][v.normal] {
+			v.hash, v.evidence = r.hash.IdentifierHash(kind.Name, v.normal), true
+		}
+	}
+	return v.hash, v.evidence
+}
+
+func (r *Reader) look(kind *kindMemory, value, country string) *seenValue {
 	if !kind.National {
 		country = ""
 	}
 	if len(value) > longestRemembered {
-		return r.normalHash(kind.Name, value, country)
+		v := &seenValue{}
+		v.normal, v.err = identifier.Normalize(kind.Name, value, country)
+		return v
 	}
-	k := seenKey{kind.Name, country, value}
-	if v, ok := r.seen[k]; ok {
-		return v.hash, v.ok
+	v, ok := (*seenValue)(nil), false
+	if kind.National {
+		v, ok = kind.national.get([2]string{country, value})
+	} else {
+		v, ok = kind.seen.get(value)
 	}
-	if len(r.seen) >= remembered {
-		clear(r.seen)
+	if ok {
+		return v
 	}
-	var v seenValue
-	v.hash, v.ok = r.normalHash(kind.Name, value, country)
-	k.value, k.country = strings.Clone(value), strings.Clone(country)
-	r.seen[k] = v
-	return v.hash, v.ok
+	if r.values++; r.values > remembered { // of all kinds together: a source may have any number of kinds
+		r.values = 0
+		for _, k := range r.kinds {
+			k.seen.age()
+			k.national.age()
+		}
+	}
+	v, value = &seenValue{}, strings.Clone(value) // before it is made normal: what comes of it may be a part of it
+	v.normal, v.err = identifier.Normalize(kind.Name, value, country)
+	if kind.National {
+		kind.national.put([2]string{strings.Clone(country), value}, v)
+	} else {
+		kind.seen.put(value, v)
+	}
+	return v
 }
 
-func (r *Reader) normalHash(kind, value, country string) ([16]byte, bool) {
-	normal, err := identifier.Normalize(kind, value, country)
-	if err != nil || r.blocked[kind][normal] || r.blocked[""][normal] {
-		return [16]byte{}, false
+// aspect is what a trait says about who somebody is.
+type aspect byte
+
+const (
+	ofNobody aspect = iota
+	givenName
+	familyName
+	fullName
+	birthDate
+	street
+	postcode
+	city
+)
+
+func aspectOf(trait string) aspect {
+	switch trait {
+	case "first_name", "firstName", "given_name", "givenName", "prenom":
+		return givenName
+	case "last_name", "lastName", "family_name", "familyName", "surname", "nom":
+		return familyName
+	case "name", "full_name", "fullName":
+		return fullName
+	case "birth_date", "birthday", "birthdate", "birthDate", "date_of_birth", "dob":
+		return birthDate
+	case "street", "address", "address1", "address_1", "address.street":
+		return street
+	case "postcode", "postal_code", "postalCode", "zip", "zipcode", "address.postalCode":
+		return postcode
+	case "city", "town", "address.city":
+		return city
 	}
-	return r.hash.IdentifierHash(kind, normal), true
+	return ofNobody
+}
+
+// described is what an event's traits say about who somebody is, in normal form.
+type described struct {
+	name         name.Name
+	births       []Birth
+	nameAndBirth string // values of identifiers; empty if there is none
+	address      string
 }
 
 func (r *Reader) traits(p *Persona, e *schema.Event, assurance schema.Assurance, recordedAt schema.Instant) {
 	if len(e.Traits) == 0 {
 		return
 	}
-	var given, family, full, street, postcode, city, born string
-	for _, t := range e.Traits {
-		switch t.Name {
-		case "first_name", "firstName", "given_name", "givenName", "prenom":
-			given = text(t.Value)
-		case "last_name", "lastName", "family_name", "familyName", "surname", "nom":
-			family = text(t.Value)
-		case "name", "full_name", "fullName":
-			full = text(t.Value)
-		case "birth_date", "birthday", "birthdate", "birthDate", "date_of_birth", "dob":
-			if y, m, d, ok := name.Birth(text(t.Value)); ok {
-				p.joinBirths([]Birth{{uint16(y), uint16(m), uint16(d), recordedAt}})
-				if m > 0 {
-					born = fmt.Sprintf("%04d-%02d-%02d", y, m, d)
-				}
-			}
-		case "street", "address", "address1", "address_1", "address.street":
-			street = text(t.Value)
-		case "postcode", "postal_code", "postalCode", "zip", "zipcode", "address.postalCode":
-			postcode = text(t.Value)
-		case "city", "town", "address.city":
-			city = text(t.Value)
+	said := r.said[:0]
+	for i := range e.Traits {
+		if of := aspectOf(e.Traits[i].Name); of != ofNobody {
+			said = append(append(append(said, byte(of)), e.Traits[i].Value...), 0)
 		}
 	}
-	var n name.Name
-	if given != "" || family != "" {
-		n = name.Of(given, family)
-	} else if full != "" {
-		n = name.Split(full)
+	r.said = said
+	if len(said) == 0 {
+		return
 	}
-	if n.Given != "" || n.Family != "" {
+	d, ok := r.described.young[string(said)]
+	if !ok {
+		if d, ok = r.described.get(string(said)); !ok {
+			d = describe(e.Traits)
+			if len(said) <= 4*longestRemembered {
+				r.described.put(string(said), d)
+			}
+		}
+	}
+	for _, b := range d.births {
+		b.Recorded = recordedAt
+		p.joinBirths([]Birth{b})
+	}
+	if n := &d.name; n.Given != "" || n.Family != "" {
 		p.joinNames([]Name{{Given: n.Given, Family: n.Family, Unsplit: n.Unsplit, Assurance: assurance, Recorded: recordedAt}})
 	}
-	if n.Given != "" && n.Family != "" && born != "" {
-		r.key(p, e, schema.Identifier{Kind: identifier.NameAndBirth, Value: n.Given + "|" + n.Family + "|" + born, Assurance: assurance}, recordedAt)
+	if d.nameAndBirth != "" {
+		r.key(p, e, schema.Identifier{Kind: identifier.NameAndBirth, Value: d.nameAndBirth, Assurance: assurance}, recordedAt)
 	}
-	if street != "" {
-		r.key(p, e, schema.Identifier{Kind: "address", Value: identifier.Address(street, postcode, city), Assurance: assurance}, recordedAt)
+	if d.address != "" {
+		r.key(p, e, schema.Identifier{Kind: "address", Value: d.address, Assurance: assurance}, recordedAt)
 	}
+}
+
+// describe reads traits. Of several of one aspect the last counts, but every birth date that can be read.
+func describe(traits []schema.Trait) *described {
+	d := &described{}
+	var of [city + 1]string
+	born := ""
+	for _, t := range traits {
+		switch a := aspectOf(t.Name); a {
+		case ofNobody:
+		case birthDate:
+			if y, m, d2, ok := name.Birth(text(t.Value)); ok {
+				d.births = append(d.births, Birth{Year: uint16(y), Month: uint16(m), Day: uint16(d2)})
+				if m > 0 {
+					born = fmt.Sprintf("%04d-%02d-%02d", y, m, d2)
+				}
+			}
+		default:
+			of[a] = text(t.Value)
+		}
+	}
+	if of[givenName] != "" || of[familyName] != "" {
+		d.name = name.Of(of[givenName], of[familyName])
+	} else if of[fullName] != "" {
+		d.name = name.Split(of[fullName])
+	}
+	if d.name.Given != "" && d.name.Family != "" && born != "" {
+		d.nameAndBirth = d.name.Given + "|" + d.name.Family + "|" + born
+	}
+	if of[street] != "" {
+		d.address = identifier.Address(of[street], of[postcode], of[city])
+	}
+	return d
 }
 
 // text reads a trait's value if it is a string.

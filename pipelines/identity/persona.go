@@ -229,6 +229,21 @@ func (p *Persona) Evidence(k Key) *Evidence {
 	return nil
 }
 
+// Described says whether p has the names and birth dates of q, recorded not later than that.
+func (p *Persona) Described(q *Persona, by schema.Instant) bool {
+	for _, n := range q.Names {
+		if at, found := slices.BinarySearchFunc(p.Names, n, Name.compare); !found || by < p.Names[at].Recorded {
+			return false
+		}
+	}
+	for _, b := range q.Births {
+		if at, found := slices.BinarySearchFunc(p.Births, b, Birth.compare); !found || by < p.Births[at].Recorded {
+			return false
+		}
+	}
+	return true
+}
+
 // Place is where the persona's evidence of a key is in Keys, -1 if there is none.
 func (p *Persona) Place(k Key) int {
 	if at, found := p.find(k); found {

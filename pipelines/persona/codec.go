@@ -185,6 +185,8 @@ type reader struct {
 	b     string
 	first schema.Instant
 	bad   bool
+
+	candidates []Candidate // of the traits to come: most have one, and a list of one for each would be what reading a state costs most
 }
 
 func (r *reader) take(n uint64) string {
@@ -247,6 +249,22 @@ func list[T any](r *reader, read func(*T)) []T {
 	return out
 }
 
+// best reads the candidates of a trait. Lists of one are cut from a longer one, with no room behind them, so that who appends to one takes a list of its own.
+func (r *reader) best() []Candidate {
+	if r.b == "" || r.b[0] != 1 {
+		return list(r, r.candidate)
+	}
+	r.byte()
+	if len(r.candidates) == 0 {
+		const some = 8
+		r.candidates = make([]Candidate, some)
+	}
+	one := r.candidates[:1:1]
+	r.candidates = r.candidates[1:]
+	r.candidate(&one[0])
+	return one
+}
+
 func (r *reader) identifier(id *Identifier) {
 	id.Kind, id.Normal = r.string(), r.string()
 	flags := r.byte()
@@ -265,7 +283,7 @@ func (r *reader) identifier(id *Identifier) {
 func (r *reader) trait(t *Trait) {
 	t.Name = r.string()
 	flags := r.byte()
-	t.Best = list(r, r.candidate)
+	t.Best = r.best()
 	if flags&flagEarliest != 0 {
 		r.candidate(&t.Earliest)
 	}

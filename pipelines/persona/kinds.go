@@ -1,10 +1,6 @@
 package persona
 
-import (
-	"strings"
-
-	"github.com/dossier-cdp/dossier/pipelines/identifier"
-)
+import "github.com/dossier-cdp/dossier/pipelines/identifier"
 
 // Kinds is what this package must know of identifier kinds.
 type Kinds interface {
@@ -34,64 +30,3 @@ func (Registry) ContactPoint(kind string) bool { return identifier.Of(kind).Cont
 
 // Evidence looks the kind up.
 func (Registry) Evidence(kind string) bool { return identifier.Of(kind).Evidence }
-
-// Memory remembers what other Kinds answered for recent values, which changes their speed only. It must not be used concurrently.
-type Memory struct {
-	Kinds
-	seen  map[question]answer
-	kinds map[string]kind
-}
-
-type kind struct {
-	name     string
-	evidence bool
-}
-
-type question struct{ kind, value, country string }
-
-type answer struct {
-	normal string
-	err    error
-}
-
-// remembered bounds a Memory; a full one is emptied.
-const remembered = 1 << 15
-
-// NewMemory remembers the answers of kinds.
-func NewMemory(kinds Kinds) *Memory {
-	return &Memory{kinds, map[question]answer{}, map[string]kind{}}
-}
-
-// Normalize answers from memory, or asks and remembers.
-func (m *Memory) Normalize(kind, value, country string) (string, error) {
-	q := question{kind, value, country}
-	a, found := m.seen[q]
-	if !found {
-		if len(m.seen) >= remembered {
-			clear(m.seen)
-		}
-		q = question{strings.Clone(kind), strings.Clone(value), strings.Clone(country)} // before the question: the answer may be a part of it
-		a.normal, a.err = m.Kinds.Normalize(q.kind, q.value, q.country)
-		m.seen[q] = a
-	}
-	return a.normal, a.err
-}
-
-// Name answers from memory, or asks and remembers.
-func (m *Memory) Name(of string) string { return m.kind(of).name }
-
-// Evidence answers from memory, or asks and remembers.
-func (m *Memory) Evidence(of string) bool { return m.kind(of).evidence }
-
-func (m *Memory) kind(of string) kind {
-	k, found := m.kinds[of]
-	if !found {
-		if len(m.kinds) >= remembered {
-			clear(m.kinds)
-		}
-		of = strings.Clone(of)
-		k = kind{m.Kinds.Name(of), m.Kinds.Evidence(of)}
-		m.kinds[of] = k
-	}
-	return k
-}

@@ -310,6 +310,34 @@ func (s *State) See(at schema.Instant, channel schema.Channel, identifiers []uin
 	return changed
 }
 
+// Says gives the place in Traits of a trait of which an event says what the persona's best event said, false if it says something else, or says it earliest: then the
+// event has to be folded.
+func (s *State) Says(t *schema.Trait, at schema.Instant) (place int, ok bool) {
+	if len(t.Value) == 0 || len(t.Value) > MaxRunnerUpBytes || t.Value[0] == '{' {
+		return 0, false
+	}
+	i, found := s.findTrait(escapeName(t.Name))
+	if !found {
+		return 0, false
+	}
+	known := &s.Traits[i]
+	return i, len(known.Best) > 0 && known.Best[0].Value == string(t.Value) && !known.Earliest.IsZero() && known.Earliest.OccurredAt < at
+}
+
+// AssuranceOfTraits is how far an event's traits are believed.
+func AssuranceOfTraits(e *schema.Event) schema.Assurance { return assuranceOfTraits(e) }
+
+// Repeat notes that an event said again what the persona's best events said of traits (places in Traits), and says whether it is the best now.
+func (s *State) Repeat(at schema.Instant, event schema.EventID, assurance schema.Assurance, traits []uint16) (changed bool) {
+	for _, i := range traits {
+		best := &s.Traits[i].Best[0]
+		if c := (Candidate{best.Value, at, event, assurance}); c.rank(best) > 0 {
+			*best, changed = c, true
+		}
+	}
+	return changed
+}
+
 // carries says whether the persona gave a value that can be used to reach it.
 func (s *State) carries(kind, normal string) bool {
 	probe := Identifier{Kind: kind, Normal: normal}

@@ -71,7 +71,7 @@ func TestStateIsAFunctionOfTheSet(t *testing.T) {
 			t.Fatalf("another order gives another state:\n%q\n%q", got, want)
 		}
 		joined := &State{}
-		memory := NewMemory(Registry{})
+		memory := Registry{}
 		for len(shuffled) > 0 {
 			n := rapid.IntRange(1, len(shuffled)).Draw(t, "part")
 			part := Begin(someone, shuffled[0])
@@ -185,7 +185,7 @@ func BenchmarkFoldKnown(b *testing.B) {
 	e.Account = schema.Account{Kind: "user_id", Value: "user-123456"}
 	e.Provenance = schema.Provenance{Trust: schema.TrustServer, Country: "FR"}
 	e.Identifiers = []schema.Identifier{{Kind: "user_id", Value: "user-123456", Assurance: schema.AssuranceVerified}, {Kind: "anonymous_id", Value: "8c0b4a0c-5f7d-4e8f", Assurance: schema.AssuranceVerified}}
-	s, memory := Begin(someone, e), NewMemory(Registry{})
+	s, memory := Begin(someone, e), Registry{}
 	b.ReportAllocs()
 	for b.Loop() {
 		e.OccurredAt += 1000

@@ -15,24 +15,28 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-// Sighting is that a persona was seen, on a channel and by identifiers by which it was seen before: it moves latest times. It belongs to the state that it was read beside, and is good until an event that is none is folded.
+// Sighting is that a persona was seen, on a channel, by identifiers and with traits as it was seen before: it moves latest times. It belongs to the state that it was
+// read beside, and is good until an event that is none is folded.
 type Sighting struct {
 	At          schema.Instant // OccurredAt; not before any first time that it could move
 	Channel     schema.Channel
 	Identifiers []uint16 // by which it was seen: places in persona.State.Identifiers, rising
+	Keys        []uint16 // places in identity.Persona.Keys, rising
+	Traits      []uint16 // places in persona.State.Traits, rising
+
+	// Of the traits, zero if there are none.
+	Event     schema.EventID
+	Assurance schema.Assurance
 }
 
 // Reader reads events that may be sightings. It must not be used concurrently.
 type Reader struct {
 	evidence *identity.Reader
-	kinds    persona.Kinds
 	out      Sighting
 }
 
-// NewReader makes a reader. What the kinds answer for a value must be what the reader of evidence makes of it.
-func NewReader(evidence *identity.Reader, kinds persona.Kinds) *Reader {
-	return &Reader{evidence: evidence, kinds: kinds}
-}
+// NewReader makes a reader beside a reader of evidence, whose memory of values it shares.
+func NewReader(evidence *identity.Reader) *Reader { return &Reader{evidence: evidence} }
 
 // Read reads an event beside what is known of its persona, nil if it may say more than a sighting does. The state must be linked (Link) after each event that was
 // folded into it and is no sighting. What it gives is good until the next Read.
@@ -44,13 +48,13 @@ func (r *Reader) Read(e *schema.Event, recordedAt schema.Instant, evidence *iden
 		return nil
 	}
 	s := &r.out
-	s.At, s.Channel, s.Identifiers = e.OccurredAt, e.Channel, s.Identifiers[:0]
+	*s = Sighting{At: e.OccurredAt, Channel: e.Channel, Identifiers: s.Identifiers[:0], Keys: s.Keys[:0], Traits: s.Traits[:0]}
 	ceiling := schema.AssuranceVerified
 	if e.Provenance.Trust != schema.TrustServer {
 		ceiling = schema.AssuranceDeclared
 	}
 	account := schema.Identifier{Kind: e.Account.Kind, Value: e.Account.Value, Assurance: ceiling}
-	if r.evidence.Kind(account.Kind).Evidence && !r.see(&account, e, ceiling, recordedAt, evidence, state) {
+	if r.evidence.Evidence(account.Kind) && !r.see(&account, e, ceiling, recordedAt, evidence, state) {
 		return nil
 	}
 	for i := range e.Identifiers {
@@ -58,7 +62,44 @@ func (r *Reader) Read(e *schema.Event, recordedAt schema.Instant, evidence *iden
 			return nil
 		}
 	}
+	if len(e.Traits) > 0 && !r.repeat(e, recordedAt, evidence, state) {
+		return nil
+	}
 	return s
+}
+
+// repeat notes the traits, and the keys that come of them, false if they say something new.
+func (r *Reader) repeat(e *schema.Event, recordedAt schema.Instant, evidence *identity.Persona, state *persona.State) bool {
+	s := &r.out
+	for i := range e.Traits {
+		place, ok := state.Says(&e.Traits[i], e.OccurredAt)
+		if !ok {
+			return false
+		}
+		s.Traits = insert(s.Traits, place)
+	}
+	s.Event, s.Assurance = e.ID, persona.AssuranceOfTraits(e)
+	found, _ := r.evidence.Read(e, recordedAt)
+	if !evidence.Covers(found) {
+		return false
+	}
+	for i := range found.Keys {
+		place := evidence.Place(found.Keys[i].Key)
+		if said := &evidence.Keys[place]; place > most || e.OccurredAt < said.First || recordedAt < said.Recorded {
+			return false
+		}
+		s.Keys = insert(s.Keys, place)
+	}
+	return evidence.Described(found, recordedAt)
+}
+
+// insert adds a place to a rising list.
+func insert(places []uint16, place int) []uint16 {
+	at, found := slices.BinarySearch(places, uint16(place))
+	if found {
+		return places
+	}
+	return slices.Insert(places, at, uint16(place))
 }
 
 // May says whether an event may be a sighting of some persona.
@@ -67,7 +108,7 @@ func May(e *schema.Event) bool {
 	case schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased, schema.TypeIdentityAliased:
 		return false
 	}
-	return len(e.Traits) == 0 && len(e.Consents) == 0 && e.Assertion == nil
+	return len(e.Consents) == 0 && e.Assertion == nil
 }
 
 // see notes that the persona was seen by an identifier, false if that says something new.
@@ -87,27 +128,33 @@ func (r *Reader) see(id *schema.Identifier, e *schema.Event, ceiling schema.Assu
 		return false
 	}
 	if known.Key != ([16]byte{}) {
-		said := evidence.Evidence(identity.Key{Kind: known.Kind, Hash: known.Key})
-		if said == nil || max(min(id.Assurance, ceiling), schema.AssuranceInferred) > said.Assurance || !said.Carried || e.OccurredAt < said.First || recordedAt < said.Recorded {
+		place := evidence.Place(identity.Key{Kind: known.Kind, Hash: known.Key})
+		if place < 0 || place > most {
 			return false
 		}
+		said := &evidence.Keys[place]
+		if max(min(id.Assurance, ceiling), schema.AssuranceInferred) > said.Assurance || !said.Carried || e.OccurredAt < said.First || recordedAt < said.Recorded {
+			return false
+		}
+		r.out.Keys = insert(r.out.Keys, place)
 	}
-	if at, found := slices.BinarySearch(r.out.Identifiers, uint16(i)); !found {
-		r.out.Identifiers = slices.Insert(r.out.Identifiers, at, uint16(i))
-	}
+	r.out.Identifiers = insert(r.out.Identifiers, i)
 	return true
 }
+
+// most is the largest place that a sighting can name. Who has more identifiers or keys than that is seen the long way.
+const most = 1<<16 - 1
 
 // find gives the place of an identifier that was last given as it is given now, -1 if there is none.
 func (r *Reader) find(id *schema.Identifier, country string, state *persona.State) int {
 	kind := r.evidence.Kind(id.Kind)
 	for i := range state.Identifiers {
 		known := &state.Identifiers[i]
-		if known.Value != id.Value || known.Kind != kind.Name || i > 1<<16-1 {
+		if known.Value != id.Value || known.Kind != kind.Name || i > most {
 			continue
 		}
 		if kind.National { // the same digits are another number in another country
-			normal, err := r.kinds.Normalize(kind.Name, id.Value, country)
+			normal, err := r.evidence.Normalize(id.Kind, id.Value, country)
 			if unusable := err != nil || normal == ""; unusable != known.Unusable || !unusable && normal != known.Normal {
 				continue
 			}
@@ -129,80 +176,122 @@ func (r *Reader) link(kind, value, country string, state *persona.State) {
 	if kind == "" || value == "" {
 		return
 	}
-	of := r.evidence.Kind(kind)
-	if !of.Evidence {
-		return
-	}
-	key, ok := r.evidence.Key(of, value, country)
+	key, ok := r.evidence.Key(kind, value, country)
 	if !ok {
 		return
 	}
-	normal, err := r.kinds.Normalize(of.Name, value, country)
-	if err != nil {
-		return
-	}
-	if known := state.Identifier(of.Name, normal); known != nil {
-		known.Key = key.Hash
+	if normal, err := r.evidence.Normalize(kind, value, country); err == nil {
+		if known := state.Identifier(key.Kind, normal); known != nil {
+			known.Key = key.Hash
+		}
 	}
 }
 
 // Join moves the latest times of what is known, and says whether any moved.
 func (s *Sighting) Join(evidence *identity.Persona, state *persona.State) (changed bool) {
+	changed = s.JoinState(state)
+	return s.JoinEvidence(evidence) || changed
+}
+
+// JoinState is Join for one of the two.
+func (s *Sighting) JoinState(state *persona.State) (changed bool) {
 	changed = state.See(s.At, s.Channel, s.Identifiers)
-	for _, i := range s.Identifiers {
-		if known := &state.Identifiers[i]; known.Key != ([16]byte{}) {
-			if said := evidence.Evidence(identity.Key{Kind: known.Kind, Hash: known.Key}); said != nil {
-				changed = said.See(s.At) || changed
-			}
-		}
+	return state.Repeat(s.At, s.Event, s.Assurance, s.Traits) || changed
+}
+
+// JoinEvidence is Join for the other.
+func (s *Sighting) JoinEvidence(evidence *identity.Persona) (changed bool) {
+	for _, i := range s.Keys {
+		changed = evidence.Keys[i].See(s.At) || changed
 	}
 	return changed
 }
 
-// Tops says whether who joins s need not join t: it is by the same identifiers, on the same channel, and not later. A sighting moves latest times only.
+// Fits says whether all that a sighting names is there, as it is if it belongs to these two.
+func (s *Sighting) Fits(evidence *identity.Persona, state *persona.State) bool {
+	for _, i := range s.Traits {
+		if int(i) >= len(state.Traits) || len(state.Traits[i].Best) == 0 {
+			return false
+		}
+	}
+	return below(s.Identifiers, len(state.Identifiers)) && below(s.Keys, len(evidence.Keys))
+}
+
+func below(places []uint16, n int) bool {
+	for _, i := range places {
+		if int(i) >= n {
+			return false
+		}
+	}
+	return true
+}
+
+// Tops says whether who joins s need not join t: it is by the same identifiers, with the same traits, on the same channel, and not earlier. A sighting moves latest times
+// only.
 func (s *Sighting) Tops(t *Sighting) bool {
-	return s.At >= t.At && s.Channel == t.Channel && slices.Equal(s.Identifiers, t.Identifiers)
+	return s.Channel == t.Channel && s.Assurance == t.Assurance && (s.At > t.At || s.At == t.At && s.Event == t.Event) &&
+		slices.Equal(s.Identifiers, t.Identifiers) && slices.Equal(s.Keys, t.Keys) && slices.Equal(s.Traits, t.Traits)
+}
+
+// Copy makes s a sighting of its own.
+func (s *Sighting) Copy(from *Sighting) {
+	identifiers, keys, traits := s.Identifiers[:0], s.Keys[:0], s.Traits[:0]
+	*s = *from
+	s.Identifiers, s.Keys, s.Traits = append(identifiers, from.Identifiers...), append(keys, from.Keys...), append(traits, from.Traits...)
 }
 
 var errDamaged = errors.New("stored sighting is damaged")
 
-// AppendBinary appends the stored form: OccurredAt as a difference to first, channel(1), count, places. Numbers are varints.
+// AppendBinary appends the stored form: OccurredAt as a difference to first, channel(1), then for identifiers, keys and traits a count and places; if there are traits,
+// event(16) and assurance(1). Numbers are varints.
 func (s *Sighting) AppendBinary(dst []byte, first schema.Instant) []byte {
-	dst = binary.AppendUvarint(dst, uint64(s.At-first))
-	dst = binary.AppendUvarint(append(dst, byte(s.Channel)), uint64(len(s.Identifiers)))
-	for _, i := range s.Identifiers {
-		dst = binary.AppendUvarint(dst, uint64(i))
+	dst = append(binary.AppendUvarint(dst, uint64(s.At-first)), byte(s.Channel))
+	for _, places := range [][]uint16{s.Identifiers, s.Keys, s.Traits} {
+		dst = binary.AppendUvarint(dst, uint64(len(places)))
+		for _, i := range places {
+			dst = binary.AppendUvarint(dst, uint64(i))
+		}
+	}
+	if len(s.Traits) > 0 {
+		dst = append(append(dst, s.Event[:]...), byte(s.Assurance))
 	}
 	return dst
 }
 
-// Decode reads the first of several stored forms, one behind the other, of a state of so many identifiers, and gives the rest.
-func (s *Sighting) Decode(b []byte, first schema.Instant, identifiers int) (rest []byte, err error) {
-	bad := false
+// Decode reads the first of several stored forms, one behind the other, and gives the rest.
+func (s *Sighting) Decode(b []byte, first schema.Instant) (rest []byte, err error) {
 	number := func() uint64 {
 		n, size := binary.Uvarint(b)
 		if size <= 0 {
-			bad = true
+			b, err = nil, errDamaged
 			return 0
 		}
 		b = b[size:]
 		return n
 	}
-	s.At = first + schema.Instant(number())
+	*s = Sighting{At: first + schema.Instant(number()), Identifiers: s.Identifiers[:0], Keys: s.Keys[:0], Traits: s.Traits[:0]}
 	if len(b) == 0 {
 		return nil, errDamaged
 	}
 	s.Channel, b = schema.Channel(b[0]), b[1:]
-	s.Identifiers = s.Identifiers[:0]
-	for n := number(); n > 0 && !bad; n-- {
-		i := number()
-		if i >= uint64(identifiers) {
+	for _, places := range []*[]uint16{&s.Identifiers, &s.Keys, &s.Traits} {
+		for n := number(); n > 0 && err == nil; n-- {
+			i := number()
+			if i > most {
+				err = errDamaged
+			}
+			*places = append(*places, uint16(i))
+		}
+	}
+	if err == nil && len(s.Traits) > 0 {
+		if len(b) < len(s.Event)+1 {
 			return nil, errDamaged
 		}
-		s.Identifiers = append(s.Identifiers, uint16(i))
+		b = b[copy(s.Event[:], b):]
+		s.Assurance, b = schema.Assurance(b[0]), b[1:]
 	}
-	if bad {
-		return nil, errDamaged
+	if err != nil {
+		return nil, err
 	}
 	return b, nil
 }

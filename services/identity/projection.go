@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -32,10 +33,8 @@ type projection struct {
 	id        []byte // tells this state from every other one of the same log
 	log       Log
 
-	graph  *graph
-	reader *identity.Reader
-	kinds  *persona.Memory
-
+	graph     *graph
+	reader    *identity.Reader
 	sightings *sighting.Reader
 	weigher   *weigher // stratum 2; nil without a model
 
@@ -78,15 +77,21 @@ func (x erasure) append(dst []byte) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(x.cutOff))
 }
 
+// memTableBytes is how much of what was committed last is in memory before it goes to a file. Rows of personas are spread over the whole store, so what is written in
+// half as many files costs half as many compactions. It is given back when nothing comes.
+const memTableBytes = 32 << 20
+
 // openProjection opens the state in dir, or begins an empty one. An error that wraps eventlog.ErrOtherLog says that it was built from
 // another log.
 func openProjection(ctx context.Context, dir string, c *Config, rules *identity.Rules, by weighing) (*projection, error) {
-	store, err := state.Open(dir, c.Store)
+	options := c.Store
+	options.MemTableBytes = cmp.Or(options.MemTableBytes, memTableBytes)
+	store, err := state.Open(dir, options)
 	if err != nil {
 		return nil, err
 	}
 	p := &projection{
-		workspace: c.Workspace, topic: schema.TopicEvents, rules: rules, hash: c.Hash, store: store, options: c.Store, dir: dir, log: c.Log,
+		workspace: c.Workspace, topic: schema.TopicEvents, rules: rules, hash: c.Hash, store: store, options: options, dir: dir, log: c.Log,
 		erasures: map[schema.PersonaID]erasure{},
 	}
 	p.remember()
@@ -248,8 +253,8 @@ func (p *projection) rest() {
 
 // remember begins the memories of normal forms.
 func (p *projection) remember() {
-	p.reader, p.kinds = identity.NewReader(p.hash, p.rules), persona.NewMemory(persona.Registry{})
-	p.sightings = sighting.NewReader(p.reader, p.kinds)
+	p.reader = identity.NewReader(p.hash, p.rules)
+	p.sightings = sighting.NewReader(p.reader)
 }
 
 // version orders what is handed out: the number of records and erasures that were folded. It only grows, and it is the same whenever the same was
@@ -312,7 +317,7 @@ func (p *projection) fold(e *schema.Event, recordedAt schema.Instant) error {
 			n.state = known
 			p.mark(n)
 		}
-		if known.Fold(e, p.kinds) {
+		if known.Fold(e, p.reader) {
 			p.mark(n)
 			if len(e.Consents) > 0 {
 				p.spoke[n.id] = n

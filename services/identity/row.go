@@ -31,7 +31,7 @@ import (
 //	'o' sequence(8)    changes, for the sinks               package-internal form in change.go
 //	'k' name           counters and cursors(8)
 //	'w' …              stratum 2, under a model: weigher.go; rows 'p' and 'f' tell of its cores then
-const rowsVersion = 5
+const rowsVersion = 6
 
 func nodeKey(table byte, id schema.PersonaID) []byte { return append([]byte{table}, id[:]...) }
 
@@ -145,7 +145,7 @@ type packed struct {
 }
 
 // mergedBytes is how much is merged into a row before it is written anew. Reading a row joins all that was merged into it.
-const mergedBytes = 160
+const mergedBytes = 200
 
 // known is what the persona's events say, nil if there were none. Ask before the evidence is changed: the stored keys of identifiers are places in it.
 func (n *node) known() (*persona.State, error) {
@@ -164,9 +164,14 @@ func (n *node) known() (*persona.State, error) {
 			s.Identifiers[i].Key = n.evidence.Keys[key-1].Hash
 		}
 	}
-	err = n.packed.each(s.First, func(x *sighting.Sighting) { s.See(x.At, x.Channel, x.Identifiers) })
-	if err != nil {
-		return nil, fmt.Errorf("persona %s: %w", n.id, err)
+	fits := true
+	err = n.packed.each(s.First, func(x *sighting.Sighting) {
+		if fits = fits && x.Fits(n.evidence, s); fits {
+			x.JoinState(s)
+		}
+	})
+	if err != nil || !fits {
+		return nil, fmt.Errorf("persona %s: %w", n.id, errDamaged)
 	}
 	n.state, n.packed = s, packed{}
 	return s, nil
@@ -176,7 +181,7 @@ func (n *node) known() (*persona.State, error) {
 func (p *packed) each(first schema.Instant, f func(*sighting.Sighting)) (err error) {
 	var x sighting.Sighting
 	for b := p.seen; len(b) > 0; {
-		if b, err = x.Decode(b, first, len(p.keys)); err != nil {
+		if b, err = x.Decode(b, first); err != nil {
 			return errors.Join(errDamaged, err)
 		}
 		f(&x)
@@ -189,10 +194,9 @@ func (n *node) see(x *sighting.Sighting) {
 	if len(n.seen) > 0 && x.Tops(&n.last) {
 		n.seen = n.seen[:n.lastAt]
 	} else {
-		n.last.Channel, n.last.Identifiers = x.Channel, append(n.last.Identifiers[:0], x.Identifiers...)
 		n.lastAt = len(n.seen)
 	}
-	n.last.At = x.At
+	n.last.Copy(x)
 	n.seen = x.AppendBinary(n.seen, n.evidence.First)
 }
 
@@ -253,13 +257,17 @@ func decodeNode(id identity.NodeID, value []byte) (*node, error) {
 	}
 	kept := slices.Concat(state, r.b)
 	n.packed.state, n.packed.seen, n.merged = kept[:len(state):len(state)], kept[len(state):], len(r.b)
-	return n, n.packed.each(n.evidence.First, func(x *sighting.Sighting) {
-		for _, i := range x.Identifiers {
-			if key := n.packed.keys[i]; key > 0 {
-				n.evidence.Keys[key-1].See(x.At)
+	err := n.packed.each(n.evidence.First, func(x *sighting.Sighting) {
+		for _, key := range x.Keys {
+			if r.bad = r.bad || int(key) >= len(n.evidence.Keys); !r.bad {
+				n.evidence.Keys[key].See(x.At)
 			}
 		}
 	})
+	if err == nil && r.bad {
+		err = errDamaged
+	}
+	return n, err
 }
 
 // hub is one key and who carries it.

@@ -55,11 +55,11 @@ func FuzzRows(f *testing.F) {
 		f.Add(byte(4), at.append(nil, own))
 	}
 	e := contact("shop", "user_id", "ann", email("ann@example.com"), trait("first_name", "Ann"))
-	reader, kinds := identity.NewReader(NewHasher(prf), identity.DefaultRules()), persona.Registry{}
+	reader := identity.NewReader(NewHasher(prf), identity.DefaultRules())
 	evidence, _ := reader.Read(&e, 7)
 	n := node{id: evidence.ID, evidence: evidence.Clone(), state: persona.Begin(evidence.ID, &e)}
-	n.state.Fold(&e, kinds)
-	sightings := sighting.NewReader(reader, kinds)
+	n.state.Fold(&e, reader)
+	sightings := sighting.NewReader(reader)
 	sightings.Link(&e, n.state)
 	written, _, err := n.append(nil, nil)
 	if err != nil {

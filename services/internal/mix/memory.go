@@ -11,7 +11,6 @@ import (
 type Memory struct {
 	graph     *identity.Memory
 	known     map[schema.PersonaEpoch]*known
-	kinds     persona.Kinds
 	sightings *sighting.Reader
 }
 
@@ -22,8 +21,8 @@ type known struct {
 
 // NewMemory makes an empty memory under the default rules.
 func NewMemory(hash identity.Hasher) *Memory {
-	graph, kinds := identity.NewMemory(hash, identity.DefaultRules()), persona.NewMemory(persona.Registry{})
-	return &Memory{graph, map[schema.PersonaEpoch]*known{}, kinds, sighting.NewReader(graph.Reader(), kinds)}
+	graph := identity.NewMemory(hash, identity.DefaultRules())
+	return &Memory{graph, map[schema.PersonaEpoch]*known{}, sighting.NewReader(graph.Reader())}
 }
 
 // Fold adds one event.
@@ -46,7 +45,7 @@ func (m *Memory) Fold(e *schema.Event, recordedAt schema.Instant) error {
 		k = &known{evidence, persona.Begin(id, e)}
 		m.known[of] = k
 	}
-	k.state.Fold(e, m.kinds)
+	k.state.Fold(e, m.graph.Reader())
 	m.sightings.Link(e, k.state)
 	return nil
 }
