@@ -98,6 +98,8 @@ type Explanation struct {
 	Profiles []schema.ProfileID
 	Summary  string
 	Steps    []Step
+	Weighing *Weighing // of why: how the two are weighed; nil without a model
+	Joints   []Joint   // of how: what weights joined, in order
 }
 
 // Step is one join or refusal.
@@ -269,6 +271,7 @@ type Decisions interface {
 // Backends is everything that the resolvers read and decide through.
 type Backends struct {
 	Profiles  Profiles
+	Matches   Matches
 	Timeline  Timeline
 	Figures   Figures
 	Measures  Measures

@@ -63,23 +63,11 @@ func (d *dossier) Identifiers() []*held {
 // Personas resolves Dossier.personas.
 func (d *dossier) Personas() []*persona { return personasOf(d.person, d.veil) }
 
-// Household resolves Dossier.household: null until households are resolved.
-func (d *dossier) Household() *household { return nil }
-
 // Consents resolves Dossier.consents.
 func (d *dossier) Consents() []*consent {
 	out := make([]*consent, len(d.person.Consents))
 	for i := range d.person.Consents {
 		out[i] = &consent{d.person.Consents[i], d.veil}
-	}
-	return out
-}
-
-// PossibleMatches resolves Dossier.possibleMatches.
-func (d *dossier) PossibleMatches() []*possible {
-	out := make([]*possible, len(d.person.Possible))
-	for i, p := range d.person.Possible {
-		out[i] = &possible{gqlID(p.Profile), p.Reason, append([]string{}, p.Kinds...)}
 	}
 	return out
 }
@@ -283,18 +271,6 @@ func (c *consent) Proof() *string       { return c.veil.text(c.consent.Proof) }
 func (c *consent) Source() string       { return c.consent.Source }
 func (c *consent) Time() timeValue      { return timeOf(c.consent.Time) }
 func (c *consent) Expiry() *timeValue   { return optionalTime(c.consent.Expiry) }
-
-type possible struct {
-	Profile gql.ID
-	Reason  string
-	Kinds   []string
-}
-
-// household is never made in this version; the type stands so that clients can select its fields.
-type household struct {
-	ID      gql.ID
-	Members []*profile
-}
 
 type explanation struct {
 	explanation Explanation

@@ -65,6 +65,7 @@ func TestMasking(t *testing.T) {
 	personal := []string{
 		"anna.martin@example.com", "anna@example.org", "famille@example.com", "+33612345678", "1980-05-17", `"gold"`, "C-100200", "C-100201",
 		`"anna.martin"`, "form 2024-03-01", "c0ffee-0042", "livraison", "parfait", `"lea"`, "tw-77", "tw-76", "conv-5", "O-2025-0007", `"items"`, "bell ", "Coupon Used", `"K-1"`,
+		"anna|martin|", "99012",
 	}
 	s := schemaOver(t, graphqltest.Small())
 	all := everything(t, s)
@@ -73,6 +74,8 @@ func TestMasking(t *testing.T) {
   dossiers(identifier: {kind: "email", value: "famille@example.com"})` + all("Dossier", 4) + `
   why(a: {kind: "email", value: "anna.martin@example.com"}, b: {kind: "email", value: "famille@example.com"})` + all("Explanation", 3) + `
   how(id: "70000000-0000-8000-8000-000000000001")` + all("Explanation", 3) + `
+  weigh(a: "70000000-0000-8000-8000-000000000001", b: "70000000-0000-8000-8000-000000000002")` + all("Weighing", 3) + `
+  possibleMatches` + all("MatchConnection", 4) + `
   interaction: node(id: "65000000-0000-8000-8000-000000000005") { ... on Interaction` + all("Interaction", 2) + ` }
   case: node(id: "case:70000000-0000-8000-8000-000000000001:65000000-0000-8000-8000-000000000001") { ... on Case` + all("Case", 2) + ` }
   hostile: node(id: "dossier:70000000-0000-8000-8000-000000000005") { ... on Dossier` + all("Dossier", 4) + ` }

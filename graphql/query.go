@@ -408,6 +408,17 @@ func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, e
 	if err != nil {
 		return nil, err
 	}
+	if of, isHousehold := strings.CutPrefix(string(args.ID), householdPrefix); isHousehold {
+		id, err := profileIDOf(gql.ID(of))
+		if err != nil {
+			return nil, nil // not an id of ours: there is no such object
+		}
+		h, err := r.household(ctx, id)
+		if err != nil || h == nil {
+			return nil, err
+		}
+		return &node{h}, nil
+	}
 	id, member, isCase := parseCaseID(args.ID)
 	if !isCase {
 		if id, err = profileIDOf(args.ID); err != nil {

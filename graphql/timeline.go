@@ -218,5 +218,5 @@ func (n *node) ToInteraction() (*interaction, bool) {
 	return o, ok
 }
 func (n *node) ToPersona() (*persona, bool)     { o, ok := n.object.(*persona); return o, ok }
-func (n *node) ToHousehold() (*household, bool) { return nil, false }
+func (n *node) ToHousehold() (*household, bool) { o, ok := n.object.(*household); return o, ok }
 func (n *node) ToCase() (*caseNode, bool)       { o, ok := n.object.(*caseNode); return o, ok }

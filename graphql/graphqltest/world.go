@@ -33,7 +33,7 @@ type World struct {
 
 // Backends gives the interfaces of package graphql.
 func (w *World) Backends() graphql.Backends {
-	return graphql.Backends{Profiles: profiles{w}, Timeline: timeline{w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Decisions: decisions{w}}
+	return graphql.Backends{Profiles: profiles{w}, Matches: matches{w}, Timeline: timeline{w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Decisions: decisions{w}}
 }
 
 // Reads gives the number of reads since the last call, by name.
@@ -268,6 +268,8 @@ func (p profiles) explain() *graphql.Explanation {
 			{Joined: true, Stratum: 0, Force: "linked", Rule: "assertion", A: x.Personas[0].ID, B: x.Personas[1].ID, Event: ID('e', 90)},
 			{Joined: false, Stratum: 1, Force: "evidence", Rule: "given_name_differs", Kind: "email", Value: "famille@example.com", A: x.ID, B: y.ID},
 		},
+		Weighing: matches{p.w}.weighing(x.ID, y.ID),
+		Joints:   []graphql.Joint{{A: x.Personas[0].ID, B: x.Personas[1].ID, Weight: 9.25, Attached: true}},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 // one in another.
 type Lookups interface {
 	graphql.Profiles
+	graphql.Matches
 	// Persona finds the persona that an id names: one of the profile's, or its canonical one. An id that was never handed out is a
 	// *graphql.Error with code UNKNOWN_IDENTIFIER.
 	Persona(ctx context.Context, workspace string, id schema.ProfileID) (*Persona, error)

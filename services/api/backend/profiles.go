@@ -185,7 +185,10 @@ func (p *Profiles) Why(_ context.Context, _ string, a, b graphql.Identifier) (ou
 		if err != nil {
 			return err
 		}
-		out, err = explain(v, &explained)
+		if out, err = explain(v, &explained); err != nil {
+			return err
+		}
+		out.Weighing, err = weigh(v, x, y)
 		return err
 	})
 	return out, err
@@ -267,7 +270,10 @@ func (p *Profiles) How(_ context.Context, _ string, id schema.ProfileID) (out *g
 			out.Steps = append(out.Steps, step)
 		}
 		out.Summary = fmt.Sprintf("%d personas are one person by %d joins; %d proposals were refused.", len(profile.Members), joined, len(out.Steps)-joined)
-		return nil
+		if out.Joints, err = joints(v, id); err == nil && len(out.Joints) > 0 {
+			out.Summary += fmt.Sprintf(" Weights joined them %d times.", len(out.Joints))
+		}
+		return err
 	})
 	return out, err
 }

@@ -28,6 +28,11 @@ const (
 	callCount   = "/identity/Count"
 	callPersona = "/identity/Persona"
 	callSpeaker = "/identity/Speaker"
+
+	callHousehold = "/identity/Household"
+	callPossible  = "/identity/PossibleMatches"
+	callQueue     = "/identity/Queue"
+	callWeigh     = "/identity/Weigh"
 )
 
 // asked is the arguments of any of the calls.
@@ -36,8 +41,10 @@ type asked struct {
 	ID        schema.ProfileID   `cbor:",omitempty"`
 	IDs       []schema.ProfileID `cbor:",omitempty"`
 	A, B      graphql.Identifier
-	Limit     int             `cbor:",omitempty"`
-	Consent   *schema.Consent `cbor:",omitempty"`
+	Other     schema.ProfileID `cbor:",omitempty"`
+	After     []byte           `cbor:",omitempty"`
+	Limit     int              `cbor:",omitempty"`
+	Consent   *schema.Consent  `cbor:",omitempty"`
 }
 
 // answered is the answer to any of them.
@@ -47,6 +54,10 @@ type answered struct {
 	Explanation        *graphql.Explanation `cbor:",omitempty"`
 	Profiles, Personas int64                `cbor:",omitempty"`
 	Persona            *Persona             `cbor:",omitempty"`
+	Household          *graphql.Household   `cbor:",omitempty"`
+	Matches            []graphql.Match      `cbor:",omitempty"`
+	Next               []byte               `cbor:",omitempty"`
+	Weighing           *graphql.Weighing    `cbor:",omitempty"`
 }
 
 // ServeLookups answers the calls of Remotes. may refuses while another process is the one to ask; it is asked before and after each
@@ -90,6 +101,22 @@ func ServeLookups(s *rpc.Server, l Lookups, may func() error) {
 	})
 	answer(callPersona, func(ctx context.Context, q *asked, a *answered) (err error) {
 		a.Persona, err = l.Persona(ctx, q.Workspace, q.ID)
+		return err
+	})
+	answer(callHousehold, func(ctx context.Context, q *asked, a *answered) (err error) {
+		a.Household, err = l.Household(ctx, q.Workspace, q.ID)
+		return err
+	})
+	answer(callPossible, func(ctx context.Context, q *asked, a *answered) (err error) {
+		a.Matches, err = l.PossibleMatches(ctx, q.Workspace, q.ID)
+		return err
+	})
+	answer(callQueue, func(ctx context.Context, q *asked, a *answered) (err error) {
+		a.Matches, a.Next, err = l.Queue(ctx, q.Workspace, q.After, q.Limit)
+		return err
+	})
+	answer(callWeigh, func(ctx context.Context, q *asked, a *answered) (err error) {
+		a.Weighing, err = l.Weigh(ctx, q.Workspace, q.ID, q.Other)
 		return err
 	})
 	answer(callSpeaker, func(ctx context.Context, q *asked, a *answered) (err error) {
@@ -177,4 +204,28 @@ func (r *Remote) Persona(ctx context.Context, workspace string, id schema.Profil
 func (r *Remote) Speaker(ctx context.Context, workspace string, id schema.ProfileID, c *schema.Consent) (*Persona, error) {
 	a, err := r.ask(ctx, callSpeaker, &asked{Workspace: workspace, ID: id, Consent: c})
 	return a.Persona, err
+}
+
+// Household asks for the household of a profile.
+func (r *Remote) Household(ctx context.Context, workspace string, id schema.ProfileID) (*graphql.Household, error) {
+	a, err := r.ask(ctx, callHousehold, &asked{Workspace: workspace, ID: id})
+	return a.Household, err
+}
+
+// PossibleMatches asks for the possible matches of a profile.
+func (r *Remote) PossibleMatches(ctx context.Context, workspace string, id schema.ProfileID) ([]graphql.Match, error) {
+	a, err := r.ask(ctx, callPossible, &asked{Workspace: workspace, ID: id})
+	return a.Matches, err
+}
+
+// Queue asks for all possible matches, a page at a time.
+func (r *Remote) Queue(ctx context.Context, workspace string, after []byte, limit int) ([]graphql.Match, []byte, error) {
+	a, err := r.ask(ctx, callQueue, &asked{Workspace: workspace, After: after, Limit: limit})
+	return a.Matches, a.Next, err
+}
+
+// Weigh asks how two ids are weighed.
+func (r *Remote) Weigh(ctx context.Context, workspace string, x, y schema.ProfileID) (*graphql.Weighing, error) {
+	a, err := r.ask(ctx, callWeigh, &asked{Workspace: workspace, ID: x, Other: y})
+	return a.Weighing, err
 }

@@ -65,6 +65,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 	front := api.New(api.Config{
 		Backends: graphql.Backends{
 			Profiles: i.identityPeer,
+			Matches:  i.identityPeer,
 			Timeline: query.Reader{Conn: i.house},
 			Figures:  figures{i},
 			Measures: measures,

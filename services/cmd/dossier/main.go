@@ -47,6 +47,7 @@ type commands struct {
 	Show         showCommand         `cmd:"" help:"Show the dossier of whoever owns an identifier."`
 	Why          whyCommand          `cmd:"" help:"Explain why two identifiers are one person, or why not."`
 	How          howCommand          `cmd:"" help:"Explain how a profile came together."`
+	Matches      matchesCommand      `cmd:"" help:"List, weigh and decide profiles that may be one person."`
 	Link         linkCommand         `cmd:"" help:"Record that two personas are one person."`
 	Separate     separateCommand     `cmd:"" help:"Record that two personas are different people."`
 	Release      releaseCommand      `cmd:"" help:"Withdraw a link or a separation."`

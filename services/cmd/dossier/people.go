@@ -71,9 +71,16 @@ type dossierView struct {
 			}
 		}
 	}
+	Household *struct {
+		Residents []struct {
+			Profile struct{ ID string }
+			Shares  []string
+		}
+	}
 	PossibleMatches []struct {
 		Profile, Reason string
 		Kinds           []string
+		Probability     *float64
 	}
 }
 
@@ -83,7 +90,7 @@ const dossierFields = `profile { id known quarantined firstContact lastContact }
  personas { id: persona source trust accountKind account }
  consents { kind value channel purpose state allowed reason source time }
  timeline(first: $first) { totalCount edges { node { id type channel actor source occurredAt name text entity conversation case rating amount currency } } }
- possibleMatches { profile reason kinds }`
+ household { residents { profile { id } shares } } possibleMatches { profile reason kinds probability }`
 
 func (c *showCommand) Run(ctx context.Context) error {
 	api, err := c.client()
@@ -171,10 +178,22 @@ func (d *dossierView) print() error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", n.OccurredAt, n.Channel, n.Type, n.Actor, line)
 	}
+	if d.Household != nil {
+		fmt.Fprintln(table, "\nSAME HOUSEHOLD\tSHARES")
+		for _, r := range d.Household.Residents {
+			if r.Profile.ID != d.Profile.ID {
+				fmt.Fprintf(table, "%s\t%s\n", r.Profile.ID, strings.Join(r.Shares, ", "))
+			}
+		}
+	}
 	if len(d.PossibleMatches) > 0 {
-		fmt.Fprintln(table, "\nPOSSIBLE MATCH\tREASON\tSHARED")
+		fmt.Fprintln(table, "\nPOSSIBLE MATCH\tREASON\tPROBABILITY\tSHARED")
 		for _, m := range d.PossibleMatches {
-			fmt.Fprintf(table, "%s\t%s\t%s\n", m.Profile, m.Reason, strings.Join(m.Kinds, ", "))
+			probability := ""
+			if m.Probability != nil {
+				probability = fmt.Sprintf("%.3f", *m.Probability)
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", m.Profile, m.Reason, probability, strings.Join(m.Kinds, ", "))
 		}
 	}
 	return table.Flush()
@@ -190,9 +209,15 @@ type explanation struct {
 		A, B                 string
 		Kind, Value, Event   *string
 	}
+	Weighing *weighingView
+	Joints   []struct {
+		A, B     string
+		Weight   float64
+		Attached bool
+	}
 }
 
-const explanationFields = `same profiles summary steps { outcome stratum force rule kind value a b event }`
+const explanationFields = `same profiles summary steps { outcome stratum force rule kind value a b event } joints { a b weight attached } weighing { ` + weighingFields + ` }`
 
 func (e *explanation) print() error {
 	fmt.Println(e.Summary)
@@ -205,7 +230,17 @@ func (e *explanation) print() error {
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s %s\n", s.Outcome, s.Stratum, s.Force, s.Rule, by, s.A, s.B)
 	}
-	return table.Flush()
+	for _, j := range e.Joints {
+		rule := "agree"
+		if j.Attached {
+			rule = "fits best"
+		}
+		fmt.Fprintf(table, "joined\t2\tevidence\t%s\t%.1f bits\t%s %s\n", rule, j.Weight, j.A, j.B)
+	}
+	if err := table.Flush(); err != nil || e.Weighing == nil {
+		return err
+	}
+	return e.Weighing.print()
 }
 
 type whyCommand struct {
