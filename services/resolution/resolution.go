@@ -166,17 +166,21 @@ func (f *File) label(in *importer.Record) (string, error) {
 	if f.Labels == "" {
 		return "", nil
 	}
-	text, ok := in.Column(f.Labels)
+	return labelOf(in, f.Labels, f.Label)
+}
+
+func labelOf(in *importer.Record, column string, cut *regexp.Regexp) (string, error) {
+	text, ok := in.Column(column)
 	if !ok {
-		return "", fmt.Errorf("there is no column %s in record %s: name the column that says who is who", f.Labels, in.Name)
+		return "", fmt.Errorf("there is no column %s in record %s: name the column that says who is who", column, in.Name)
 	}
 	text = strings.TrimSpace(text)
-	if f.Label == nil || text == "" {
+	if cut == nil || text == "" {
 		return strings.Clone(text), nil
 	}
-	found := f.Label.FindStringSubmatch(text)
+	found := cut.FindStringSubmatch(text)
 	if len(found) < 2 {
-		return "", fmt.Errorf("column %s of record %s does not fit the expression that cuts out the label", f.Labels, in.Name)
+		return "", fmt.Errorf("column %s of record %s does not fit the expression that cuts out the label", column, in.Name)
 	}
 	return strings.Clone(found[1]), nil
 }
@@ -324,33 +328,4 @@ func peak() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.Sys)
-}
-
-// Training is what `dossier train` estimates from.
-type Training struct {
-	Path    string
-	Mapping *mapping.Mapping
-	Rules   *identity.Rules
-	Start   *match.Model
-	How     match.Training
-}
-
-// Train estimates a model on a file, without labels.
-func Train(ctx context.Context, t Training) (*match.Model, error) {
-	rules, err := match.CoreRules(t.Rules)
-	if err != nil {
-		return nil, err
-	}
-	people := newPeople(rules, t.Start)
-	err = importer.Events(ctx, t.Mapping, t.Path, func(_ *importer.Record, e *schema.Event) error {
-		people.Add(e)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := people.ResolveExact(); err != nil {
-		return nil, err
-	}
-	return match.Train(t.Start, people.Cores(), t.How)
 }

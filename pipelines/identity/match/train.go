@@ -5,9 +5,11 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+
+	"github.com/dossier-cdp/dossier/schema"
 )
 
-// Training estimates a model without labels, as Fellegi and Sunter's model is estimated when nobody knows the truth: who is one person
+// Training estimates a model, without labels as Fellegi and Sunter's model is estimated when nobody knows the truth: who is one person
 // under the model at hand says how likely each level of agreement is within a person (m), random pairs say how likely it is among
 // strangers (u), and the model that comes out says again who is one person.
 type Training struct {
@@ -19,6 +21,108 @@ type Training struct {
 	Seed uint64
 	// Variants: learn which given names one person uses, from profiles that are sure.
 	Variants bool
+	// Answers are what people said, if anybody did: they correct who is one person under the model at hand.
+	Answers Answers
+}
+
+// Answers are what people know of who is who. Cores that they say nothing about are the model's to decide.
+type Answers struct {
+	// Labels says whom a core is in truth about: cores of one label are one person, cores of two are two.
+	Labels map[schema.ProfileID]string
+	// Same and Apart are pairs of cores that are one person, and two.
+	Same, Apart [][2]schema.ProfileID
+}
+
+// enough labelled cores beside others of their label tell how often the near-unique keys of one person differ, too; fewer do not.
+const enough = 500
+
+// taught is the answers by the places of cores.
+type taught struct {
+	label   []string
+	apart   map[[2]int32]bool
+	same    [][2]int32
+	trusted bool // there are labels enough to estimate what is set by hand otherwise
+}
+
+func (t *training) teach() {
+	place := make(map[schema.ProfileID]int32, len(t.cores))
+	for i := range t.cores {
+		place[t.cores[i].ID] = int32(i)
+	}
+	pairs := func(list [][2]schema.ProfileID, take func(a, b int32)) {
+		for _, p := range list {
+			a, ok := place[p[0]]
+			b, ok2 := place[p[1]]
+			if ok && ok2 && a != b {
+				take(min(a, b), max(a, b))
+			}
+		}
+	}
+	t.taught.label = make([]string, len(t.cores))
+	t.taught.apart = map[[2]int32]bool{}
+	first := map[string]int32{}
+	beside := 0
+	for i := range t.cores {
+		label := t.Answers.Labels[t.cores[i].ID]
+		if label == "" {
+			continue
+		}
+		t.taught.label[i] = label
+		if f, ok := first[label]; ok {
+			t.taught.same = append(t.taught.same, [2]int32{f, int32(i)})
+			beside++
+		} else {
+			first[label] = int32(i)
+		}
+	}
+	t.taught.trusted = beside >= enough
+	pairs(t.Answers.Same, func(a, b int32) { t.taught.same = append(t.taught.same, [2]int32{a, b}) })
+	pairs(t.Answers.Apart, func(a, b int32) { t.taught.apart[[2]int32{a, b}] = true })
+}
+
+// two says whether people know that two cores are two people.
+func (t *training) two(a, b int32) bool {
+	x, y := t.taught.label[a], t.taught.label[b]
+	return x != "" && y != "" && x != y || t.taught.apart[[2]int32{min(a, b), max(a, b)}]
+}
+
+// corrected is who is one person under the model at hand, with what people said: cores that are one person have one group. Where somebody
+// says that two of a group are two people, round leaves the pair out.
+func (t *training) corrected(groups []int32) []int32 {
+	parent := make([]int32, len(t.cores))
+	for i := range parent {
+		parent[i] = int32(i)
+	}
+	find := func(x int32) int32 {
+		for parent[x] != x {
+			parent[x] = parent[parent[x]]
+			x = parent[x]
+		}
+		return x
+	}
+	join := func(a, b int32) {
+		if a, b = find(a), find(b); a != b {
+			parent[max(a, b)] = min(a, b)
+		}
+	}
+	byGroup := map[int32][]int32{}
+	for i, g := range groups {
+		for _, other := range byGroup[g] {
+			if !t.two(int32(i), other) {
+				join(int32(i), other)
+				break
+			}
+		}
+		byGroup[g] = append(byGroup[g], int32(i))
+	}
+	for _, p := range t.taught.same {
+		join(p[0], p[1])
+	}
+	out := make([]int32, len(groups))
+	for i := range out {
+		out[i] = find(int32(i))
+	}
+	return out
 }
 
 // kept says how many profiles must carry a value before its frequency enters the model: names may be public, values of few people
@@ -45,6 +149,7 @@ func Train(start *Model, cores []Core, how Training) (*Model, error) {
 			t.of = append(t.of, int32(i))
 		}
 	}
+	t.teach()
 	t.frequencies(nil)
 	if err := t.strangers(); err != nil {
 		return nil, err
@@ -63,6 +168,7 @@ type training struct {
 	cores   []Core
 	records [][]Value
 	of      []int32 // record -> core
+	taught  taught
 }
 
 func (m *Model) clone() *Model {
@@ -277,8 +383,9 @@ func significant(x float64) float64 {
 	return rounded
 }
 
-func (p *Part) setM(counts []float64) {
-	if p.Fixed {
+// setM estimates M. all: also what is set by hand.
+func (p *Part) setM(counts []float64, all bool) {
+	if p.Fixed && !all {
 		return
 	}
 	total := 0.0
@@ -287,7 +394,7 @@ func (p *Part) setM(counts []float64) {
 	}
 	weight := .05*total + 50
 	for l := range p.Levels {
-		if p.Levels[l].FixedM {
+		if p.Levels[l].FixedM && !all {
 			continue
 		}
 		p.Levels[l].M = significant((counts[l] + weight*p.Levels[l].M) / (total + weight))
@@ -305,6 +412,7 @@ func (t *training) round() error {
 	for i := range t.cores {
 		groups[i] = s.cores[s.slots[t.cores[i].ID]].group
 	}
+	groups = t.corrected(groups)
 	byGroup := map[int32][]int{}
 	var order []int32
 	for r := range t.records {
@@ -327,6 +435,9 @@ func (t *training) round() error {
 		weight := 1 / float64(len(members)-1) // every record counts once
 		for i := range members {
 			for j := range i {
+				if t.two(t.of[members[i]], t.of[members[j]]) {
+					continue
+				}
 				for k, table := range s.tables {
 					x, okX := first(t.records[members[i]], table)
 					y, okY := first(t.records[members[j]], table)
@@ -354,10 +465,10 @@ func (t *training) round() error {
 	for i := range t.model.Fields {
 		f := &t.model.Fields[i]
 		if f.Compare == "name" {
-			f.Given.setM(given)
-			f.Family.setM(family)
+			f.Given.setM(given, t.taught.trusted)
+			f.Family.setM(family, t.taught.trusted)
 		} else {
-			f.Part.setM(counts[i])
+			f.Part.setM(counts[i], t.taught.trusted)
 		}
 	}
 	if t.Variants {

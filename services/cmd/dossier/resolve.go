@@ -119,12 +119,14 @@ type trainCommand struct {
 	Rounds  int    `default:"2" help:"How often to decide and estimate."`
 	Samples int    `default:"400000" help:"Random pairs that tell how alike strangers are."`
 	Seed    uint64 `default:"1" help:"Of the random pairs. The same records and seed give the same model."`
+	Labels  string `help:"The column that says who each record is in truth about: what it says corrects the model. COLUMN=REGEXP takes the expression's first group." placeholder:"COLUMN"`
+	Answers string `type:"existingfile" help:"Answers to possible matches: a CSV with record_a, record_b and answer (link, separate, household or empty), such as the file of resolve --possible with that column." placeholder:"ANSWERS.csv"`
 }
 
 func (trainCommand) Help() string {
 	return `Example: dossier train clients.csv --map deploy/mappings/clients_fr.yaml --out model.json
 
-Estimates matching weights without labels. Frequencies of names that three profiles or more carry, and of other values that five or more carry, become part of the model; no other value does.`
+Estimates matching weights without labels; where there are some, or people answered possible matches, what they say stands against what the model at hand decides. Frequencies of names that three profiles or more carry, and of other values that five or more carry, become part of the model; no other value does.`
 }
 
 func (c *trainCommand) Run(ctx context.Context) error {
@@ -139,10 +141,14 @@ func (c *trainCommand) Run(ctx context.Context) error {
 	if c.Rounds < 1 || c.Samples < 1000 {
 		return &exit{exitMisused, errors.New("train needs at least one round and 1000 samples")}
 	}
-	model, err := resolution.Train(ctx, resolution.Training{
-		Path: c.File, Mapping: compiled, Rules: identity.DefaultRules(), Start: start,
+	training := resolution.Training{
+		Path: c.File, Mapping: compiled, Rules: identity.DefaultRules(), Start: start, Answers: c.Answers,
 		How: match.Training{Rounds: c.Rounds, Samples: c.Samples, Seed: c.Seed, Variants: true},
-	})
+	}
+	if training.Labels, training.Label, err = labelColumn(c.Labels); err != nil {
+		return err
+	}
+	model, taught, err := resolution.Train(ctx, training)
 	if err != nil {
 		return err
 	}
@@ -159,6 +165,9 @@ func (c *trainCommand) Run(ctx context.Context) error {
 	}
 	if err := os.WriteFile(c.Out, text, 0o644); err != nil {
 		return fmt.Errorf("write the model: %w", err)
+	}
+	if c.Labels != "" || c.Answers != "" {
+		fmt.Fprintf(os.Stderr, "people say: %d cores have a label, %d pairs are one person, %d are two\n", taught.Labelled, taught.Same, taught.Apart)
 	}
 	fmt.Fprintf(os.Stderr, "%d records, model %s %s, prior %.2f bits\n", model.Records, model.Name, model.Version(), model.Prior)
 	return nil
