@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
 	"github.com/dossier-cdp/dossier/pipelines/value"
 	"github.com/dossier-cdp/dossier/schema"
@@ -175,6 +176,28 @@ type Case struct {
 	OpenedAt, ResolvedAt, LastContact schema.Instant
 }
 
+// Waiting is a case that is not resolved, as care keeps it.
+type Waiting struct {
+	Case                                    // ID is empty for a conversation that no source has put in a case
+	Profile                schema.ProfileID // whose it is; only in the inbox
+	Channel, Theme         string
+	WaitingSince           schema.Instant // the earliest word of the customer that no human has answered; 0 if there is none
+	DueAt                  schema.Instant // of the reply or the resolution, whichever is first; 0 if there is no target
+	Promised               schema.Instant // when the earliest open promise is due; 0 if there is none
+	Promises, Kept, Broken uint32
+	Priority               care.Priority
+	Reasons                []string       // of the criticality
+	Asked                  schema.Instant // when it was asked, for which Priority and overdue hold
+}
+
+// Care reads the cases that are not resolved. Each method answers as of now and first served first (care.Weights).
+type Care interface {
+	// Inbox gives a part of the workspace's. at is the time of asking, 0 for now; the answers tell it.
+	Inbox(ctx context.Context, workspace string, at schema.Instant, skip, first int) (list []Waiting, asked schema.Instant, more bool, err error)
+	// Open gives those of each of several people.
+	Open(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]Waiting, error)
+}
+
 // Satisfaction sums up what a person answered.
 type Satisfaction struct {
 	Answers                     int64
@@ -277,4 +300,5 @@ type Backends struct {
 	Measures  Measures
 	Values    Values
 	Decisions Decisions
+	Care      Care // nil where no role keeps cases: the inbox is empty
 }

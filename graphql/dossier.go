@@ -143,7 +143,7 @@ func (d *dossier) Cases(ctx context.Context) (*[]*caseNode, error) {
 	}
 	out := make([]*caseNode, len(cases))
 	for i, c := range cases {
-		out[i] = &caseNode{d.person.ID, c, d.veil}
+		out[i] = &caseNode{owner: d.person.ID, c: c, veil: d.veil}
 	}
 	return &out, nil
 }

@@ -388,20 +388,6 @@ func (r *resolver) Metrics(ctx context.Context) (*metrics, error) {
 	return &metrics{r, c.Workspace}, nil
 }
 
-// Inbox resolves Query.inbox: no source sends cases to wait on yet, so it is empty.
-func (r *resolver) Inbox(ctx context.Context, args struct {
-	First *int32
-	After *string
-}) (*caseConnection, error) {
-	if _, err := need(ctx, scopeRead); err != nil {
-		return nil, err
-	}
-	if _, err := pageSize(args.First); err != nil {
-		return nil, err
-	}
-	return &caseConnection{}, nil
-}
-
 // Node resolves Query.node: a dossier, a profile, a persona, a case or an interaction.
 func (r *resolver) Node(ctx context.Context, args struct{ ID gql.ID }) (*node, error) {
 	c, err := need(ctx, scopeRead)
@@ -464,24 +450,6 @@ func (r *resolver) interactions(ctx context.Context, workspace string, id schema
 		}
 		return r.backends.Timeline.Interactions(ctx, workspace, []schema.EventID{id})
 	})
-}
-
-// caseOf finds the person's case that an event belongs to; nil if there is none.
-func (d *dossier) caseOf(ctx context.Context, member schema.EventID) (*node, error) {
-	found, err := d.root.interactions(ctx, d.workspace, member)
-	if err != nil || len(found) == 0 || found[0].Case == "" {
-		return nil, d.root.answer(ctx, err)
-	}
-	cases, err := d.Cases(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range *cases {
-		if c.c.ID == found[0].Case {
-			return &node{c}, nil
-		}
-	}
-	return nil, nil
 }
 
 func cursorOf(i *Interaction) string {

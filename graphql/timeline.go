@@ -114,11 +114,17 @@ type caseNode struct {
 	owner schema.ProfileID
 	c     Case
 	veil  veil
+	w     *Waiting // nil if it was read from events alone
 }
 
 // ID resolves Case.id.
-func (c *caseNode) ID() gql.ID             { return caseID(c.owner, c.c.First) }
-func (c *caseNode) Case() string           { return *c.veil.text(c.c.ID) }
+func (c *caseNode) ID() gql.ID { return caseID(c.owner, c.c.First) }
+func (c *caseNode) Case() string {
+	if c.c.ID == "" { // a conversation that no source has put in a case
+		return ""
+	}
+	return *c.veil.text(c.c.ID)
+}
 func (c *caseNode) State() string          { return c.c.State }
 func (c *caseNode) OpenedAt() *timeValue   { return optionalTime(c.c.OpenedAt) }
 func (c *caseNode) ResolvedAt() *timeValue { return optionalTime(c.c.ResolvedAt) }

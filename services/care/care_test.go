@@ -15,8 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse/clickhousetest"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
@@ -550,6 +552,58 @@ func snapshot(t *testing.T, s *state.Store) map[string]string {
 	return out
 }
 
+// inbox holds the open cases to their order: by lane, then by score, page by page the same as at once, and to those of one person.
+func inbox(ctx context.Context, t *testing.T, conn *clickhouse.Conn, rows []string) {
+	t.Helper()
+	now := time.UnixMicro(1_772_442_000_000_000).Add(7 * 24 * time.Hour)
+	r := Reader{Conn: conn, Weights: care.DefaultWeights, Now: func() time.Time { return now }}
+	whole, at, more, err := r.Inbox(ctx, "main", 0, 0, 500)
+	if err != nil || more || len(whole) == 0 {
+		t.Fatalf("%d cases, more %v, %v", len(whole), more, err)
+	}
+	overdue, open := 0, map[schema.PersonaID]bool{}
+	for i, c := range whole {
+		if !slices.ContainsFunc(rows, func(row string) bool { return strings.HasPrefix(row, "cases "+c.First.String()) }) {
+			t.Errorf("%s is no case", c.First)
+		}
+		if late := c.DueAt != 0 && at >= c.DueAt; late != (c.Priority.Wait >= 1) || late && c.Priority.Lane == care.LaneOpen {
+			t.Errorf("due %s, asked %s: %+v", c.DueAt, at, c.Priority)
+		} else if late {
+			overdue++
+		}
+		if i > 0 {
+			before := whole[i-1].Priority
+			if before.Lane > c.Priority.Lane || before.Lane == c.Priority.Lane && before.Score < c.Priority.Score-1e-5 {
+				t.Errorf("%+v before %+v", before, c.Priority)
+			}
+		}
+		open[c.Profile] = true
+	}
+	if overdue == 0 || overdue == len(whole) {
+		t.Errorf("%d of %d are overdue", overdue, len(whole))
+	}
+	var paged []schema.EventID
+	for more := true; more; {
+		var part []graphql.Waiting
+		if part, _, more, err = r.Inbox(ctx, "main", at, len(paged), 4); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range part {
+			paged = append(paged, c.First)
+		}
+	}
+	if len(paged) != len(whole) || paged[len(paged)-1] != whole[len(whole)-1].First {
+		t.Errorf("%d cases page by page, %d at once", len(paged), len(whole))
+	}
+	for p := range open {
+		mine, err := r.Open(ctx, "main", [][]schema.PersonaID{{p}, {}})
+		if err != nil || len(mine[0]) == 0 || len(mine[1]) != 0 {
+			t.Errorf("a person has %d open cases, nobody %d, %v", len(mine[0]), len(mine[1]), err)
+		}
+		break
+	}
+}
+
 // The engine takes every column, and shows the same bytes for the same set, in whatever order it came.
 func TestEngine(t *testing.T) {
 	var first string
@@ -586,6 +640,7 @@ func TestEngine(t *testing.T) {
 		if n, rows := strings.Count(first, "\n"), len(want(all, w.rules, nil)); n != rows || n == 0 {
 			t.Errorf("%d rows, want %d", n, rows)
 		}
+		inbox(ctx, t, conn, want(all, w.rules, nil))
 		var gone schema.PersonaID
 		gone[0], gone[15] = 0xa7, 3
 		void := func(e *schema.Clear) bool { return e.Persona == gone }

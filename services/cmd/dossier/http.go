@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/graphql"
+	rules "github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/configuration"
 	"github.com/dossier-cdp/dossier/services/api"
 	"github.com/dossier-cdp/dossier/services/api/backend"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/backup"
+	"github.com/dossier-cdp/dossier/services/care"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/internal/shortcut"
 	"github.com/dossier-cdp/dossier/services/metrics"
@@ -70,6 +72,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 			Figures:  figures{i},
 			Measures: measures,
 			Values:   &backend.Values{Control: i.control},
+			Care:     care.Reader{Conn: i.house, Weights: func() rules.Weights { return i.configuration.current.Load().Care.Weights }, Now: time.Now},
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 			},
