@@ -8,6 +8,8 @@ require (
 	github.com/vektah/gqlparser/v2 v2.5.64
 )
 
+require github.com/rickar/cal/v2 v2.1.13 // indirect
+
 require (
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/graph-gophers/graphql-go v1.11.0

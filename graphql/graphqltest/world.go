@@ -268,7 +268,7 @@ func (p profiles) explain() *graphql.Explanation {
 			{Joined: true, Stratum: 0, Force: "linked", Rule: "assertion", A: x.Personas[0].ID, B: x.Personas[1].ID, Event: ID('e', 90)},
 			{Joined: false, Stratum: 1, Force: "evidence", Rule: "given_name_differs", Kind: "email", Value: "famille@example.com", A: x.ID, B: y.ID},
 		},
-		Weighing: matches{p.w}.weighing(x.ID, y.ID),
+		Weighing: matches(p).weighing(x.ID, y.ID),
 		Joints:   []graphql.Joint{{A: x.Personas[0].ID, B: x.Personas[1].ID, Weight: 9.25, Attached: true}},
 	}
 }

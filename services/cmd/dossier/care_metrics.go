@@ -284,11 +284,10 @@ func (c *metricsCommand) write(ctx context.Context, api *client, m *metricView) 
 func (c *metricsCommand) print(m *metricView) error {
 	fmt.Printf("%s: %s\n\n", m.Name, m.Definition.Is)
 	header := []string{}
-	for _, g := range m.Groups {
-		for _, k := range g.Keys {
+	if len(m.Groups) > 0 {
+		for _, k := range m.Groups[0].Keys {
 			header = append(header, k.Dimension)
 		}
-		break
 	}
 	by := len(header)
 	header = append(header, strings.ToUpper(m.Unit), "95 % INTERVAL", "N", "PEOPLE")

@@ -15,6 +15,8 @@ type matchesCommand struct {
 	Decide matchesDecideCommand `cmd:"" help:"Answer: one person, two people, or two people of one household."`
 }
 
+func (matchesCommand) Help() string { return "Example: dossier matches list --first 20" }
+
 type matchView struct {
 	A, B struct {
 		ID string
