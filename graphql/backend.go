@@ -208,7 +208,7 @@ type Satisfaction struct {
 // Money is an amount, exact.
 type Money struct{ Amount, Currency string }
 
-// Value sums up what a person bought, the latest version of each order, without what was cancelled.
+// Value sums up what a person bought, the latest version of each order; what was cancelled is counted, and in no sum.
 type Value struct {
 	Orders                    int64
 	Cancelled                 int64

@@ -212,7 +212,7 @@ func (c *valueShow) Run(ctx context.Context) error {
 func (v *valueView) print() error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	row := func(name, format string, of ...any) { fmt.Fprintf(table, "%s\t%s\n", name, fmt.Sprintf(format, of...)) }
-	row("orders", "%d, and %d cancelled", v.Orders, v.Cancelled)
+	row("orders", "%d, of which %d cancelled", v.Orders, v.Cancelled)
 	for i := range v.Spent {
 		row("spent", "%s", &v.Spent[i])
 	}

@@ -32,19 +32,19 @@ func orderParams(p clickhouse.Params) clickhouse.Params {
 	return p
 }
 
-// Orders sums up what several people ordered. An order counts once; amounts are added as decimals. What was cancelled is counted apart.
+// Orders sums up what several people ordered. An order counts once; amounts are added as decimals, those of cancelled orders are left out.
 type Orders struct {
 	Workspace string
 	People    [][]schema.PersonaID
 }
 
-// Statement gives person, currency, the number of orders, their sum as text ("" if no amount is known), when the first and the last were placed, and the number of
-// cancelled orders.
+// Statement gives person, currency, the number of orders, the sum of those that stand as text ("" if no amount is known), when the first and the last were placed, and
+// how many were cancelled.
 func (q Orders) Statement() Statement {
 	s := about(q.Workspace, q.People)
 	orderParams(s.params)
-	return s.statement("SELECT person, currency, countIf(NOT cancelled), if(countIf(isNotNull(amount) AND NOT cancelled) = 0, '', toString(sumIf(amount, NOT cancelled))),\n" +
-		"  minIf(placed, NOT cancelled), maxIf(placed, NOT cancelled), countIf(cancelled)\n" +
+	return s.statement("SELECT person, currency, count(), if(countIf(isNotNull(amount) AND NOT cancelled) = 0, '', toString(sumIf(amount, NOT cancelled))),\n" +
+		"  min(placed), max(placed), countIf(cancelled)\n" +
 		"FROM\n(\n  SELECT " + s.person + " AS person, source, " + orderNamed + ",\n    " + orderFacts +
 		"\n  FROM events" + s.where() + "\n    AND " + orderRows + "\n  GROUP BY person, source, subject\n  " + orderIsPlaced + "\n" +
 		")\nGROUP BY person, currency\nORDER BY person, currency")
@@ -98,9 +98,6 @@ func (r Reader) Value(ctx context.Context, workspace string, people [][]schema.P
 		}
 		v := &out[person]
 		v.Cancelled += int64(cancelled)
-		if n == 0 {
-			return nil
-		}
 		if v.Orders == 0 || first < v.FirstOrderAt {
 			v.FirstOrderAt = first
 		}

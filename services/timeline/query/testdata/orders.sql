@@ -1,5 +1,5 @@
-SELECT person, currency, countIf(NOT cancelled), if(countIf(isNotNull(amount) AND NOT cancelled) = 0, '', toString(sumIf(amount, NOT cancelled))),
-  minIf(placed, NOT cancelled), maxIf(placed, NOT cancelled), countIf(cancelled)
+SELECT person, currency, count(), if(countIf(isNotNull(amount) AND NOT cancelled) = 0, '', toString(sumIf(amount, NOT cancelled))),
+  min(placed), max(placed), countIf(cancelled)
 FROM
 (
   SELECT transform(persona, {personas:Array(UUID)}, {owners:Array(UInt32)}, 0) AS person, source, if(entity = '', toString(id), entity) AS subject,
