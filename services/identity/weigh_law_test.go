@@ -224,12 +224,20 @@ func (c casesEngine) Profile(persona identity.NodeID) (identity.NodeID, bool) {
 }
 
 func (c casesEngine) Possible() (pairs [][2]identity.NodeID, err error) {
-	list, _, err := c.p.weigher.index.Queue(nil, 1000)
-	for _, m := range list {
-		pairs = append(pairs, [2]identity.NodeID{m.A, m.B})
+	for after := []byte(nil); ; {
+		list, next, err := c.p.weigher.index.Queue(after, 1)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range list {
+			pairs = append(pairs, [2]identity.NodeID{m.A, m.B})
+		}
+		if after = next; next == nil {
+			break
+		}
 	}
 	// And what the exact strata propose.
-	err2 := c.p.store.Scan([]byte{'f'}, []byte{'f' + 1}, func(key, value []byte) error {
+	err = c.p.store.Scan([]byte{'f'}, []byte{'f' + 1}, func(key, value []byte) error {
 		r, err := decodeProfile(value)
 		if err != nil {
 			return err
@@ -239,9 +247,6 @@ func (c casesEngine) Possible() (pairs [][2]identity.NodeID, err error) {
 		}
 		return nil
 	})
-	if err == nil {
-		err = err2
-	}
 	return pairs, err
 }
 

@@ -29,7 +29,7 @@ func (r table) Scan(prefix []byte, f func(rest []byte) error) error {
 	slices.Sort(keys)
 	for _, k := range keys {
 		if err := f([]byte(k[len(prefix):])); err != nil {
-			return err
+			return fmt.Errorf("scan: %w", err) // as stores do
 		}
 	}
 	return nil
@@ -137,8 +137,15 @@ func TestIndexDecidesAsASet(t *testing.T) {
 				joined++
 			}
 		}
-		maybe, _, err := live.Queue(nil, 1000)
-		check(err)
+		var maybe []match.Maybe
+		for after := []byte(nil); ; {
+			page, next, err := live.Queue(after, 2)
+			check(err)
+			if maybe = append(maybe, page...); next == nil {
+				break
+			}
+			after = next
+		}
 		slices.SortStableFunc(maybe, func(p, q match.Maybe) int {
 			if p.Weight != q.Weight {
 				return int(q.Weight) - int(p.Weight)

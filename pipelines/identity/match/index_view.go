@@ -31,7 +31,7 @@ func (x *Index) Queue(after []byte, limit int) (out []Maybe, next []byte, err er
 		}
 		return nil
 	})
-	if err != nil && err != errEnough {
+	if err != nil && !errors.Is(err, errEnough) {
 		return nil, nil, err
 	}
 	if len(keys) > limit {
