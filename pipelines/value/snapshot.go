@@ -1,6 +1,7 @@
 package value
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -168,18 +169,8 @@ func Take(s Settings, customers iter.Seq[[]Purchase]) (*Snapshot, error) {
 		}
 		out.Currencies = append(out.Currencies, c)
 	}
-	slices.SortFunc(out.Currencies, func(a, b CurrencySnapshot) int { return compare(a.Currency, b.Currency) })
+	slices.SortFunc(out.Currencies, func(a, b CurrencySnapshot) int { return cmp.Compare(a.Currency, b.Currency) })
 	return out, nil
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func (s spending) average() Average {

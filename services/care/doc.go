@@ -21,12 +21,14 @@
 //
 // # Faults
 //
+// No test injects what is slow yet.
+//
 //	boundary                    failed         applied                    slow          tested by
 //	tables: identity, rank      tried again    –                          tried again   TestFaultAtEveryBoundary
 //	log: read                   tried again    –                          waited for    TestFaultAtEveryBoundary
-//	rank: note, state store     ends, or again a rank is skipped          waited for    TestFaultAtEveryBoundary
+//	rank: note, state store     ends, or again a rank is skipped          waited for    no test yet
 //	insert of a table's rows    tried again    the same rows, a version   tried again   TestFaultAtEveryBoundary
-//	commit of a batch           ends           read again, deletes ids    waited for    TestFaultAtEveryBoundary
+//	commit of a batch           ends           read again, deletes ids    waited for    no test yet
 //	erasure: new rows, old rows repeated       repeated                   waited for    TestErase
 //	state lost                  built from the log                                      TestStateLost
 //	table lost                  written from the state                                  TestTableLost
