@@ -46,7 +46,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	slog.SetDefault(logger)
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(memoryLimit)
+		debug.SetMemoryLimit(memoryLimit())
 	}
 	tracer, err := c.tracer(logger)
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"encoding/xml"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"text/template"
+
+	"github.com/dossier-cdp/dossier/services/internal/machine"
 )
 
 // engineConfig is the engine's server configuration.
@@ -145,24 +145,5 @@ const (
 // 1 to 4 GiB. The engine refuses queries beyond it (code 241) instead of being killed.
 func defaultMemoryLimit() int64 {
 	const gib = int64(1) << 30
-	return min(max(machineMemory()/4, gib), 4*gib)
-}
-
-// machineMemory is the machine's memory in bytes, 0 where it cannot be known.
-func machineMemory() int64 {
-	text, err := os.ReadFile(filepath.Join("/proc", "meminfo"))
-	if err != nil {
-		return 0
-	}
-	for line := range bytes.Lines(text) {
-		f := bytes.Fields(line)
-		if len(f) >= 2 && string(f[0]) == "MemTotal:" {
-			kib, err := strconv.ParseInt(string(f[1]), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kib << 10
-		}
-	}
-	return 0
+	return min(max(machine.Memory()/4, gib), 4*gib)
 }
