@@ -157,6 +157,13 @@ type section struct {
 // NoModel is what a document says that has nothing weighed.
 const NoModel = "none"
 
+// Identity reads a section identity by itself: rules, and what stratum 2 weighs by. What cannot be meant is a *schema.Refusal.
+func Identity(section []byte) (rules *identity.Rules, model *match.Model, people int, err error) {
+	c := &Configuration{}
+	err = c.identity(section)
+	return c.Identity, c.Model, c.People, err
+}
+
 func (c *Configuration) identity(text []byte) (err error) {
 	s := section{Rules: identity.DefaultRules()}
 	if text != nil {

@@ -53,6 +53,15 @@ type Side struct {
 	Carriers []NodeID // every such persona that carries the key; nil if Generic. At most Rules.HubSize
 }
 
+// Weighted is a Graph above which stratum 2 joins cores. Under Rules.Weighing client personas are hung on to the profiles that it makes.
+type Weighted interface {
+	Graph
+	// Whole gives the profile that holds a core now: the core itself, if it stands alone.
+	Whole(core NodeID) (NodeID, error)
+	// Holder gives the profile that holds a persona now; zero if it is in none.
+	Holder(persona NodeID) (NodeID, error)
+}
+
 func (h *Hub) carriers() int { return len(h.Servers.Carriers) + len(h.Clients.Carriers) }
 
 // HubState is what a store keeps per key, beside the lists of its carriers, to know without reading them whether the

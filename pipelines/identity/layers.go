@@ -36,6 +36,7 @@ func (r *Region) hang(first *resolver) *resolver {
 		s.join(j)
 	}
 	s.hanging = true
+	s.weighed()
 	if !slices.ContainsFunc(s.holds, s.resolved) {
 		return s
 	}

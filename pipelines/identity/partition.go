@@ -73,19 +73,22 @@ func (s *resolver) partition() *Partition {
 		if s.find(int32(n)) != int32(n) {
 			continue
 		}
-		members := s.comps[n].members
-		canonical := s.nodes[members[0]]
-		profile := Profile{Hold: s.holds[n], Members: make([]NodeID, 0, len(members))}
-		for _, m := range members {
-			if s.nodes[m].Before(canonical) {
-				canonical = s.nodes[m]
+		for i, members := range s.parts(int32(n)) {
+			canonical := s.nodes[members[0]]
+			profile := Profile{Hold: s.holds[members[0]], Members: make([]NodeID, 0, len(members))}
+			for _, m := range members {
+				if s.nodes[m].Before(canonical) {
+					canonical = s.nodes[m]
+				}
+				profile.Members = append(profile.Members, s.nodes[m].ID)
 			}
-			profile.Members = append(profile.Members, s.nodes[m].ID)
+			profile.ID, profile.Served = canonical.ID, canonical.served()
+			if i == 0 {
+				ids[n] = canonical.ID
+			}
+			slices.SortFunc(profile.Members, NodeID.Compare)
+			out.Profiles = append(out.Profiles, profile)
 		}
-		profile.ID, profile.Served = canonical.ID, canonical.served()
-		ids[n] = canonical.ID
-		slices.SortFunc(profile.Members, NodeID.Compare)
-		out.Profiles = append(out.Profiles, profile)
 	}
 	slices.SortFunc(out.Profiles, func(a, b Profile) int { return a.ID.Compare(b.ID) })
 

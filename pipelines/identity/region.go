@@ -19,6 +19,9 @@ type Region struct {
 	hubs       []hub      // that client personas carry, with their server carriers, in canonical order
 	generic    []genericKey
 	assertions []Assertion // sorted by which counts: latest first
+
+	weighted Weighted // nil where no weights bear on who hangs on to whom
+	err      error    // of weighted
 }
 
 // hub is one key and the nodes of the region that carry it.
@@ -43,6 +46,9 @@ type genericKey struct {
 	degree int
 	nodes  []int32
 }
+
+// Err is what went wrong while the region was resolved: nothing, unless the graph is Weighted. What was resolved is good for nothing then.
+func (r *Region) Err() error { return r.err }
 
 // Nodes is how many personas the region has.
 func (r *Region) Nodes() int { return len(r.nodes) }
@@ -69,7 +75,7 @@ func Update(g Graph, rules *Rules, touched []NodeID, apply func(*Region, *Partit
 	slices.SortFunc(touched, NodeID.Compare)
 	covered := map[NodeID]bool{}
 	before := holdsBefore{g, map[NodeID]Hold{}}
-	x := expansion{graph: before, rules: rules}
+	x := expansion{graph: before, rules: rules, weighted: weighted(g, rules)}
 	for _, id := range slices.Compact(touched) {
 		if covered[id] {
 			continue
@@ -90,7 +96,11 @@ func Update(g Graph, rules *Rules, touched []NodeID, apply func(*Region, *Partit
 		if len(r.nodes) == 0 {
 			continue
 		}
-		if err := apply(r, r.Resolve()); err != nil {
+		partition := r.Resolve()
+		if r.err != nil {
+			return r.err
+		}
+		if err := apply(r, partition); err != nil {
 			return err
 		}
 	}
@@ -114,8 +124,11 @@ func alone(g Graph, rules *Rules, id NodeID) (*Region, error) {
 			continue
 		}
 		h, err := g.Hub(e.Key)
-		if err != nil || h.Servers.Generic || h.Clients.Generic || h.carriers() > 1 {
+		if err != nil || h.Servers.Generic || h.Clients.Generic {
 			return nil, err
+		}
+		if h.carriers() > 1 && !(p.served() && len(h.Clients.Carriers) == 0 && rules.weighs(e.Kind)) {
+			return nil, nil
 		}
 	}
 	r := &Region{rules: rules, nodes: []*Persona{p}, holds: []Hold{Free}, expanded: []bool{true}}
@@ -154,9 +167,18 @@ func (h holdsBefore) Hold(id NodeID) (Hold, error) {
 // persona whose evidence changed in substance, both nodes of an assertion that came or was withdrawn, all carriers of a key that turned
 // generic or ceased to be, and all carriers of the keys of an erased node.
 func Expand(g Graph, rules *Rules, seeds []NodeID) (*Region, error) {
-	x := expansion{graph: g, rules: rules}
+	x := expansion{graph: g, rules: rules, weighted: weighted(g, rules)}
 	x.reset()
 	return x.expand(slices.Clone(seeds))
+}
+
+// weighted is the graph as the weights above it see it; nil if there are none.
+func weighted(g Graph, rules *Rules) Weighted {
+	if !rules.weighed {
+		return nil
+	}
+	w, _ := g.(Weighted)
+	return w
 }
 
 // expand collects the region. It sorts the seeds.
@@ -171,11 +193,12 @@ func (x *expansion) expand(seeds []NodeID) (*Region, error) {
 }
 
 type expansion struct {
-	graph Graph
-	rules *Rules
-	found map[NodeID]*found
-	hubs  map[Key]*shared
-	walks int
+	graph    Graph
+	weighted Weighted // nil: nothing is weighed
+	rules    *Rules
+	found    map[NodeID]*found
+	hubs     map[Key]*shared
+	walks    int
 }
 
 // shared is a key's hub, and where it is in the lists of the region that is made.
@@ -385,14 +408,16 @@ func each(ids []NodeID, visit func(NodeID) error) error {
 	return nil
 }
 
-// neighbours visits all that a node is tied to.
+// neighbours visits all that a node is tied to. Two server personas are not tied by what is weighed.
 func (x *expansion) neighbours(f *found, visit func(NodeID) error) error {
-	err := x.keys(f, func(_ *Evidence, h *shared) error {
+	err := x.keys(f, func(e *Evidence, h *shared) error {
 		if !f.persona.served() && h.Clients.Generic {
 			return nil
 		}
-		if err := each(h.Servers.Carriers, visit); err != nil {
-			return err
+		if !f.persona.served() || !x.rules.weighs(e.Kind) {
+			if err := each(h.Servers.Carriers, visit); err != nil {
+				return err
+			}
 		}
 		return each(h.Clients.Carriers, visit)
 	})
@@ -405,7 +430,13 @@ func (x *expansion) neighbours(f *found, visit func(NodeID) error) error {
 // serverNeighbours visits the server personas that a server persona is tied to, and what decisions tie to any node.
 func (x *expansion) serverNeighbours(f *found, visit func(NodeID) error) error {
 	if f.persona.served() {
-		if err := x.keys(f, func(_ *Evidence, h *shared) error { return each(h.Servers.Carriers, visit) }); err != nil {
+		err := x.keys(f, func(e *Evidence, h *shared) error {
+			if x.rules.weighs(e.Kind) {
+				return nil
+			}
+			return each(h.Servers.Carriers, visit)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -436,6 +467,9 @@ func (x *expansion) coreNeighbours(f *found, visit func(NodeID) error) error {
 	}
 	err := x.keys(f, func(e *Evidence, h *shared) error {
 		rule, _ := x.rules.rule(e.Kind)
+		if rule.weighed {
+			return nil
+		}
 		for _, id := range h.Servers.Carriers {
 			other, err := x.graph.Persona(id)
 			if err != nil {
@@ -461,7 +495,7 @@ func (x *expansion) coreNeighbours(f *found, visit func(NodeID) error) error {
 }
 
 func (x *expansion) region() (*Region, error) {
-	r := &Region{rules: x.rules}
+	r := &Region{rules: x.rules, weighted: x.weighted}
 	for _, f := range x.found {
 		if f != nil && f.inside {
 			r.nodes = append(r.nodes, f.persona)
@@ -488,7 +522,7 @@ func (x *expansion) region() (*Region, error) {
 			}
 		}
 		err := x.keys(f, func(e *Evidence, h *shared) error {
-			if p.served() && len(h.Servers.Carriers) > 1 {
+			if p.served() && len(h.Servers.Carriers) > 1 && !x.rules.weighs(e.Kind) {
 				served.add(&h.served, e, int32(n), &h.Servers)
 			}
 			if !h.Clients.Generic {

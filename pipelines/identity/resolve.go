@@ -23,7 +23,9 @@ type resolver struct {
 	grouped   []group // what groups gave last
 	names     []name.Name
 	ids       map[name.Name]int32 // while they are gathered, if they are many
+	alone     [1][]int32          // what parts gave last
 	relations []name.Relation     // of names i and j at i*len(names)+j, uncompared if not yet known
+	whole     *wholes             // what stratum 2 says; nil: nothing
 }
 
 const uncompared name.Relation = 255
@@ -288,6 +290,9 @@ func (s *resolver) forbidden(a, b int32, rule Rule) Reason {
 	}
 	if rule == RuleLink {
 		return ""
+	}
+	if s.whole != nil && s.apart(a, b) {
+		return ReasonSeparated
 	}
 	if s.settled(a, b) {
 		return reasonSettled

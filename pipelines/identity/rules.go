@@ -43,6 +43,8 @@ type KindRule struct {
 	// Limit: how many values of the kind a profile may gather by joints; 0 is no limit. A value of another kind that has more
 	// than twice as many of them beside it is no one person's, and joins nobody.
 	Limit int `yaml:"limit,omitempty" json:"limit,omitempty"`
+
+	weighed bool // see Rules.Weighing
 }
 
 // Rules are the identity rules of a workspace. The zero value is not useful: start from DefaultRules. They are read-only once
@@ -62,7 +64,8 @@ type Rules struct {
 	// Blocked: values that are never evidence, beside the built-in placeholders; compared in normal form, per kind ("" is every kind).
 	Blocked map[string][]string `yaml:"blocked,omitempty" json:"blocked,omitempty"`
 
-	byKind map[string]int
+	byKind  map[string]int
+	weighed bool // some kind is
 }
 
 // DefaultRules are the rules of a workspace that configures none.
@@ -118,6 +121,34 @@ func (r *Rules) Prepare() error {
 		}
 	}
 	return nil
+}
+
+// Weighing gives rules for where a model weighs the kinds of which weighs says so: of those, the ones that merge tie no two server personas
+// together in stratum 1. What they carry is evidence to the weights, and a mailbox that two people share makes them one only if the rest agrees. Client
+// personas attach by these values as ever, to whom stratum 2 holds to be one profile (Weighted). An alias that names such a value is weighed too.
+func (r *Rules) Weighing(weighs func(kind string) bool) *Rules {
+	out := *r
+	out.Kinds = slices.Clone(r.Kinds)
+	for i := range out.Kinds {
+		k := &out.Kinds[i]
+		k.weighed = k.Strength == Merge && weighs(identifier.Of(k.Kind).Name)
+		out.weighed = out.weighed || k.weighed
+	}
+	return &out
+}
+
+// weighs says whether values of a kind tie no two server personas together.
+func (r *Rules) weighs(kind string) bool {
+	if !r.weighed {
+		return false
+	}
+	rule, _ := r.rule(kind)
+	return rule.weighed
+}
+
+// Alone says whether a persona that carries a key shares it with nobody who bears on it. It is the cheap half of what Expand would find.
+func (r *Rules) Alone(trust schema.Trust, kind string, h *HubState) bool {
+	return h.Carriers() <= 1 || trust == schema.TrustServer && h.Clients.Carriers == 0 && r.weighs(kind)
 }
 
 // rule finds the rule of a kind and its priority. A kind without a rule attaches, with the lowest priority: unknown ids of

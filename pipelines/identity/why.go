@@ -90,17 +90,18 @@ func (r *Region) Why(a, b NodeID) Explanation {
 }
 
 // How tells how a profile came together: its joints in the order in which they were made, then what was refused to it. Any member
-// names the profile.
+// names the profile. Of a profile that stratum 2 made of several cores it tells of the member's core.
 func (r *Region) How(member NodeID) []Step {
 	n, ok := r.node(member)
 	if !ok {
 		return nil
 	}
 	s := r.run()
-	root := s.find(n)
+	of := s.part(n)
+	here := func(m int32) bool { return s.part(m) == of && (of >= 0 || s.find(m) == s.find(n)) }
 	var out []Step
 	for _, j := range s.joints {
-		if s.find(j.a) == root {
+		if j.rule != RuleWeigh && here(s.teller(j)) {
 			out = append(out, s.made(j))
 		}
 	}
@@ -112,7 +113,7 @@ func (r *Region) How(member NodeID) []Step {
 	seen := map[told]bool{}
 	for _, refused := range s.refusals {
 		a, b := s.find(refused.a), s.find(refused.b)
-		if a == b || a != root && b != root {
+		if a == b || !here(refused.a) && !here(refused.b) {
 			continue
 		}
 		if t := (told{min(a, b), max(a, b), refused.reason, refused.key}); !seen[t] {

@@ -19,6 +19,8 @@ type graph struct {
 	hubs   memory[identity.Key, *hub]
 	said   memory[identity.NodeID, *decisions]
 
+	wholes func(core identity.NodeID) (identity.NodeID, error) // the profile that stratum 2 puts a core in; nil without a model
+
 	undecided bool                    // nobody has decided anything yet: there are no rows of decisions to look for
 	released  map[schema.EventID]bool // withdrawn since the last commit
 	recent    *state.Recent           // rows as of the last commit; nil for a reader
@@ -73,7 +75,7 @@ func (m *memory[K, V]) age() {
 // forget empties the memory. Nothing may be dirty.
 func (g *graph) forget() {
 	fresh := newGraph(g.r, g.lookup, g.rules)
-	fresh.released, fresh.undecided = g.released, g.undecided
+	fresh.released, fresh.undecided, fresh.wholes = g.released, g.undecided, g.wholes
 	if g.recent != nil {
 		fresh.recent = state.NewRecent(recentBytes)
 	}
@@ -356,6 +358,23 @@ func (g *graph) withdrawn(id schema.EventID) (bool, error) {
 	}
 	_, found, err := g.read(eventKey('r', id))
 	return found, err
+}
+
+// Whole implements identity.Weighted.
+func (g *graph) Whole(core identity.NodeID) (identity.NodeID, error) {
+	if g.wholes == nil {
+		return core, nil
+	}
+	return g.wholes(core)
+}
+
+// Holder implements identity.Weighted.
+func (g *graph) Holder(id identity.NodeID) (identity.NodeID, error) {
+	at, err := g.place(id)
+	if err != nil || at.profile.IsZero() {
+		return identity.NodeID{}, err
+	}
+	return g.Whole(at.profile)
 }
 
 // Hold implements identity.Graph.

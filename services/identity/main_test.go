@@ -294,6 +294,10 @@ func (r *running) export() (out string) {
 		if f, p, err := v.Count(); err != nil || int(f) != profiles || int(p) != personas {
 			r.t.Errorf("counted %d profiles and %d personas, exported %d and %d (%v)", f, p, profiles, personas, err)
 		}
+		_, err = v.ExportMatches(&b)
+		must(r.t, err)
+		_, err = v.ExportHouseholds(&b)
+		must(r.t, err)
 		out = b.String()
 	})
 	return out

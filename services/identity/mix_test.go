@@ -24,19 +24,25 @@ func demoMix(t testing.TB) []schema.Event {
 	return out
 }
 
-// clientsMix is the labelled file of clients: nearly every row is a persona of its own.
-func clientsMix(t testing.TB) []schema.Event {
+// clientsFile finds the labelled file of clients, and skips the test if there is none, except under CI.
+func clientsFile(t testing.TB) string {
 	root := os.Getenv("DOSSIER_SHARED")
 	if root == "" {
 		root = filepath.Join("..", "..", "..", "shared")
 	}
-	f, err := os.Open(filepath.Join(root, "data", "identity", "clients_fr.csv"))
-	if errors.Is(err, fs.ErrNotExist) {
+	path := filepath.Join(root, "data", "identity", "clients_fr.csv")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if os.Getenv("CI") != "" {
 			t.Fatal("clients_fr.csv is missing: set DOSSIER_SHARED")
 		}
 		t.Skip("clients_fr.csv is missing: set DOSSIER_SHARED to the folder that holds data/")
 	}
+	return path
+}
+
+// clientsMix is the labelled file of clients: nearly every row is a persona of its own.
+func clientsMix(t testing.TB) []schema.Event {
+	f, err := os.Open(clientsFile(t))
 	must(t, err)
 	rows, err := csv.NewReader(f).ReadAll()
 	must(t, errors.Join(err, f.Close()))

@@ -25,6 +25,7 @@ type projection struct {
 	workspace string
 	topic     string
 	rules     *identity.Rules
+	asked     *identity.Rules // as they were given: rules may be as a model has them (identity.Rules.Weighing)
 	hash      identity.Hasher
 	store     *state.Store
 	options   state.Options
@@ -90,8 +91,12 @@ func openProjection(ctx context.Context, dir string, c *Config, rules *identity.
 	if err != nil {
 		return nil, err
 	}
+	asked := rules
+	if by.model != nil {
+		rules = rules.Weighing(by.model.Weighs)
+	}
 	p := &projection{
-		workspace: c.Workspace, topic: schema.TopicEvents, rules: rules, hash: c.Hash, store: store, options: options, dir: dir, log: c.Log,
+		workspace: c.Workspace, topic: schema.TopicEvents, rules: rules, asked: asked, hash: c.Hash, store: store, options: options, dir: dir, log: c.Log,
 		erasures: map[schema.PersonaID]erasure{},
 	}
 	p.remember()
@@ -103,12 +108,21 @@ func openProjection(ctx context.Context, dir string, c *Config, rules *identity.
 	p.graph.recent = state.NewRecent(recentBytes)
 	if by.model != nil {
 		p.weigher = newWeigher(p, by)
+		p.graph.wholes = p.holder
 	}
 	p.clear()
 	if err := p.restore(ctx); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
+}
+
+// by is what stratum 2 weighs by.
+func (p *projection) by() weighing {
+	if p.weigher == nil {
+		return weighing{}
+	}
+	return p.weigher.by
 }
 
 // close lets the store go. What is not committed is lost, and folded again at the next start.
@@ -480,6 +494,27 @@ func (p *projection) resolve() error {
 			return err
 		}
 	}
+	if err := p.update(seeds); err != nil {
+		return err
+	}
+	if p.weigher == nil {
+		return nil
+	}
+	moved, err := p.weigher.decide()
+	if err != nil {
+		return err
+	}
+	if seeds, err = p.weigher.hanging(moved); err != nil {
+		return err
+	}
+	if err := p.update(seeds); err != nil {
+		return err
+	}
+	return p.weigher.follow(moved)
+}
+
+// update resolves the regions of personas.
+func (p *projection) update(seeds []identity.NodeID) error {
 	for len(seeds) > 0 {
 		err := identity.Update(p.graph, p.rules, seeds, func(r *identity.Region, partition *identity.Partition) error {
 			if p.walked != nil {
@@ -510,9 +545,6 @@ func (p *projection) resolve() error {
 			p.vacated[id] = struct{}{}
 		}
 	}
-	if p.weigher != nil {
-		return p.weigher.resolve()
-	}
 	return nil
 }
 
@@ -528,7 +560,7 @@ func (p *projection) alone(id identity.NodeID) (bool, error) {
 		if !p.rules.Links(n.evidence, e) {
 			continue
 		}
-		if h, err := p.graph.hub(e.Key); err != nil || h.Carriers() > 1 {
+		if h, err := p.graph.hub(e.Key); err != nil || !p.rules.Alone(n.evidence.Trust, e.Kind, &h.HubState) {
 			return false, err
 		}
 	}

@@ -122,6 +122,8 @@ type Service struct {
 	wake     chan struct{} // tells Run that next changed
 	ended    error         // why Run ended
 
+	simulating sync.Mutex
+
 	lead   lead
 	failed chan error     // ends Run
 	swaps  sync.WaitGroup // exchanges of workers, and what they leave behind
@@ -150,6 +152,13 @@ type command struct {
 // ErrNotReady says that the log has not been read to the end as of the start, so that an answer could be stale.
 var ErrNotReady = schema.Classify(schema.Transient, errors.New("identity is still reading the log"))
 
+// InForce are the settings that answers follow.
+func (s *Service) InForce() Settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settings
+}
+
 // Open opens the state, or begins a new one. Nothing is read before Run.
 func Open(ctx context.Context, c Config) (*Service, error) {
 	if c.Logger == nil {
@@ -164,6 +173,9 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	s := &Service{config: c, logger: c.Logger, settings: c.Settings, wake: make(chan struct{}, 1), failed: make(chan error, 1), erasures: map[schema.PersonaID]Erasure{}, lead: lead{changed: make(chan struct{})}}
 	for _, e := range c.Erasures {
 		s.noteErasure(e)
+	}
+	if err := s.removeSimulations(); err != nil {
+		return nil, err
 	}
 	w, err := s.open(ctx, c.Settings.Rules, c.Settings.weighing())
 	if err != nil {
@@ -200,7 +212,7 @@ func (s *Service) tidy() error {
 	}
 	for _, name := range names {
 		used := filepath.Base(s.current.projection.dir) == name || s.next != nil && filepath.Base(s.next.projection.dir) == name
-		if b, err := hex.DecodeString(name); used || err != nil || len(b) != 8 {
+		if used || !isState(name) {
 			continue
 		}
 		if err := files.RemoveAll(filepath.Join(s.config.Folder, name)); err != nil {

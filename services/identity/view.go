@@ -50,7 +50,11 @@ func (s *Service) View() (*View, error) {
 		w.readers.RUnlock()
 		return nil, errors.Join(err, snapshot.Close())
 	}
-	return &View{worker: w, snapshot: snapshot, graph: newGraph(snapshot, lookup, w.projection.rules), settings: settings}, nil
+	v := &View{worker: w, snapshot: snapshot, graph: newGraph(snapshot, lookup, w.projection.rules), settings: settings}
+	if v.weighs() {
+		v.graph.wholes = func(core identity.NodeID) (identity.NodeID, error) { return heldIn(snapshot, core) }
+	}
+	return v, nil
 }
 
 // Close lets the view go.
@@ -345,7 +349,11 @@ func (v *View) Why(a, b schema.ProfileID) (identity.Explanation, error) {
 	if err != nil {
 		return identity.Explanation{}, err
 	}
-	return v.weighed(r, r.Why(a, b))
+	why := r.Why(a, b)
+	if err := r.Err(); err != nil {
+		return identity.Explanation{}, err
+	}
+	return v.weighed(r, why)
 }
 
 // How tells how the profile that holds an id came together, and what was refused to it; nil if it stands alone or nobody has the id.
@@ -354,7 +362,11 @@ func (v *View) How(id schema.ProfileID) ([]identity.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.joined(id, r.How(id))
+	how := r.How(id)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	return v.joined(id, how)
 }
 
 // ValueOf gives a key's value as a persona's source last gave it; empty if the persona does not show it.
@@ -416,7 +428,7 @@ func (v *View) inherited(p *Profile) ([]persona.Inherited, error) {
 // order of their times, it asks who would be together if that one and the later ones had not been said.
 func (v *View) inheritedBySplit(p *Profile, inside func(identity.NodeID) bool) ([]persona.Inherited, error) {
 	w := &without{graph: v.graph, said: map[schema.EventID]identity.Assertion{}, before: 1<<63 - 1}
-	if _, err := identity.Expand(w, v.graph.rules, []identity.NodeID{p.Members[0].ID}); err != nil || len(w.said) == 0 {
+	if err := v.separations(w, p); err != nil || len(w.said) == 0 {
 		return nil, err
 	}
 	// What lies beyond a separation may have others behind it: look again until no new one shows.
@@ -438,19 +450,14 @@ func (v *View) inheritedBySplit(p *Profile, inside func(identity.NodeID) bool) (
 			}
 			asked[t], again = true, true
 			w.before = t
-			r, err := identity.Expand(w, v.graph.rules, []identity.NodeID{p.Members[0].ID})
+			with, err := v.reunited(w, p, inside)
 			if err != nil {
 				return nil, err
 			}
-			for _, x := range r.Resolve().Profiles {
-				if !slices.ContainsFunc(x.Members, inside) {
-					continue
-				}
-				for _, id := range x.Members {
-					if !inside(id) {
-						if h, found := horizon[id]; !found || t > h {
-							horizon[id] = t
-						}
+			for _, id := range with {
+				if !inside(id) {
+					if h, found := horizon[id]; !found || t > h {
+						horizon[id] = t
 					}
 				}
 			}
@@ -471,6 +478,32 @@ func (v *View) inheritedBySplit(p *Profile, inside func(identity.NodeID) bool) (
 			if said.Refused() {
 				out = append(out, persona.Inherited{Statement: said, From: id})
 			}
+		}
+	}
+	return out, nil
+}
+
+// separations notes the separations around a profile.
+func (v *View) separations(w *without, p *Profile) error {
+	if !v.weighs() {
+		_, err := identity.Expand(w, v.graph.rules, []identity.NodeID{p.Members[0].ID})
+		return err
+	}
+	return v.separationsAround(w, p)
+}
+
+// reunited lists who would be in a profile under w, its own members too.
+func (v *View) reunited(w *without, p *Profile, inside func(identity.NodeID) bool) (out []identity.NodeID, err error) {
+	if v.weighs() {
+		return v.reweighed(w, p)
+	}
+	r, err := identity.Expand(w, v.graph.rules, []identity.NodeID{p.Members[0].ID})
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range r.Resolve().Profiles {
+		if slices.ContainsFunc(x.Members, inside) {
+			out = append(out, x.Members...)
 		}
 	}
 	return out, nil

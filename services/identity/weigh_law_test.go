@@ -31,7 +31,7 @@ func TestWeighedAcrossASlip(t *testing.T) {
 	web := says("shop", "1", "Mireille", "mireille.kerguelen@example.fr", 1*day)
 	till := says("till", "2", "Mireile", "mireille.kergeulen@example.fr", 2*day)
 	wife := says("shop", "3", "Théodore", "mireille.kerguelen@example.fr", 3*day)
-	public := contact("site", "anonymous_id", "4", schema.TrustClient, 1*day, trait("first_name", "Mireille"), trait("last_name", "Kerguelen"), home)
+	public := contact("site", "anonymous_id", "4", schema.TrustClient, 1*day, trait("first_name", "Mireille"), trait("last_name", "Kerguelen"), trait("birth_date", "1950-01-02"))
 	log := newLog("c", 1)
 	log.addEvents(0, web, till, wife, public)
 	plain := start(t, Config{Folder: "state", Store: state.Options{FS: vfs.NewMem()}, Log: log, Feed: log})

@@ -210,7 +210,7 @@ func TestServiceWeighsAsASet(t *testing.T) {
 		log := shuffled(rng, c.events, 2)
 		r := start(t, Config{Folder: "state", Store: state.Options{FS: vfs.NewMem()}, Log: log, Feed: log, Settings: Settings{Rules: rules, Model: model}, CommitRecords: 1 + rng.IntN(20)})
 
-		exact := identity.NewMemory(NewHasher(prf), rules)
+		exact := identity.NewMemory(NewHasher(prf), rules.Weighing(model.Weighs))
 		said := map[identity.NodeID]attribute.Attributes{}
 		for i := range c.events {
 			e := &c.events[i]
@@ -226,6 +226,9 @@ func TestServiceWeighsAsASet(t *testing.T) {
 			for _, p := range region.Profiles {
 				for _, m := range p.Members {
 					partition[m] = nil
+				}
+				if !p.Served {
+					continue // hangs on to what is weighed
 				}
 				partition[p.ID] = p.Members
 				core := models.Core{ID: p.ID}

@@ -23,7 +23,7 @@ type weights struct {
 
 func (v *View) weighs() bool { return v.worker.projection.weigher != nil }
 
-func (v *View) below() *below { return &below{v.graph, v.coreMembers} }
+func (v *View) below() *below { return &below{graph: v.graph, members: v.coreMembers} }
 
 // coreMembers lists the personas of a core; none if there is no such core.
 func (v *View) coreMembers(core identity.NodeID) ([]identity.NodeID, error) {
@@ -319,11 +319,11 @@ func (v *View) Weigh(a, b schema.ProfileID) (*Weighing, error) {
 // keptApart names what keeps two profiles apart, the strongest first.
 func (v *View) keptApart(w *Weighing, p, q place, left, right []identity.NodeID, weighed bool) (string, error) {
 	for _, core := range left {
-		apart, err := v.below().Apart(core)
+		separated, err := v.separated(core, right)
 		if err != nil {
 			return "", err
 		}
-		if slices.ContainsFunc(apart, func(other identity.NodeID) bool { return slices.Contains(right, other) }) {
+		if separated {
 			return string(identity.ReasonSeparated), nil
 		}
 	}
@@ -353,6 +353,34 @@ func (v *View) keptApart(w *Weighing, p, q place, left, right []identity.NodeID,
 		return ReasonUnproposed, nil
 	}
 	return string(models.ReasonUnsure), nil
+}
+
+// separated says whether somebody separated a persona of a core from one of others, whether they are weighed or not.
+func (v *View) separated(core identity.NodeID, others []identity.NodeID) (bool, error) {
+	members, err := v.coreMembers(core)
+	if err != nil {
+		return false, err
+	}
+	for _, m := range members {
+		said, err := v.graph.Assertions(m)
+		if err != nil {
+			return false, err
+		}
+		for i := range said {
+			other := said[i].A
+			if other == m {
+				other = said[i].B
+			}
+			at, err := v.graph.place(other)
+			if err != nil {
+				return false, err
+			}
+			if said[i].Kind == identity.Separated && slices.Contains(others, at.profile) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // Joined is one joint of stratum 2: two sets of cores became one profile.
@@ -417,17 +445,27 @@ func (v *View) weighed(r *identity.Region, e identity.Explanation) (identity.Exp
 	if e.ProfileA, err = heldIn(v.snapshot, from); err != nil {
 		return e, err
 	}
-	if e.ProfileB, err = heldIn(v.snapshot, to); err != nil || e.Same || e.ProfileA != e.ProfileB {
+	if e.ProfileB, err = heldIn(v.snapshot, to); err != nil || e.ProfileA != e.ProfileB {
 		return e, err
 	}
 	steps, err := v.steps(from)
 	if err != nil {
 		return e, err
 	}
-	e.Same, e.Reason, e.Obstacle = true, "", nil
-	e.Path = append(r.Why(e.A, from).Path, between(steps, from, to)...)
-	e.Path = append(e.Path, r.Why(to, e.B).Path...)
-	return e, nil
+	path := e.Path
+	if !e.Same {
+		path = slices.Concat(r.Why(e.A, from).Path, between(steps, from, to), r.Why(to, e.B).Path)
+	}
+	// Where the region says that stratum 2 joined two cores, the joints say how.
+	e.Same, e.Reason, e.Obstacle, e.Path = true, "", nil, nil
+	for _, s := range path {
+		if way := between(steps, s.A, s.B); s.Rule == identity.RuleWeigh && way != nil {
+			e.Path = append(e.Path, way...)
+		} else {
+			e.Path = append(e.Path, s)
+		}
+	}
+	return e, r.Err()
 }
 
 // between finds the steps that lead from one core to another, each turned to point that way. Joints make a tree, so there is one way.
@@ -470,6 +508,9 @@ func (v *View) joined(id schema.ProfileID, steps []identity.Step) ([]identity.St
 			return nil, err
 		}
 		steps = append(steps, r.How(core)...)
+		if err := r.Err(); err != nil {
+			return nil, err
+		}
 	}
 	weighed, err := v.steps(id)
 	return append(steps, weighed...), err

@@ -53,7 +53,7 @@ func newWeigher(p *projection, by weighing) *weigher {
 	w := &weigher{p: p, by: by, seed: maphash.MakeSeed()}
 	w.scales.New = func() any { return models.NewScale(by.model, by.people) }
 	w.said.limit = saidPersonas
-	w.index = models.NewIndex(models.NewScale(by.model, by.people), &weighedRows{graph: p.graph}, &below{p.graph, p.coreMembers})
+	w.index = models.NewIndex(models.NewScale(by.model, by.people), &weighedRows{graph: p.graph}, w.below())
 	w.forget()
 	w.clear()
 	return w
@@ -93,6 +93,23 @@ func (r *weighedRows) Scan(prefix []byte, f func(rest []byte) error) error {
 type below struct {
 	graph   *graph
 	members func(core identity.NodeID) ([]identity.NodeID, error)
+	said    func(identity.NodeID) ([]identity.Assertion, error) // nil: what the graph says
+	place   func(identity.NodeID) (core identity.NodeID, err error)
+}
+
+func (w *below) assertions(id identity.NodeID) ([]identity.Assertion, error) {
+	if w.said != nil {
+		return w.said(id)
+	}
+	return w.graph.Assertions(id)
+}
+
+func (w *below) core(id identity.NodeID) (identity.NodeID, error) {
+	if w.place != nil {
+		return w.place(id)
+	}
+	at, err := w.graph.place(id)
+	return at.profile, err
 }
 
 // First implements match.World: known first, then earliest, then by id.
@@ -115,12 +132,12 @@ func (w *below) First(cores []identity.NodeID) (identity.NodeID, error) {
 
 // Apart implements match.World.
 func (w *below) Apart(core identity.NodeID) (others []identity.NodeID, err error) {
-	members, err := w.members(core)
+	members, err := w.placed(core)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range members {
-		said, err := w.graph.Assertions(m)
+		said, err := w.assertions(m)
 		if err != nil {
 			return nil, err
 		}
@@ -133,16 +150,60 @@ func (w *below) Apart(core identity.NodeID) (others []identity.NodeID, err error
 			if other == m {
 				other = a.B
 			}
-			at, err := w.graph.place(other)
+			at, err := w.core(other)
 			if err != nil {
 				return nil, err
 			}
-			if !at.profile.IsZero() && at.profile != core {
-				others = append(others, at.profile)
+			if at.IsZero() || at == core {
+				continue
+			}
+			there, err := w.placed(at)
+			if err != nil {
+				return nil, err
+			}
+			if slices.Contains(there, other) {
+				others = append(others, at)
 			}
 		}
 	}
 	return others, nil
+}
+
+// placed lists the personas of a core by which it is weighed: server personas, and client personas that decisions tie to them. Client personas that hang on bear on
+// nothing of stratum 2: they are hung on to what it makes.
+func (w *below) placed(core identity.NodeID) (out []identity.NodeID, err error) {
+	members, err := w.members(core)
+	if err != nil {
+		return nil, err
+	}
+	var clients []identity.NodeID
+	for _, m := range members {
+		n, err := w.graph.node(m)
+		if err != nil {
+			return nil, err
+		}
+		if n.evidence != nil && n.evidence.Trust == schema.TrustServer {
+			out = append(out, m)
+		} else {
+			clients = append(clients, m)
+		}
+	}
+	for again := true; again; {
+		again = false
+		for i, m := range clients {
+			said, err := w.assertions(m)
+			if err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(said, func(a identity.Assertion) bool {
+				return a.Kind == identity.Linked && (slices.Contains(out, a.A) || slices.Contains(out, a.B))
+			}) {
+				out, clients, again = append(out, m), slices.Delete(clients, i, i+1), true
+				break
+			}
+		}
+	}
+	return out, nil
 }
 
 // Conflict implements match.World.
@@ -283,8 +344,9 @@ func (w *weigher) erase(id identity.NodeID) {
 	delete(w.changed, id)
 }
 
-// resolve weighs the cores that are new, changed or gone, and decides who is who around them.
-func (w *weigher) resolve() error {
+// decide weighs the cores that are new, changed or gone, decides who is who around them, and lists the cores whose profile is another one than at the last
+// commit.
+func (w *weigher) decide() (moved []identity.NodeID, err error) {
 	p := w.p
 	stirred := map[identity.NodeID]struct{}{}
 	for id := range p.records {
@@ -296,7 +358,7 @@ func (w *weigher) resolve() error {
 	for id := range w.changed {
 		at, err := p.graph.place(id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !at.profile.IsZero() {
 			stirred[at.profile] = struct{}{}
@@ -304,14 +366,69 @@ func (w *weigher) resolve() error {
 	}
 	for id := range stirred {
 		if err := w.put(id); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	moved, err := w.index.Resolve()
-	if err != nil {
+	return w.index.Resolve()
+}
+
+// hanging lists the client personas that may hang on to others now that stratum 2 put cores into other profiles: those that share a value with a server persona of
+// such a core, and those whom somebody separated from a persona that moved.
+func (w *weigher) hanging(moved []identity.NodeID) (seeds []identity.NodeID, err error) {
+	p := w.p
+	separated := func(id identity.NodeID) error {
+		said, err := p.graph.Assertions(id)
+		for i := range said {
+			if a := &said[i]; a.Kind == identity.Separated {
+				seeds = append(seeds, a.A, a.B)
+			}
+		}
 		return err
 	}
-	return w.follow(moved)
+	for id := range p.moved.from {
+		if err := separated(id); err != nil {
+			return nil, err
+		}
+	}
+	for _, core := range moved {
+		members, err := p.coreMembers(core)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range members {
+			if err := separated(m); err != nil {
+				return nil, err
+			}
+			n, err := p.graph.node(m)
+			if err != nil {
+				return nil, err
+			}
+			if n.evidence == nil || n.evidence.Trust != schema.TrustServer {
+				continue
+			}
+			for i := range n.evidence.Keys {
+				e := &n.evidence.Keys[i]
+				if !p.rules.Links(n.evidence, e) {
+					continue
+				}
+				h, err := p.graph.hub(e.Key)
+				if err != nil {
+					return nil, err
+				}
+				if h.Clients.Carriers == 0 {
+					continue
+				}
+				_, clients, err := p.graph.listed(h)
+				if err != nil {
+					return nil, err
+				}
+				seeds = append(seeds, clients...)
+				h.unload(p.rules)
+			}
+		}
+	}
+	slices.SortFunc(seeds, identity.NodeID.Compare)
+	return slices.Compact(seeds), nil
 }
 
 // put tells the index of a core as it is now.
@@ -324,40 +441,51 @@ func (w *weigher) put(id identity.NodeID) error {
 	if n.evidence == nil || n.place.profile != id || (&identity.Profile{Hold: n.place.hold, Served: n.evidence.Trust == schema.TrustServer}).Quarantined() != identity.Free {
 		return w.index.Remove(id)
 	}
-	members, err := p.coreMembers(id)
+	core, asserted, err := w.below().weighed(id, w.attributes)
 	if err != nil {
 		return err
 	}
-	core := models.Core{ID: id}
-	asserted := false
-	for _, m := range members {
-		n, err := p.graph.node(m)
-		if err != nil {
-			return err
-		}
-		said, err := p.graph.Assertions(m)
-		if err != nil {
-			return err
-		}
-		asserted = asserted || slices.ContainsFunc(said, func(a identity.Assertion) bool { return a.Kind == identity.Separated })
-		if n.evidence == nil || n.evidence.Trust != schema.TrustServer {
-			continue
-		}
-		a, err := w.attributes(m)
-		if err != nil {
-			return err
-		}
-		if a != nil {
-			core.Records = append(core.Records, models.Values(a))
-		}
-	}
-	if core.Records = models.Distinct(core.Records); len(core.Records) == 0 {
+	if len(core.Records) == 0 {
 		return w.index.Remove(id)
 	}
 	if err := w.index.Put(core, asserted); err != nil {
 		return err
 	}
 	return w.index.Reorder(id)
+}
+
+func (w *weigher) below() *below { return &below{graph: w.p.graph, members: w.p.coreMembers} }
+
+// weighed is a core as it is weighed, and whether somebody separated it from another.
+func (w *below) weighed(id identity.NodeID, attributes func(identity.NodeID) (*attribute.Attributes, error)) (core models.Core, asserted bool, err error) {
+	core.ID = id
+	members, err := w.placed(id)
+	if err != nil {
+		return core, false, err
+	}
+	for _, m := range members {
+		n, err := w.graph.node(m)
+		if err != nil {
+			return core, false, err
+		}
+		said, err := w.assertions(m)
+		if err != nil {
+			return core, false, err
+		}
+		asserted = asserted || slices.ContainsFunc(said, func(a identity.Assertion) bool { return a.Kind == identity.Separated })
+		if n.evidence == nil || n.evidence.Trust != schema.TrustServer {
+			continue
+		}
+		a, err := attributes(m)
+		if err != nil {
+			return core, false, err
+		}
+		if a != nil {
+			core.Records = append(core.Records, models.Values(a))
+		}
+	}
+	core.Records = models.Distinct(core.Records)
+	return core, asserted, nil
 }
 
 // follow notes the personas that are in another profile than at the last commit, by the cores whose profile is another one.
@@ -493,4 +621,4 @@ func heldIn(r state.Reader, core identity.NodeID) (identity.NodeID, error) {
 
 // weighedVersion is the version of how stratum 2 keeps its rows and decides; a state of another one is built anew. Raise it for a change that the model's
 // version does not show.
-const weighedVersion = 1
+const weighedVersion = 2

@@ -225,9 +225,13 @@ func (v value) compare(w value) int {
 	return cmp.Or(cmp.Compare(v.table, w.table), cmp.Compare(v.id, w.id))
 }
 
-// Put adds a core, or replaces what is known of it. asserted says that World.Apart may name somebody for it.
+// Put adds a core, or replaces what is known of it. asserted says that World.Apart may name somebody for it: it is decided anew then, since that may name
+// others than before.
 func (x *Index) Put(c Core, asserted bool) error {
 	x.change(x.core(c.ID), x.read(c, asserted))
+	if asserted && x.err == nil {
+		x.touch(c.ID)
+	}
 	return x.err
 }
 

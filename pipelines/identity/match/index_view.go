@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -333,6 +334,26 @@ func (s *Set) kin(p, q *profile) (shares []string) {
 	}
 	slices.Sort(shares)
 	return shares
+}
+
+// Near lists cores that share an open blocking key with a core, at most limit, those of the smallest blocks first.
+func (x *Index) Near(core ID, limit int) (out []ID, err error) {
+	in := x.core(core)
+	var open []*block
+	for _, k := range in.keys {
+		if b := x.block(k.hash); b.n <= int(k.limit) {
+			open = append(open, b)
+		}
+	}
+	slices.SortFunc(open, func(a, b *block) int { return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.hash, b.hash)) })
+	for _, b := range open {
+		for _, id := range x.members(&b.list) {
+			if len(out) < limit && id != core && !slices.Contains(out, id) {
+				out = append(out, id)
+			}
+		}
+	}
+	return out, x.err
 }
 
 // Large says whether an index remembers so much that a new one should take its place.

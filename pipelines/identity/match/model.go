@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 
+	"github.com/dossier-cdp/dossier/pipelines/identifier"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -135,6 +137,30 @@ func (m *Model) Text() ([]byte, error) {
 
 // Version is the content address of the model: the first 16 hex digits of the SHA-256 of its canonical text.
 func (m *Model) Version() string { return m.hash }
+
+// With is the model with other thresholds, which makes it another one.
+func (m *Model) With(t Thresholds) (*Model, error) {
+	out := m.clone()
+	out.Thresholds = t
+	if err := out.Prepare(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Weighs says whether values of an identifier kind are weighed: a field compares them, or what they are made of.
+func (m *Model) Weighs(kind string) bool {
+	has := func(field string) bool {
+		return slices.ContainsFunc(m.Fields, func(f Field) bool { return f.Name == field })
+	}
+	switch kind {
+	case identifier.NameAndBirth:
+		return has("name") && has("birth")
+	case "address":
+		return has("address") || has("street") && (has("postcode") || has("commune"))
+	}
+	return has(kind)
+}
 
 // Prepare checks the model and makes it ready for use.
 func (m *Model) Prepare() error {
