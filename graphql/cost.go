@@ -52,6 +52,7 @@ var weights = map[string]weight{
 	"Query.weigh":    {lookups: 1},
 
 	"Query.possibleMatches": {lookups: 2, sized: true},
+	"Query.simulate":        {lookups: 2},
 	"Query.node":            {lookups: 1, queries: 1, perRow: 1},
 	"Query.inbox":           {queries: 2, sized: true},
 
@@ -68,6 +69,10 @@ var weights = map[string]weight{
 	"Dossier.value":               {queries: 1, perRow: 1},
 	"Profile.personas":            {size: 5},
 	"Household.members":           {size: 3},
+	"Simulation.merges":           {size: 10},
+	"Simulation.splits":           {size: 10},
+	"SimulatedChange.before":      {perRow: 1, size: 3},
+	"SimulatedChange.after":       {size: 2},
 	"Household.residents":         {size: 3},
 	"GoldenTrait.runnersUp":       {size: 3},
 	"Value.spent":                 {size: 1},

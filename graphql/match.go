@@ -60,6 +60,8 @@ type Matches interface {
 	Queue(ctx context.Context, workspace string, after []byte, limit int) (list []Match, next []byte, err error)
 	// Weigh weighs two ids; nil if there is no model, or nobody has one of the ids.
 	Weigh(ctx context.Context, workspace string, a, b schema.ProfileID) (*Weighing, error)
+	// Simulate says who would be merged and split under other settings, and changes nothing. What cannot be supposed is an *Error with code BAD_USER_INPUT.
+	Simulate(ctx context.Context, workspace string, q Supposition) (*Simulation, error)
 }
 
 const householdPrefix = "household:"

@@ -70,6 +70,25 @@ func (m matches) Weigh(ctx context.Context, workspace string, a, b schema.Profil
 	return m.weighing(a, b), nil
 }
 
+// Simulate tells that the two would be one, and asks for thresholds that it knows.
+func (m matches) Simulate(ctx context.Context, workspace string, q graphql.Supposition) (*graphql.Simulation, error) {
+	if err := m.w.count(ctx, workspace, "Simulate"); err != nil {
+		return nil, err
+	}
+	if string(q.Identity) == `"nonsense"` {
+		return nil, &graphql.Error{Code: graphql.CodeBadInput, Message: "identity: nonsense"}
+	}
+	a, b := m.pair()
+	out := &graphql.Simulation{Personas: int64(q.Personas), All: 12_000, Profiles: 3000, ProfilesAfter: 2999, Merged: 2, Model: "0123456789abcdef", Next: b}
+	if q.Samples > 0 {
+		out.Merges = []graphql.Shift{{Before: []schema.ProfileID{a, b}, After: [][]schema.ProfileID{{a, b}}}}
+	}
+	if len(q.Thresholds) > 0 {
+		out.Merged, out.Split = 0, int64(100*q.Thresholds["merge"])
+	}
+	return out, nil
+}
+
 func (m matches) weighing(a, b schema.ProfileID) *graphql.Weighing {
 	household := match.Bits(3000)
 	return &graphql.Weighing{

@@ -2,8 +2,10 @@ package backend
 
 import (
 	"context"
+	"errors"
 
 	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/configuration"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/identity"
 )
@@ -82,4 +84,60 @@ func joints(v *identity.View, id schema.ProfileID) ([]graphql.Joint, error) {
 		out = append(out, graphql.Joint{A: j.A, B: j.B, Weight: j.Weight.Float(), Attached: j.Attached})
 	}
 	return out, nil
+}
+
+// Simulate says what other settings would change.
+func (p *Profiles) Simulate(ctx context.Context, _ string, q graphql.Supposition) (*graphql.Simulation, error) {
+	settings := p.Identity.InForce()
+	if q.Identity != nil {
+		rules, model, people, err := configuration.Identity(q.Identity)
+		if err != nil {
+			return nil, refused(err)
+		}
+		settings.Rules, settings.Model, settings.People = rules, model, people
+	}
+	if len(q.Thresholds) > 0 {
+		if settings.Model == nil {
+			return nil, &graphql.Error{Code: graphql.CodeBadInput, Message: "thresholds are a model's, and none is supposed", Hint: "name a model in identity"}
+		}
+		t := settings.Model.Thresholds
+		for name, at := range map[string]*float64{"merge": &t.Merge, "link": &t.Link, "margin": &t.Margin, "possible": &t.Possible} {
+			if x, given := q.Thresholds[name]; given {
+				*at = x
+			}
+		}
+		var err error
+		if settings.Model, err = settings.Model.With(t); err != nil {
+			return nil, refused(err)
+		}
+	}
+	found, err := p.Identity.Simulate(ctx, identity.Supposition{Settings: settings, Personas: q.Personas, Samples: q.Samples, After: q.After})
+	switch {
+	case errors.Is(err, identity.ErrNotReady):
+		_, reason, _ := p.Identity.Ready()
+		return nil, &graphql.Error{Code: graphql.CodeNotReady, Message: reason, Hint: "ask again in a moment"}
+	case errors.Is(err, identity.ErrSimulating):
+		return nil, &graphql.Error{Code: graphql.CodeNotReady, Message: "another simulation is running", Hint: "ask again when it is done"}
+	case err != nil:
+		return nil, refused(err)
+	}
+	out := &graphql.Simulation{
+		Personas: int64(found.Personas), All: int64(found.All), Whole: found.Whole, Approximate: found.Approximate, Profiles: int64(found.Counted),
+		ProfilesAfter: int64(found.ProfilesAfter), Merged: int64(found.Merged), Split: int64(found.Split), Next: found.Next, Model: found.ModelVersion,
+	}
+	for _, s := range found.Merges {
+		out.Merges = append(out.Merges, graphql.Shift(s))
+	}
+	for _, s := range found.Splits {
+		out.Splits = append(out.Splits, graphql.Shift(s))
+	}
+	return out, nil
+}
+
+// refused gives a refusal its form for those who ask; other errors as they are.
+func refused(err error) error {
+	if r := (*schema.Refusal)(nil); errors.As(err, &r) {
+		return &graphql.Error{Code: graphql.CodeBadInput, Message: r.Reason, Hint: r.Hint}
+	}
+	return err
 }

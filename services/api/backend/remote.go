@@ -33,6 +33,7 @@ const (
 	callPossible  = "/identity/PossibleMatches"
 	callQueue     = "/identity/Queue"
 	callWeigh     = "/identity/Weigh"
+	callSimulate  = "/identity/Simulate"
 )
 
 // asked is the arguments of any of the calls.
@@ -41,10 +42,11 @@ type asked struct {
 	ID        schema.ProfileID   `cbor:",omitempty"`
 	IDs       []schema.ProfileID `cbor:",omitempty"`
 	A, B      graphql.Identifier
-	Other     schema.ProfileID `cbor:",omitempty"`
-	After     []byte           `cbor:",omitempty"`
-	Limit     int              `cbor:",omitempty"`
-	Consent   *schema.Consent  `cbor:",omitempty"`
+	Other     schema.ProfileID     `cbor:",omitempty"`
+	After     []byte               `cbor:",omitempty"`
+	Limit     int                  `cbor:",omitempty"`
+	Consent   *schema.Consent      `cbor:",omitempty"`
+	Suppose   *graphql.Supposition `cbor:",omitempty"`
 }
 
 // answered is the answer to any of them.
@@ -58,6 +60,7 @@ type answered struct {
 	Matches            []graphql.Match      `cbor:",omitempty"`
 	Next               []byte               `cbor:",omitempty"`
 	Weighing           *graphql.Weighing    `cbor:",omitempty"`
+	Simulation         *graphql.Simulation  `cbor:",omitempty"`
 }
 
 // ServeLookups answers the calls of Remotes. may refuses while another process is the one to ask; it is asked before and after each
@@ -117,6 +120,13 @@ func ServeLookups(s *rpc.Server, l Lookups, may func() error) {
 	})
 	answer(callWeigh, func(ctx context.Context, q *asked, a *answered) (err error) {
 		a.Weighing, err = l.Weigh(ctx, q.Workspace, q.ID, q.Other)
+		return err
+	})
+	answer(callSimulate, func(ctx context.Context, q *asked, a *answered) (err error) {
+		if q.Suppose == nil {
+			return schema.Refuse("supposition_missing", "a simulation is asked for without what is supposed", "")
+		}
+		a.Simulation, err = l.Simulate(ctx, q.Workspace, *q.Suppose)
 		return err
 	})
 	answer(callSpeaker, func(ctx context.Context, q *asked, a *answered) (err error) {
@@ -228,4 +238,10 @@ func (r *Remote) Queue(ctx context.Context, workspace string, after []byte, limi
 func (r *Remote) Weigh(ctx context.Context, workspace string, x, y schema.ProfileID) (*graphql.Weighing, error) {
 	a, err := r.ask(ctx, callWeigh, &asked{Workspace: workspace, ID: x, Other: y})
 	return a.Weighing, err
+}
+
+// Simulate asks what other settings would change.
+func (r *Remote) Simulate(ctx context.Context, workspace string, q graphql.Supposition) (*graphql.Simulation, error) {
+	a, err := r.ask(ctx, callSimulate, &asked{Workspace: workspace, Suppose: &q})
+	return a.Simulation, err
 }

@@ -13,7 +13,7 @@ import (
 
 type exportCommand struct {
 	target
-	Name   string `arg:"" enum:"events,personas,profiles,timeline,cases" help:"One of events, personas, profiles, timeline, cases."`
+	Name   string `arg:"" enum:"events,personas,profiles,timeline,cases,matches,households" help:"One of events, personas, profiles, timeline, cases, matches, households."`
 	Clocks bool   `help:"Add receipt and record times, provenance and positions, which differ between installations."`
 	At     string `help:"Add what depends on the time of asking, as it is then: what profiles consent to. RFC 3339." placeholder:"TIME"`
 

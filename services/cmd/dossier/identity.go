@@ -134,6 +134,10 @@ func (o ownIdentity) Export(ctx context.Context, e identityExport, w io.Writer) 
 		_, err = view.ExportPersonas(w, options)
 	case "profiles":
 		_, err = view.ExportProfiles(w, options)
+	case "matches":
+		_, err = view.ExportMatches(w)
+	case "households":
+		_, err = view.ExportHouseholds(w)
 	case "timeline":
 		err = o.i.exportTimeline(ctx, view, e, w)
 	default:

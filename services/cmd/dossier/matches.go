@@ -13,6 +13,8 @@ type matchesCommand struct {
 	List   matchesListCommand   `cmd:"" default:"withargs" help:"List profiles that may be one person, those first of whom an answer decides most."`
 	Show   matchesShowCommand   `cmd:"" help:"Show how two are weighed against each other."`
 	Decide matchesDecideCommand `cmd:"" help:"Answer: one person, two people, or two people of one household."`
+
+	Simulate matchesSimulateCommand `cmd:"" help:"Say who would be merged and split under other rules, another model or other thresholds."`
 }
 
 func (matchesCommand) Help() string { return "Example: dossier matches list --first 20" }

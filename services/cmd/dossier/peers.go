@@ -38,7 +38,9 @@ type identityExport struct {
 }
 
 // identityExports are the projections that the identity role writes.
-func identityExports() []string { return []string{"personas", "profiles", "timeline"} }
+func identityExports() []string {
+	return []string{"personas", "profiles", "timeline", "matches", "households"}
+}
 
 // identityStatus is how an identity role is doing.
 type identityStatus struct {
