@@ -7,6 +7,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
 	"github.com/dossier-cdp/dossier/pipelines/value"
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -159,6 +160,21 @@ type Interaction struct {
 	Text, Language, Rating, RatingScale         string
 	Amount, Currency                            string
 	Properties                                  json.RawMessage
+	Verbatim                                    *Verbatim // nil where nothing was read
+}
+
+// Verbatim is what was read in a text, as corrected.
+type Verbatim struct {
+	verbatim.Kept
+	Correction  schema.EventID // that counts; zero: none
+	CorrectedBy string
+	CorrectedAt schema.Instant
+}
+
+// Verbatims knows how texts are read.
+type Verbatims interface {
+	// Themes gives the tree in force.
+	Themes(workspace string) []verbatim.Theme
 }
 
 // Page is a part of a timeline.
@@ -287,6 +303,8 @@ type Decisions interface {
 	Assert(ctx context.Context, caller Caller, d Decision) (schema.EventID, error)
 	// Consent records what a person said; the contact point, if any, must be one of the person's.
 	Consent(ctx context.Context, caller Caller, profile schema.ProfileID, c schema.Consent, reason, idempotencyKey string) (schema.EventID, error)
+	// Correct says what holds of the text of an event instead of what was read in it. properties are those of verbatim.corrected.
+	Correct(ctx context.Context, caller Caller, of schema.EventID, properties json.RawMessage, reason, idempotencyKey string) (schema.EventID, error)
 	// Configure makes a document the configuration and gives its hash and canonical form. A stale base is an *Error with code CONFLICT.
 	Configure(ctx context.Context, caller Caller, document json.RawMessage, base, reason, idempotencyKey string) (hash string, canonical json.RawMessage, err error)
 }
@@ -300,5 +318,6 @@ type Backends struct {
 	Measures  Measures
 	Values    Values
 	Decisions Decisions
+	Verbatims Verbatims
 	Care      Care // nil where no role keeps cases: the inbox is empty
 }

@@ -45,6 +45,15 @@ func Migrations() []Migration {
 		{17, ViewCurrentCases, createCurrentCases},
 		{18, ViewCurrentSurveys, createCurrentSurveys},
 		{19, ViewOrders, replaceViewOrders},
+		{20, "conversations by what is said in them", hearConversations},
+		{21, "cases by what is said in them", hearCases},
+		{22, "surveys by what is said in them", hearSurveys},
+		{23, ViewCurrentConversations, replaceCurrentConversations},
+		{24, ViewCurrentCases, replaceCurrentCases},
+		{25, ViewCurrentSurveys, replaceCurrentSurveys},
+		{26, TableVerbatims, createVerbatims},
+		{27, ViewCurrentVerbatims, createCurrentVerbatims},
+		{28, ViewVerbatims, createViewVerbatims},
 	}
 }
 

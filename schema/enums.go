@@ -105,6 +105,7 @@ const (
 	TypeSurveySent        Type = 38 // the invitation
 	TypeContentModerated  Type = 39
 	TypeAlertRaised       Type = 40
+	TypeVerbatimCorrected Type = 41 // what was read in a text is corrected by a person
 )
 
 var trustNames = names[Trust]{TrustClient: "client", TrustServer: "server"}
@@ -133,7 +134,7 @@ var typeNames = names[Type]{
 	TypeCallQueued: "call.queued", TypeCallHeld: "call.held", TypeCallTransferred: "call.transferred",
 	TypeCaseUpdated: "case.updated", TypeCaseMerged: "case.merged", TypeTaskAdded: "task.added", TypeTaskCompleted: "task.completed",
 	TypeNoteAdded: "note.added", TypePromiseMade: "promise.made", TypePromiseKept: "promise.kept", TypeSurveySent: "survey.sent",
-	TypeContentModerated: "content.moderated", TypeAlertRaised: "alert.raised",
+	TypeContentModerated: "content.moderated", TypeAlertRaised: "alert.raised", TypeVerbatimCorrected: "verbatim.corrected",
 }
 
 func (t Trust) String() string     { return trustNames.name(t) }

@@ -110,10 +110,11 @@ type Consent struct {
 	Unknown     string  // fields of a later version, kept as they came
 }
 
-// Assertion is a person's decision about two personas: identity.linked, identity.separated (A and B), identity.released (Of).
+// Assertion is a person's decision about two personas: identity.linked, identity.separated (A and B), identity.released (Of); or about a text of
+// one of them: verbatim.corrected (A and Of).
 type Assertion struct {
 	A, B    PersonaEpoch
-	Of      EventID // what identity.released withdraws
+	Of      EventID // what identity.released withdraws, what verbatim.corrected is about
 	Reason  string
 	Unknown string // fields of a later version, kept as they came
 }

@@ -13,11 +13,13 @@ const (
 	ViewSurveys  = "v_surveys"  // one row for each answer to a survey and each review, by its latest version
 	ViewCases    = "v_cases"    // one row for each case, by its latest event
 	ViewProfiles = "v_profiles" // one row for each profile that has an event
+
+	ViewVerbatims = "v_verbatims" // one row for each text of a customer, with what was read in it
 )
 
 // Views lists what a reader may read.
 func Views() []string {
-	return []string{ViewPersonas, ViewEvents, ViewMessages, ViewOrders, ViewSurveys, ViewCases, ViewProfiles}
+	return []string{ViewPersonas, ViewEvents, ViewMessages, ViewOrders, ViewSurveys, ViewCases, ViewProfiles, ViewVerbatims}
 }
 
 const asDefiner = " DEFINER = CURRENT_USER SQL SECURITY DEFINER AS\n"
@@ -87,3 +89,15 @@ const createViewProfiles = "CREATE VIEW IF NOT EXISTS v_profiles" + asDefiner + 
   min(occurred_at) AS first_contact_at, max(occurred_at) AS last_contact_at
 FROM v_events
 GROUP BY workspace, profile`
+
+// A text is in v_events under the same id.
+const createViewVerbatims = "CREATE VIEW IF NOT EXISTS v_verbatims" + asDefiner + `SELECT t.workspace AS workspace,
+  if(m.profile = toUUID('00000000-0000-0000-0000-000000000000'), t.persona, m.profile) AS profile,
+  t.persona AS persona, t.id AS id, t.occurred_at AS occurred_at, t.source AS source, t.channel AS channel, t.type AS type,
+  t.brand AS brand, t.team AS team, t.store AS store, t.product AS product, t.country AS country,
+  t.language AS language, t.polarity AS polarity, t.confidence AS confidence, t.unsure AS unsure, t.act AS act, t.emotion AS emotion,
+  t.themes AS themes, t.theme_polarities AS theme_polarities, t.criticality AS criticality, t.reasons AS reasons, t.reason_words AS reason_words,
+  t.model AS model, t.corrected_by AS corrected_by, t.corrected_at AS corrected_at
+FROM verbatims AS t FINAL
+LEFT JOIN v_personas AS m ON m.workspace = t.workspace AND m.persona = t.persona
+WHERE t.deleted = 0`

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/value"
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -217,6 +218,16 @@ func (d decisions) Assert(ctx context.Context, caller graphql.Caller, in graphql
 
 func (d decisions) Consent(ctx context.Context, caller graphql.Caller, profile schema.ProfileID, c schema.Consent, reason, key string) (schema.EventID, error) {
 	return d.decide(ctx, caller, fmt.Sprintf("%s %s %s for %s because %s", c.State, c.Channel, c.Purpose, profile, reason), key)
+}
+
+func (d decisions) Correct(ctx context.Context, caller graphql.Caller, of schema.EventID, properties json.RawMessage, reason, key string) (schema.EventID, error) {
+	return d.decide(ctx, caller, fmt.Sprintf("corrected %s to %s because %s", of, properties, reason), key)
+}
+
+type verbatims struct{}
+
+func (verbatims) Themes(string) []verbatim.Theme {
+	return []verbatim.Theme{{ID: "delivery", Title: map[string]string{"fr": "Livraison", "en": "Delivery"}}, {ID: "delivery.late", Parent: "delivery"}}
 }
 
 func (d decisions) Configure(ctx context.Context, caller graphql.Caller, document json.RawMessage, base, reason, key string) (string, json.RawMessage, error) {

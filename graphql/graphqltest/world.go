@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -33,7 +34,7 @@ type World struct {
 
 // Backends gives the interfaces of package graphql.
 func (w *World) Backends() graphql.Backends {
-	return graphql.Backends{Profiles: profiles{w}, Matches: matches{w}, Timeline: timeline{w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Decisions: decisions{w}}
+	return graphql.Backends{Profiles: profiles{w}, Matches: matches{w}, Timeline: timeline{w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Verbatims: verbatims{}, Decisions: decisions{w}}
 }
 
 // Reads gives the number of reads since the last call, by name.
@@ -125,8 +126,16 @@ func Small() *World {
 			Identifiers: []graphql.Held{{Kind: "crm_id", Value: "C\u202e9", Assurance: schema.AssuranceVerified, Sources: []string{"crm"}}},
 		},
 	}
+	reading := &graphql.Verbatim{
+		Kept: verbatim.Kept{
+			Language: verbatim.French, Polarity: verbatim.Negative, Confidence: 870, Act: verbatim.Complaint, Emotion: verbatim.Anger, Criticality: verbatim.Low,
+			Themes:  []verbatim.KeptTheme{{ID: "delivery", Polarity: verbatim.Negative, Confidence: 1000, Rule: true}},
+			Reasons: []verbatim.Reason{{Code: "unanswered", Words: "n est pas arrivee"}}, Model: "abc+def",
+		},
+		Correction: ID('e', 9), CorrectedBy: "lea", CorrectedAt: last,
+	}
 	w.Interactions[anna] = []graphql.Interaction{
-		{ID: ID('e', 1), OccurredAt: first, Type: schema.TypeCaseOpened, Channel: schema.ChannelPhone, Actor: schema.ActorCustomer, Source: "crm", Case: "K-1", Text: "Ma livraison n'est pas arrivée 😡", Language: "fr"},
+		{ID: ID('e', 1), OccurredAt: first, Type: schema.TypeCaseOpened, Channel: schema.ChannelPhone, Actor: schema.ActorCustomer, Source: "crm", Case: "K-1", Text: "Ma livraison n'est pas arrivée 😡", Language: "fr", Verbatim: reading},
 		{ID: ID('e', 2), OccurredAt: first + 3_600_000_000, Type: schema.TypeCaseResolved, Channel: schema.ChannelPhone, Actor: schema.ActorAgent, ActorID: "lea", Source: "crm", Case: "K-1"},
 	}
 	w.Interactions[shop] = []graphql.Interaction{

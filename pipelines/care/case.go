@@ -45,6 +45,7 @@ func (d *dossier) fold(rules *Rules) {
 	r.Calendar = k.version()
 	d.wait(k)
 	d.promises(rules)
+	d.hear()
 	d.weigh()
 }
 
@@ -530,6 +531,11 @@ func (d *dossier) weigh() {
 		}
 		if stated, err := strconv.ParseFloat(c.properties[propCriticality], 64); err == nil && stated >= 0 && stated <= 1 {
 			reason("stated", stated)
+		}
+		if c.Said != nil {
+			for name, criticality := range gravity(c.Said) {
+				reason(name, criticality)
+			}
 		}
 		if c.Type == schema.TypeMentionPublished || c.Type == schema.TypeReviewPublished {
 			if followers, err := strconv.ParseFloat(c.properties[propFollowers], 64); err == nil && followers > 0 {

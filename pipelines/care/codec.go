@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -12,9 +13,13 @@ import (
 //	version(1) = 1, persona(16), epoch (uvarint), public id(16), at (varint), type (uvarint), channel(1), actor(1), flags(1),
 //	then fields until the end: number(1), length (uvarint), bytes
 //
-// A field's number is its place in texts; properties follow from propertyField on. What is empty is left out.
+// A field's number is its place in texts; a reading (verbatim.AppendKept), what a correction is about and says are fields of their own; properties follow
+// from propertyField on. What is empty is left out.
 const (
 	contactVersion = 1
+	saidField      = 40
+	targetField    = 41
+	correctField   = 42
 	propertyField  = 64
 
 	flagThanks    = 1
@@ -57,6 +62,13 @@ func AppendContact(dst []byte, c *Contact) []byte {
 	}
 	for i, text := range c.texts() {
 		field(byte(i), *text)
+	}
+	if c.Said != nil {
+		field(saidField, string(verbatim.AppendKept(nil, c.Said)))
+	}
+	if c.Correction != nil {
+		field(targetField, string(c.Target[:]))
+		field(correctField, string(c.correction))
 	}
 	for i, text := range c.properties {
 		field(byte(propertyField+i), text)
@@ -115,6 +127,18 @@ func ReadContact(id schema.EventID, b []byte) (c Contact, err error) {
 		switch {
 		case field < len(texts):
 			*texts[field] = text
+		case field == saidField:
+			if c.Said, err = verbatim.ReadKept([]byte(text)); err != nil {
+				return Contact{}, errContact
+			}
+		case field == targetField && length == uint64(len(c.Target)):
+			copy(c.Target[:], text)
+		case field == correctField:
+			correction, refused := verbatim.ParseCorrection([]byte(text))
+			if refused != nil {
+				return Contact{}, errContact
+			}
+			c.Correction, c.correction = &correction, []byte(text)
 		case field >= propertyField && field < propertyField+int(numProperties):
 			c.properties[field-propertyField] = text
 		default:

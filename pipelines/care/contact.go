@@ -3,11 +3,13 @@ package care
 import (
 	"strings"
 
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/canonical"
 )
 
-// Contact is what care keeps of an event. It holds no text of the customer, but for what agents write down about a case.
+// Contact is what care keeps of an event. It holds no text of the customer, but for what agents write down about a case and the words for which a text is
+// critical.
 type Contact struct {
 	ID      schema.EventID
 	Of      schema.PersonaEpoch // whose event it is
@@ -35,6 +37,14 @@ type Contact struct {
 	Automatic bool // an acknowledgement or an absence notice, whoever sends it
 
 	Note string // text of tasks, notes, promises and gestures
+
+	// Said is what was read in the text, where it is a customer's word; who makes the contact sets it (Voiced). It is read-only.
+	Said *verbatim.Kept
+
+	Target     schema.EventID       // verbatim.corrected: the event whose text it is about
+	Correction *verbatim.Correction // verbatim.corrected: what holds instead
+	correction []byte               // as it came
+	corrected  *Contact             // while it is folded: the correction that Said has in it
 
 	properties [numProperties]string
 }
@@ -91,6 +101,7 @@ const (
 	propLimit
 	propRole
 	propResolved
+	propProduct
 	numProperties
 )
 
@@ -109,6 +120,7 @@ var propertyNames = [numProperties][]string{
 	propChannel: {"channel"}, propEmployee: {"employee"}, propAccepted: {"accepted"}, propStaff: {"staff"}, propFollowers: {"followers"},
 	propCriticality: {"criticality"}, propSafety: {"safety"}, propLegal: {"legal"}, propVulnerable: {"vulnerable", "vulnerability"},
 	propReferences: {"references", "in_reply_to"}, propID: {"id", "task", "promise"}, propLimit: {"limit"}, propRole: {"role"}, propResolved: {"resolved"},
+	propProduct: {"product", "product_id", "sku"},
 }
 
 var propertyOf = func() map[string]property {
@@ -144,7 +156,9 @@ func plainName(name string) string {
 }
 
 // Concerns says whether events of a type are contacts of care.
-func Concerns(t schema.Type) bool { return isContact(t) || isMark(t) || isSurvey(t) }
+func Concerns(t schema.Type) bool {
+	return isContact(t) || isMark(t) || isSurvey(t) || t == schema.TypeVerbatimCorrected
+}
 
 // isContact are the types that make conversations.
 func isContact(t schema.Type) bool {
@@ -202,6 +216,9 @@ func Of(e *schema.Event, persona schema.ProfileID) (c Contact, ok bool) {
 		Rating: e.Rating, Scale: e.RatingScale, Amount: e.Amount, Currency: e.Currency, Language: e.Language,
 		HasText: e.Text != "",
 	}
+	if e.Type == schema.TypeVerbatimCorrected {
+		return c.corrects(e)
+	}
 	c.read(e.Properties)
 	if c.Thread == "" && !isMark(e.Type) && !isSurvey(e.Type) {
 		switch e.Account.Kind {
@@ -219,6 +236,22 @@ func Of(e *schema.Event, persona schema.ProfileID) (c Contact, ok bool) {
 	}
 	return c, true
 }
+
+// corrects reads a correction; ok is false if it says nothing that can be understood.
+func (c Contact) corrects(e *schema.Event) (Contact, bool) {
+	if e.Assertion == nil {
+		return Contact{}, false
+	}
+	correction, refused := verbatim.ParseCorrection(e.Properties)
+	if refused != nil {
+		return Contact{}, false
+	}
+	c.Target, c.Correction, c.correction, c.Note, c.HasText = e.Assertion.Of, &correction, e.Properties, e.Assertion.Reason, false
+	return c, true
+}
+
+// Voiced says whether the contact has a customer's word that is to be read: e is its event. What a machine sends in a customer's absence is none.
+func (c *Contact) Voiced(e *schema.Event) bool { return verbatim.Speaks(e) && !c.Automatic }
 
 // read takes what care understands of an event's properties. What is no object or is not understood is passed over.
 func (c *Contact) read(properties []byte) {

@@ -97,6 +97,7 @@ func (t *thread) fold(rules *Rules) {
 	r.WaitingSince = w.asked
 	slices.Sort(r.Agents)
 	r.Agents = slices.Compact(r.Agents)
+	r.hear(t.contacts)
 	t.clock(rules)
 	t.outcome(&w, rules)
 }

@@ -1,6 +1,7 @@
 package care
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -11,12 +12,14 @@ type Rows struct {
 	Conversations []Conversation
 	Cases         []Case
 	Surveys       []Survey
+	Verbatims     []Verbatim
 }
 
 // Fold makes the rows of a set of contacts. contacts may hold copies and have any order, which it loses.
 func Fold(contacts []Contact, rules *Rules) Rows {
 	slices.SortFunc(contacts, func(a, b Contact) int { return compare(&a, &b) })
 	contacts = slices.CompactFunc(contacts, func(a, b Contact) bool { return a.ID == b.ID })
+	correct(contacts)
 	f := &fold{rules: rules, byThread: map[string][]*thread{}, owners: map[string][]string{}, cases: map[caseKey]*dossier{}}
 	for i := range contacts {
 		c := &contacts[i]
@@ -49,6 +52,7 @@ type fold struct {
 	byThread map[string][]*thread // by the channel's own id, of whatever source
 	owners   map[string][]string  // by the number of a case, the sources that keep one
 	cases    map[caseKey]*dossier
+	said     map[schema.EventID]*Verbatim
 }
 
 // caseKey names a case: the source that keeps it and what that calls it; a case of its own by the id of its conversation.
@@ -326,15 +330,19 @@ func (f *fold) rows() (rows Rows) {
 	f.merge()
 	for _, d := range f.cases {
 		d.row.Flags = d.flags
+		f.heardOf(d)
 		rows.Cases = append(rows.Cases, d.row)
 		for _, t := range d.threads {
 			t.row.Case, t.row.CaseNumber = d.row.ID, d.row.Number
 			t.row.Flags = t.flags
 			t.inherit(&d.row)
+			t.row.Language = cmp.Or(t.row.Language, spoken(t.contacts))
 			rows.Conversations = append(rows.Conversations, t.row)
+			f.heardIn(t)
 		}
 	}
 	rows.Surveys = f.answers()
+	rows.Verbatims = f.verbatims()
 	slices.SortFunc(rows.Cases, func(a, b Case) int { return a.ID.Compare(b.ID) })
 	slices.SortFunc(rows.Conversations, func(a, b Conversation) int { return a.ID.Compare(b.ID) })
 	slices.SortFunc(rows.Surveys, func(a, b Survey) int { return a.ID.Compare(b.ID) })

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -62,8 +63,29 @@ func random(r *rand.Rand, n int) []Contact {
 		if r.IntN(10) == 0 {
 			c.properties[propReferences] = pick("m", n/3+1)
 		}
+		if (c.Actor == schema.ActorCustomer || isCall(c.Type)) && r.IntN(2) == 0 {
+			c.Said = said(r)
+		}
+		if r.IntN(9) == 0 { // a correction of some contact's text, if that has one
+			properties := fmt.Appendf(nil, `{"polarity":%q}`, []string{"neg", "neu", "pos"}[r.IntN(3)])
+			correction, _ := verbatim.ParseCorrection(properties)
+			*c = Contact{ID: c.ID, At: c.At, Type: schema.TypeVerbatimCorrected, Of: c.Of, Persona: c.Persona, Source: "dossier", Channel: schema.ChannelCRM, Actor: schema.ActorAgent,
+				Target: eventID(uint64(1 + r.IntN(n))), Correction: &correction, correction: properties}
+		}
 	}
 	return out
+}
+
+// said is something that was read.
+func said(r *rand.Rand) *verbatim.Kept {
+	k := &verbatim.Kept{Language: verbatim.Language(r.IntN(7)), Polarity: verbatim.Polarity(r.IntN(3)), Confidence: uint16(r.IntN(1001)), Model: "m", Criticality: verbatim.Criticality(r.IntN(5))}
+	for range r.IntN(3) {
+		k.Themes = append(k.Themes, verbatim.KeptTheme{ID: fmt.Sprint("t", r.IntN(5)), Polarity: verbatim.Polarity(r.IntN(3))})
+	}
+	if k.Criticality > verbatim.NotCritical {
+		k.Reasons = []verbatim.Reason{{Code: []string{"", "unanswered", "churn", "legal", "safety"}[k.Criticality], Words: "words"}}
+	}
+	return k
 }
 
 func text(t *testing.T, rows Rows) string {
@@ -130,10 +152,12 @@ func TestFoldIsOfTheSet(t *testing.T) {
 			}
 			rows := Fold(c, rules)
 			apart.Conversations, apart.Cases, apart.Surveys = append(apart.Conversations, rows.Conversations...), append(apart.Cases, rows.Cases...), append(apart.Surveys, rows.Surveys...)
+			apart.Verbatims = append(apart.Verbatims, rows.Verbatims...)
 		}
 		slices.SortFunc(apart.Conversations, func(a, b Conversation) int { return a.ID.Compare(b.ID) })
 		slices.SortFunc(apart.Cases, func(a, b Case) int { return a.ID.Compare(b.ID) })
 		slices.SortFunc(apart.Surveys, func(a, b Survey) int { return a.ID.Compare(b.ID) })
+		slices.SortFunc(apart.Verbatims, func(a, b Verbatim) int { return a.ID.Compare(b.ID) })
 		if got := text(t, apart); got != want {
 			t.Fatalf("seed %d: cluster by cluster gives\n%s\nwant\n%s", seed, got, want)
 		}
@@ -144,11 +168,17 @@ func TestFoldIsOfTheSet(t *testing.T) {
 // check holds rows to what must be true of any.
 func check(t *testing.T, seed uint64, contacts []Contact, rows Rows) {
 	t.Helper()
-	made, events := 0, 0
+	made, events, texts := 0, 0, 0
 	for i := range contacts {
+		if contacts[i].Said != nil {
+			texts++
+		}
 		if isContact(contacts[i].Type) {
 			made++
 		}
+	}
+	if len(rows.Verbatims) != texts {
+		t.Fatalf("seed %d: %d verbatims, want each of %d texts once", seed, len(rows.Verbatims), texts)
 	}
 	cases := map[schema.EventID]bool{}
 	for _, c := range rows.Cases {

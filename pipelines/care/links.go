@@ -12,7 +12,7 @@ import (
 type Link [16]byte
 
 // Links appends the links of a contact: its thread, its message and what that answers, its case, its survey; and the account and
-// channel, where the channel gives no thread.
+// channel, where the channel gives no thread; a text and its corrections.
 func (c *Contact) Links(dst []Link) []Link {
 	for _, name := range c.threads() {
 		dst = append(dst, link("thread", name))
@@ -36,6 +36,12 @@ func (c *Contact) Links(dst []Link) []Link {
 	}
 	if isSurvey(c.Type) {
 		dst = append(dst, link("survey", c.Source, c.survey()))
+	}
+	if c.Said != nil {
+		dst = append(dst, link("text", string(c.ID[:])))
+	}
+	if c.Correction != nil {
+		dst = append(dst, link("text", string(c.Target[:])))
 	}
 	if len(dst) == 0 {
 		dst = append(dst, link("event", string(c.ID[:])))

@@ -1,6 +1,9 @@
 package care
 
-import "github.com/dossier-cdp/dossier/schema"
+import (
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
+	"github.com/dossier-cdp/dossier/schema"
+)
 
 // Span is a duration in microseconds; NoSpan where there is none. It is never negative otherwise: an end before its start is flagged.
 type Span int64
@@ -36,7 +39,8 @@ type Conversation struct {
 	Case       schema.EventID // id of its case's row
 	CaseNumber string         // as the case's source calls it; empty for a case of its own
 
-	// Attributes: the first that a contact states in the order of time, else the case's. Empty where nobody says.
+	// Attributes: the first that a contact states in the order of time, else the case's. Empty where nobody says; the language is then that of the customer's
+	// first words.
 	Brand, Team, Queue, Store, Theme, Tier, Priority, Language, Country string
 
 	Calendar string // version of the calendar that the open spans below were counted in: name@hash
@@ -83,6 +87,8 @@ type Conversation struct {
 
 	ResolvedFlag Tri // the agent says that it was solved at this contact
 	Resolvable   Tri // No: not resolvable at level one
+
+	Heard // in the customers' words of it
 
 	Events uint32   // contacts that this row is made of
 	Flags  []string // what is wrong with them, ascending
@@ -156,9 +162,11 @@ type Case struct {
 	GestureCurrencies []string // ascending
 	OnceAndDone       Tri      // Yes: all gestures were granted at the first contact; Unknown without gesture
 
-	Criticality        float64  // 0 to 1 (B7): safety, legal and vulnerability 1
+	Criticality        float64  // 0 to 1 (B7): safety, legal and vulnerability 1, whether the source says so or the customer's words
 	CriticalityReasons []string // ascending
 	Influence          float64  // 0 to 1, of public contacts only
+
+	Heard // in the customers' words of all its conversations and its opening
 
 	Events  uint32
 	Details []byte   // JSON: tasks, notes, promises, gestures
@@ -195,9 +203,40 @@ type Survey struct {
 	Explained                                                Tri
 	Employee                                                 bool // answers of employees: a scope of their own, never in customers' figures
 	HasText                                                  bool
+	Heard                                                                   // in the text of the answer that counts
 	Event                                                    schema.EventID // the answer that counts
 	Events                                                   uint32
 	Flags                                                    []string
+}
+
+// Heard is what was read in the texts of a row. The first text by time says most of what it is about.
+type Heard struct {
+	Polarity            string   // of the first text: neg, neu, pos; empty where there is none, or nothing that can be read
+	Themes              []string // of all texts, the surest of the first text first
+	VerbatimCriticality string   // none, low, medium, high or critical: the gravest of all texts; empty where there is none
+}
+
+// Verbatim is one row of the table verbatims: a text of a customer and what was read in it.
+type Verbatim struct {
+	ID      schema.EventID // of the event that has the text
+	Persona schema.ProfileID
+	At      schema.Instant
+
+	Source, Channel, Type string
+
+	// Of the contact itself, else of its conversation, case or survey.
+	Brand, Team, Store, Product, Country string
+
+	Conversation schema.EventID // none if it belongs to none
+	Case         schema.EventID
+	CaseNumber   string
+	Survey       schema.EventID // the row of surveys
+
+	Said *verbatim.Kept // as corrected
+
+	Correction  schema.EventID // that counts; none if nobody has corrected it
+	CorrectedBy string
+	CorrectedAt schema.Instant
 }
 
 // What may be wrong with the contacts of a row. A figure leaves out what a flag concerns.

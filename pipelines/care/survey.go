@@ -73,6 +73,7 @@ func (f *fold) survey(events []*Contact) Survey {
 	r.InstrumentVersion = cmp.Or(say(propVersion), r.InstrumentVersion)
 	r.Employee = yes(say(propEmployee)) || r.Instrument == "enps"
 	r.HasText = latest.HasText
+	r.hear([]*Contact{latest})
 	if r.Answers > 0 {
 		r.rate(latest, &flags)
 	}
@@ -112,6 +113,8 @@ func (f *fold) survey(events []*Contact) Survey {
 	}
 	r.Channel = cmp.Or(say(propChannel), r.Channel)
 	r.Flags = flags
+	r.Language = cmp.Or(r.Language, spoken([]*Contact{latest}))
+	f.heardBy(&r, events)
 	return r
 }
 

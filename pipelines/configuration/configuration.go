@@ -25,6 +25,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/canonical"
 )
@@ -42,6 +43,7 @@ type Configuration struct {
 	People       int          // for how many records the model's prior is meant; 0 is the number that it was estimated on
 	Survivorship *persona.Rules
 	Care         *care.Rules
+	Verbatim     *verbatim.Settings
 }
 
 type document struct {
@@ -49,6 +51,7 @@ type document struct {
 	Identity     json.RawMessage   `json:"identity"`
 	Survivorship json.RawMessage   `json:"survivorship"`
 	Care         json.RawMessage   `json:"care"`
+	Verbatim     json.RawMessage   `json:"verbatim"`
 }
 
 type source struct {
@@ -139,6 +142,16 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 	}
 	if c.Care, err = settings.Rules(zones); err != nil {
 		return nil, refuse("care: "+err.Error(), "see deploy/care.md")
+	}
+	c.Verbatim = verbatim.DefaultSettings()
+	if d.Verbatim != nil && string(d.Verbatim) != "null" {
+		if c.Verbatim, err = verbatim.ParseSettings(d.Verbatim); err != nil {
+			reason := err.Error()
+			if r := (*schema.Refusal)(nil); errors.As(err, &r) {
+				reason = r.Reason
+			}
+			return nil, refuse("verbatim: "+reason, "see deploy/verbatim.md")
+		}
 	}
 	sum = sha256.Sum256(d.Identity)
 	c.IdentityHash = hex.EncodeToString(sum[:])

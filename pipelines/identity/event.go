@@ -114,6 +114,8 @@ func (r *Reader) Read(e *schema.Event, recordedAt schema.Instant) (*Persona, []A
 	switch e.Type {
 	case schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased:
 		return p, r.assertions(e, recordedAt)
+	case schema.TypeVerbatimCorrected: // it names its persona and says nothing of it
+		return p, nil
 	}
 	p.Of = schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}
 	p.ID = r.public(p.Of)

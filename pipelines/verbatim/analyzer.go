@@ -162,6 +162,8 @@ func (a *Analyzer) themes(r *Reading, s *scratch, tokens []token) {
 							continue
 						}
 						id = a.tree.Themes[at].ID
+					} else if a.tree.Only {
+						continue
 					}
 				}
 				tell(ThemeReading{ID: id, Confidence: p, Polarity: r.Polarity, label: k + 1})

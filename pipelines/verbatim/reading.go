@@ -1,6 +1,9 @@
 package verbatim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Act is what a text does.
 type Act uint8
@@ -17,7 +20,15 @@ const (
 
 // String is the act's name.
 func (a Act) String() string {
-	return [...]string{"statement", "question", "request", "complaint", "thanks", "praise"}[a]
+	return actNames[a]
+}
+
+var actNames = []string{"statement", "question", "request", "complaint", "thanks", "praise"}
+
+// ParseAct reads an act as Act.String gives it.
+func ParseAct(s string) (Act, bool) {
+	at := slices.Index(actNames, s)
+	return Act(at), at >= 0
 }
 
 // Emotion is what a text shows of its writer's feeling, by words that name or betray it.
@@ -34,7 +45,15 @@ const (
 
 // String is the emotion's name, or nothing.
 func (e Emotion) String() string {
-	return [...]string{"", "anger", "anxiety", "disappointment", "joy"}[e]
+	return emotionNames[e]
+}
+
+var emotionNames = []string{"", "anger", "anxiety", "disappointment", "joy"}
+
+// ParseEmotion reads an emotion as Emotion.String gives it.
+func ParseEmotion(s string) (Emotion, bool) {
+	at := slices.Index(emotionNames, s)
+	return Emotion(at), at >= 0
 }
 
 // Criticality is how soon a person should see a text, whatever its tone.
@@ -51,7 +70,7 @@ const (
 
 // String is the level's name.
 func (c Criticality) String() string {
-	return [...]string{"none", "low", "medium", "high", "critical"}[c]
+	return criticalities[c]
 }
 
 // Reason is why a text is critical.

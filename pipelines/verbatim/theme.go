@@ -25,9 +25,21 @@ type Theme struct {
 	Off bool `yaml:"off"`
 }
 
+// TitleIn is the theme's name in a language, else in English, else in French, else its id.
+func (t *Theme) TitleIn(code string) string {
+	for _, c := range []string{code, "en", "fr"} {
+		if title := t.Title[c]; title != "" {
+			return title
+		}
+	}
+	return t.ID
+}
+
 // Tree is a workspace's themes: an editable document, in force from the moment that it is applied.
 type Tree struct {
 	Themes []Theme `yaml:"themes"`
+	// Only leaves out every label of the model that the tree does not name.
+	Only bool `yaml:"only"`
 
 	ids   []string
 	label map[string]int // model's label → theme; off: -1
@@ -38,7 +50,7 @@ type Tree struct {
 const maxTreeThemes = 2000
 
 // ParseTree reads a tree in YAML or JSON: {themes: [{id, parent, title: {fr, en}, keywords: {fr: [phrase], en: [phrase]}, label, off}]}. Labels of the
-// model that it does not name stay as they are.
+// model that it does not name stay as they are, unless only is set.
 func ParseTree(text []byte) (*Tree, error) {
 	t := &Tree{}
 	if err := yaml.UnmarshalWithOptions(text, t, yaml.Strict()); err != nil {

@@ -372,3 +372,96 @@ WHERE e.type = 'order.placed' OR e.type = 'track.performed' AND e.name = 'Order 
 GROUP BY workspace, profile, source, order_id
 HAVING versions > 0;
 
+-- 20 conversations by what is said in them
+ALTER TABLE conversations ADD COLUMN IF NOT EXISTS polarity LowCardinality(String), ADD COLUMN IF NOT EXISTS themes Array(LowCardinality(String)),
+  ADD COLUMN IF NOT EXISTS verbatim_criticality LowCardinality(String);
+
+-- 21 cases by what is said in them
+ALTER TABLE cases ADD COLUMN IF NOT EXISTS polarity LowCardinality(String), ADD COLUMN IF NOT EXISTS themes Array(LowCardinality(String)),
+  ADD COLUMN IF NOT EXISTS verbatim_criticality LowCardinality(String);
+
+-- 22 surveys by what is said in them
+ALTER TABLE surveys ADD COLUMN IF NOT EXISTS polarity LowCardinality(String), ADD COLUMN IF NOT EXISTS themes Array(LowCardinality(String)),
+  ADD COLUMN IF NOT EXISTS verbatim_criticality LowCardinality(String);
+
+-- 23 current_conversations
+CREATE OR REPLACE VIEW current_conversations AS
+SELECT * EXCEPT (version, deleted)
+FROM conversations FINAL
+WHERE deleted = 0;
+
+-- 24 current_cases
+CREATE OR REPLACE VIEW current_cases AS
+SELECT * EXCEPT (version, deleted)
+FROM cases FINAL
+WHERE deleted = 0;
+
+-- 25 current_surveys
+CREATE OR REPLACE VIEW current_surveys AS
+SELECT * EXCEPT (version, deleted)
+FROM surveys FINAL
+WHERE deleted = 0;
+
+-- 26 verbatims
+CREATE TABLE IF NOT EXISTS verbatims
+(
+    workspace         LowCardinality(String),
+    id                UUID CODEC(NONE),
+    version           UInt64,
+    deleted           UInt8,
+    persona           UUID,
+    occurred_at       DateTime64(6, 'UTC'),
+    source            LowCardinality(String),
+    channel           LowCardinality(String),
+    type              LowCardinality(String),
+    brand             LowCardinality(String),
+    team              LowCardinality(String),
+    store             LowCardinality(String),
+    product           LowCardinality(String),
+    country           LowCardinality(String),
+    conversation      UUID,
+    case_id           UUID,
+    case_number       String,
+    survey            UUID,
+    language          LowCardinality(String),
+    polarity          LowCardinality(String),
+    confidence        Float64,
+    unsure            UInt8,
+    truncated         UInt8,
+    act               LowCardinality(String),
+    emotion           LowCardinality(String),
+    themes            Array(LowCardinality(String)),
+    theme_polarities  Array(LowCardinality(String)),
+    theme_confidences Array(Float64),
+    criticality       LowCardinality(String),
+    reasons           Array(LowCardinality(String)),
+    reason_words      Array(String),
+    model             LowCardinality(String),
+    correction        UUID,
+    corrected_by      String,
+    corrected_at      Nullable(DateTime64(6, 'UTC')),
+    INDEX persona_bloom persona TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(version, deleted)
+ORDER BY (workspace, id)
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000;
+
+-- 27 current_verbatims
+CREATE VIEW IF NOT EXISTS current_verbatims AS
+SELECT * EXCEPT (version, deleted)
+FROM verbatims FINAL
+WHERE deleted = 0;
+
+-- 28 v_verbatims
+CREATE VIEW IF NOT EXISTS v_verbatims DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+SELECT t.workspace AS workspace,
+  if(m.profile = toUUID('00000000-0000-0000-0000-000000000000'), t.persona, m.profile) AS profile,
+  t.persona AS persona, t.id AS id, t.occurred_at AS occurred_at, t.source AS source, t.channel AS channel, t.type AS type,
+  t.brand AS brand, t.team AS team, t.store AS store, t.product AS product, t.country AS country,
+  t.language AS language, t.polarity AS polarity, t.confidence AS confidence, t.unsure AS unsure, t.act AS act, t.emotion AS emotion,
+  t.themes AS themes, t.theme_polarities AS theme_polarities, t.criticality AS criticality, t.reasons AS reasons, t.reason_words AS reason_words,
+  t.model AS model, t.corrected_by AS corrected_by, t.corrected_at AS corrected_at
+FROM verbatims AS t FINAL
+LEFT JOIN v_personas AS m ON m.workspace = t.workspace AND m.persona = t.persona
+WHERE t.deleted = 0;
+

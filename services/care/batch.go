@@ -15,6 +15,8 @@ type chunk struct {
 	from, next int64
 	mark       []byte // checkpoint after it
 	contacts   []care.Contact
+	again      bool // it was folded before, and its texts are read anew
+	last       bool // of those of its partition
 }
 
 // idleWait is how long a read waits at the end of the log. Nothing depends on it.
@@ -42,6 +44,7 @@ func (c *Care) follow(ctx context.Context, partition int32, at int64, out chan<-
 				}
 				persona := c.Public(schema.PersonaEpoch{Persona: o.Event.Persona, Epoch: o.Event.Key.Epoch})
 				if contact, ok := care.Of(o.Event, persona); ok {
+					c.read(&contact, o.Event)
 					k.contacts = append(k.contacts, contact)
 				}
 			}
@@ -97,7 +100,7 @@ func (c *Care) work(ctx context.Context, next, overlap []int64, in <-chan chunk)
 				return err
 			}
 		case <-rules.C:
-			if c.Rules().Version != c.rules.Version {
+			if c.Rules().Version != c.rules.Version || c.reading() != c.reads {
 				return errRulesChanged
 			}
 		case <-ctx.Done():

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
@@ -38,6 +39,12 @@ type Notes interface {
 	Noted(key string) (value []byte, found bool)
 }
 
+// Texts reads texts of customers. A reading is a function of the event and of what Version names.
+type Texts interface {
+	Version() string
+	Read(e *schema.Event) *verbatim.Kept
+}
+
 // NoteKey is the key of the rank among the notes of care's lease.
 const NoteKey = "rank"
 
@@ -56,6 +63,9 @@ type Config struct {
 
 	// Rules gives the rules in force. When their Version is another, every row is folded anew.
 	Rules func() *care.Rules
+
+	// Texts reads what customers write; nil reads nothing. When its Version is another, every text is read anew, from the log, beside what comes.
+	Texts Texts
 
 	// Void says whether an event is void by an erasure; nil is never.
 	Void func(c *schema.Clear) bool
@@ -102,6 +112,9 @@ type Care struct {
 
 	working sync.Mutex // held while clusters are folded: by a batch, by an erasure
 	rules   *care.Rules
+	reads   string  // version of what reads texts
+	again   []int64 // of each partition, up to where texts are to be read anew
+	left    int     // partitions of which not all are yet
 	rank    uint64
 	number  uint64 // of the last write under the rank
 
@@ -132,16 +145,16 @@ func (c *Care) Lead(ctx context.Context, notes Notes) error {
 		if !again || ctx.Err() != nil {
 			return nil
 		}
-		c.Logger.Info("care: the rules have changed, every row is folded anew")
+		c.Logger.Info("care: the rules have changed, or what reads texts: rows are made anew")
 	}
 }
 
-var errRulesChanged = errors.New("the rules have changed")
+var errRulesChanged = errors.New("the rules, or what reads texts, have changed")
 
 // lead works under one set of rules; again says that there is another by now.
 func (c *Care) lead(ctx context.Context, notes Notes) (again bool, err error) {
 	c.working.Lock()
-	c.rules = c.Rules()
+	c.rules, c.reads = c.Rules(), c.reading()
 	next, overlap, err := c.open(ctx, notes)
 	c.working.Unlock()
 	if err != nil {
@@ -151,6 +164,11 @@ func (c *Care) lead(ctx context.Context, notes Notes) (again bool, err error) {
 	chunks := make(chan chunk)
 	for p := range c.Partitions {
 		group.Go(func() error { return c.follow(ctx, p, next[p], chunks) })
+	}
+	for p, until := range c.again {
+		if until > 0 {
+			group.Go(func() error { return c.readAgain(ctx, int32(p), until, chunks) })
+		}
 	}
 	group.Go(func() error { return c.work(ctx, next, overlap, chunks) })
 	err = group.Wait()
@@ -206,13 +224,24 @@ func (c *Care) open(ctx context.Context, notes Notes) (next, overlap []int64, er
 		}
 	}
 	m.rank = c.rank
+	c.again, c.left = make([]int64, c.Partitions), 0
+	if m.reads != c.reads {
+		for p, until := range next {
+			if c.again[p] = until; until > 0 {
+				c.left++
+			}
+		}
+		if c.left == 0 {
+			m.reads = c.reads
+		}
+	}
 	switch {
 	case len(offsets) == 0:
-		if err := c.begin(meta{c.rank, tables, c.rules.Version}); err != nil {
+		if err := c.begin(meta{c.rank, tables, c.rules.Version, c.reads}); err != nil {
 			return nil, nil, err
 		}
 	case m.tables != tables || m.rules != c.rules.Version:
-		if err := c.refold(ctx, meta{c.rank, tables, c.rules.Version}); err != nil {
+		if err := c.refold(ctx, meta{c.rank, tables, c.rules.Version, m.reads}); err != nil {
 			return nil, nil, err
 		}
 	default:

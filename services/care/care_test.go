@@ -17,6 +17,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse/clickhousetest"
@@ -247,6 +248,13 @@ func events(r *rand.Rand, n int) (out []*schema.Event) {
 		}
 		e.Entity, e.Rating, e.RatingScale = fmt.Sprint("e", r.IntN(n)), fmt.Sprint(r.IntN(12)), "0-10"
 		e.Properties = fmt.Appendf(nil, `{"priority":"high","talk_seconds":%d}`, r.IntN(900))
+		if r.IntN(2) == 0 {
+			e.Text = strings.Repeat("x", 1+r.IntN(40))
+		}
+		if i > 0 && r.IntN(8) == 0 { // somebody corrects a text, of whomever
+			of := out[r.IntN(len(out))]
+			correct(e, of, []string{"neg", "neu", "pos"}[r.IntN(3)])
+		}
 		out = append(out, e)
 		if r.IntN(9) == 0 {
 			out = append(out, e)
@@ -256,11 +264,40 @@ func events(r *rand.Rand, n int) (out []*schema.Event) {
 	return out
 }
 
+// correct makes an event a correction of another one's text.
+func correct(e, of *schema.Event, polarity string) {
+	*e = schema.Event{Clear: e.Clear}
+	e.Persona, e.Type, e.Actor, e.ActorID = of.Persona, schema.TypeVerbatimCorrected, schema.ActorAgent, "anna"
+	e.Assertion = &schema.Assertion{A: schema.PersonaEpoch{Persona: of.Persona}, Of: of.ID, Reason: "read it"}
+	e.Properties = fmt.Appendf(nil, `{"polarity":%q,"themes":["corrected"]}`, polarity)
+}
+
+// readBy reads by the length of a text and its version.
+type readBy string
+
+func (t readBy) Version() string { return string(t) }
+
+func (t readBy) Read(e *schema.Event) *verbatim.Kept {
+	n := len(e.Text) + len(t)
+	k := &verbatim.Kept{Language: verbatim.French, Polarity: verbatim.Polarity(n % 3), Confidence: uint16(10 * n), Model: string(t), Themes: []verbatim.KeptTheme{{ID: fmt.Sprint("t", n%4)}}}
+	if n%5 == 0 {
+		k.Criticality, k.Reasons = verbatim.High, []verbatim.Reason{{Code: "legal", Words: "avocat"}}
+	}
+	return k
+}
+
 // want is what the tables must hold: the fold of the set.
 func want(all []*schema.Event, rules *care.Rules, void func(c *schema.Clear) bool) []string {
+	return wantBy(readBy("1"), all, rules, void)
+}
+
+func wantBy(t Texts, all []*schema.Event, rules *care.Rules, void func(c *schema.Clear) bool) []string {
 	var contacts []care.Contact
 	for _, e := range all {
 		if c, ok := care.Of(e, e.Persona); ok && (void == nil || !void(&e.Clear)) {
+			if c.Voiced(e) {
+				c.Said = t.Read(e)
+			}
 			contacts = append(contacts, c)
 		}
 	}
@@ -276,6 +313,10 @@ func want(all []*schema.Event, rules *care.Rules, void func(c *schema.Clear) boo
 	for _, r := range rows.Surveys {
 		out = append(out, fmt.Sprintf("surveys %s %x", r.ID, surveys.encode(r.ID, &r)))
 	}
+	verbatims := newBlock(verbatimsTable, verbatimColumns)
+	for _, r := range rows.Verbatims {
+		out = append(out, fmt.Sprintf("verbatims %s %x", r.ID, verbatims.encode(r.ID, &r)))
+	}
 	slices.Sort(out)
 	return out
 }
@@ -288,11 +329,12 @@ type world struct {
 	store  *state.Store
 	dir    string
 	rules  *care.Rules
+	texts  Texts
 	void   func(c *schema.Clear) bool
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{t: t, log: &memoryLog{random: rand.New(rand.NewPCG(seed, 1))}, tables: &stored{identity: "a", rows: map[string][]head{}}, dir: t.TempDir(), rules: care.DefaultRules()}
+	w := &world{t: t, log: &memoryLog{random: rand.New(rand.NewPCG(seed, 1))}, tables: &stored{identity: "a", rows: map[string][]head{}}, dir: t.TempDir(), rules: care.DefaultRules(), texts: readBy("1")}
 	w.open()
 	t.Cleanup(func() {
 		if err := w.store.Close(); err != nil {
@@ -324,7 +366,7 @@ func (w *world) role(f *faults) *Care {
 	return New(Config{
 		Workspace: "main", Feed: w.log, Log: w.log, Partitions: partitions, Tables: memoryTables{f, w.tables}, Store: w.store,
 		Public: func(p schema.PersonaEpoch) schema.ProfileID { return p.Persona }, Rules: func() *care.Rules { return w.rules },
-		Void: w.void, BatchRecords: 25, Linger: time.Millisecond, BackOff: time.Microsecond, Logger: slog.New(slog.DiscardHandler),
+		Texts: w.texts, Void: w.void, BatchRecords: 25, Linger: time.Millisecond, BackOff: time.Microsecond, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -362,7 +404,7 @@ func (w *world) run(f *faults, then func(c *Care) error) error {
 
 func (w *world) same(seed uint64, all []*schema.Event) {
 	w.t.Helper()
-	got, want := w.tables.current(), want(all, w.rules, w.void)
+	got, want := w.tables.current(), wantBy(w.texts, all, w.rules, w.void)
 	if !slices.Equal(got, want) {
 		missing := slices.DeleteFunc(slices.Clone(want), func(line string) bool { return slices.Contains(got, line) })
 		more := slices.DeleteFunc(slices.Clone(got), func(line string) bool { return slices.Contains(want, line) })
@@ -483,6 +525,60 @@ func TestTableLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.same(8, all)
+}
+
+// When texts are read by another version all are read anew, beside what comes, whatever befalls it on the way; and a state from before texts were read gets them.
+func TestReadAnew(t *testing.T) {
+	seed := uint64(100)
+	for _, before := range []Texts{nil, readBy("1")} {
+		for _, what := range []string{"", "read", "insert"} {
+			for _, kind := range []fault{failedApplied, crashed, crashedAfter} {
+				seed++
+				r := rand.New(rand.NewPCG(seed, 11))
+				w := newWorld(t, seed)
+				all := events(r, 90)
+				w.add(r, all[:60])
+				w.texts = before
+				if err := w.run(nil, nil); err != nil {
+					t.Fatal(err)
+				}
+				w.texts = readBy("22")
+				w.add(r, all[60:])
+				restated := func(c *Care) error {
+					for !c.Restated() {
+						if err := t.Context().Err(); err != nil {
+							return err
+						}
+						time.Sleep(time.Millisecond)
+					}
+					return nil
+				}
+				if what != "" {
+					f := &faults{calls: map[string]int{}, at: func(n int, at string) fault {
+						if at == what && n == 2 {
+							return kind
+						}
+						return none
+					}}
+					if err := w.run(f, nil); err != nil && !errors.Is(err, errCrash) {
+						t.Fatal(err)
+					}
+				}
+				if err := w.run(nil, restated); err != nil {
+					t.Fatal(err)
+				}
+				w.same(seed, all)
+				var m meta
+				stored, _, err := w.store.Get(nil, keyMeta)
+				if err == nil {
+					m, err = readMeta(stored)
+				}
+				if err != nil || m.reads != "22" {
+					t.Errorf("the state says that %q read the texts, %v", m.reads, err)
+				}
+			}
+		}
+	}
 }
 
 // After an erasure nothing of the person is in rows, old or new, nor in the state, whatever befalls it on the way.
@@ -652,7 +748,7 @@ func TestEngine(t *testing.T) {
 			t.Errorf("%d rows name the erased, %v", left, err)
 		}
 		var now uint64
-		if err := conn.QueryRow(ctx, "SELECT (SELECT count() FROM current_cases) + (SELECT count() FROM current_conversations) + (SELECT count() FROM current_surveys)", nil, nil, &now); err != nil || int(now) != len(want(all, w.rules, void)) {
+		if err := conn.QueryRow(ctx, "SELECT (SELECT count() FROM current_cases) + (SELECT count() FROM current_conversations) + (SELECT count() FROM current_surveys) + (SELECT count() FROM current_verbatims)", nil, nil, &now); err != nil || int(now) != len(want(all, w.rules, void)) {
 			t.Errorf("%d rows after the erasure, want %d, %v", now, len(want(all, w.rules, void)), err)
 		}
 		cancel()

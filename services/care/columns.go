@@ -67,6 +67,9 @@ var conversationColumns = []column[care.Conversation]{
 	some("accepted_at", func(r *care.Conversation) schema.Instant { return r.AcceptedAt }),
 	tri("resolved_flag", func(r *care.Conversation) care.Tri { return r.ResolvedFlag }),
 	tri("resolvable", func(r *care.Conversation) care.Tri { return r.Resolvable }),
+	text("polarity", func(r *care.Conversation) string { return r.Polarity }),
+	texts("themes", func(r *care.Conversation) []string { return r.Themes }),
+	text("verbatim_criticality", func(r *care.Conversation) string { return r.VerbatimCriticality }),
 	count("events", func(r *care.Conversation) uint32 { return r.Events }),
 	texts("flags", func(r *care.Conversation) []string { return r.Flags }),
 }
@@ -142,6 +145,9 @@ var caseColumns = []column[care.Case]{
 	number("criticality", func(r *care.Case) float64 { return r.Criticality }),
 	texts("criticality_reasons", func(r *care.Case) []string { return r.CriticalityReasons }),
 	number("influence", func(r *care.Case) float64 { return r.Influence }),
+	text("polarity", func(r *care.Case) string { return r.Polarity }),
+	texts("themes", func(r *care.Case) []string { return r.Themes }),
+	text("verbatim_criticality", func(r *care.Case) string { return r.VerbatimCriticality }),
 	count("events", func(r *care.Case) uint32 { return r.Events }),
 	text("details", func(r *care.Case) string { return string(r.Details) }),
 	texts("flags", func(r *care.Case) []string { return r.Flags }),
@@ -179,7 +185,65 @@ var surveyColumns = []column[care.Survey]{
 	tri("explained", func(r *care.Survey) care.Tri { return r.Explained }),
 	truth("employee", func(r *care.Survey) bool { return r.Employee }),
 	truth("has_text", func(r *care.Survey) bool { return r.HasText }),
+	text("polarity", func(r *care.Survey) string { return r.Polarity }),
+	texts("themes", func(r *care.Survey) []string { return r.Themes }),
+	text("verbatim_criticality", func(r *care.Survey) string { return r.VerbatimCriticality }),
 	id("event", func(r *care.Survey) schema.EventID { return r.Event }),
 	count("events", func(r *care.Survey) uint32 { return r.Events }),
 	texts("flags", func(r *care.Survey) []string { return r.Flags }),
+}
+
+var verbatimColumns = []column[care.Verbatim]{
+	id("id", func(r *care.Verbatim) schema.EventID { return r.ID }),
+	id("persona", func(r *care.Verbatim) schema.ProfileID { return r.Persona }),
+	instant("occurred_at", func(r *care.Verbatim) schema.Instant { return r.At }),
+	text("source", func(r *care.Verbatim) string { return r.Source }),
+	text("channel", func(r *care.Verbatim) string { return r.Channel }),
+	text("type", func(r *care.Verbatim) string { return r.Type }),
+	text("brand", func(r *care.Verbatim) string { return r.Brand }),
+	text("team", func(r *care.Verbatim) string { return r.Team }),
+	text("store", func(r *care.Verbatim) string { return r.Store }),
+	text("product", func(r *care.Verbatim) string { return r.Product }),
+	text("country", func(r *care.Verbatim) string { return r.Country }),
+	id("conversation", func(r *care.Verbatim) schema.EventID { return r.Conversation }),
+	id("case_id", func(r *care.Verbatim) schema.EventID { return r.Case }),
+	text("case_number", func(r *care.Verbatim) string { return r.CaseNumber }),
+	id("survey", func(r *care.Verbatim) schema.EventID { return r.Survey }),
+	text("language", func(r *care.Verbatim) string { return r.Said.Language.String() }),
+	text("polarity", func(r *care.Verbatim) string { return r.Said.Polarity.String() }),
+	number("confidence", func(r *care.Verbatim) float64 { return float64(r.Said.Confidence) / 1000 }),
+	truth("unsure", func(r *care.Verbatim) bool { return r.Said.Unsure }),
+	truth("truncated", func(r *care.Verbatim) bool { return r.Said.Truncated }),
+	text("act", func(r *care.Verbatim) string { return r.Said.Act.String() }),
+	text("emotion", func(r *care.Verbatim) string { return r.Said.Emotion.String() }),
+	texts("themes", func(r *care.Verbatim) []string { return r.Said.ThemeIDs() }),
+	texts("theme_polarities", func(r *care.Verbatim) (list []string) {
+		for _, t := range r.Said.Themes {
+			list = append(list, t.Polarity.String())
+		}
+		return list
+	}),
+	numbers("theme_confidences", func(r *care.Verbatim) (list []float64) {
+		for _, t := range r.Said.Themes {
+			list = append(list, float64(t.Confidence)/1000)
+		}
+		return list
+	}),
+	text("criticality", func(r *care.Verbatim) string { return r.Said.Criticality.String() }),
+	texts("reasons", func(r *care.Verbatim) (list []string) {
+		for _, reason := range r.Said.Reasons {
+			list = append(list, reason.Code)
+		}
+		return list
+	}),
+	texts("reason_words", func(r *care.Verbatim) (list []string) {
+		for _, reason := range r.Said.Reasons {
+			list = append(list, reason.Words)
+		}
+		return list
+	}),
+	text("model", func(r *care.Verbatim) string { return r.Said.Model }),
+	id("correction", func(r *care.Verbatim) schema.EventID { return r.Correction }),
+	text("corrected_by", func(r *care.Verbatim) string { return r.CorrectedBy }),
+	some("corrected_at", func(r *care.Verbatim) schema.Instant { return r.CorrectedAt }),
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
@@ -108,6 +109,7 @@ type rewriting struct {
 	conversations *block[care.Conversation]
 	cases         *block[care.Case]
 	surveys       *block[care.Survey]
+	verbatims     *block[care.Verbatim]
 	rows, deleted int
 }
 
@@ -115,6 +117,7 @@ func (c *Care) rewrite() *rewriting {
 	return &rewriting{
 		c: c, version: c.version(), batch: c.Store.NewBatch(),
 		conversations: newBlock(conversationsTable, conversationColumns), cases: newBlock(casesTable, caseColumns), surveys: newBlock(surveysTable, surveyColumns),
+		verbatims: newBlock(verbatimsTable, verbatimColumns),
 	}
 }
 
@@ -124,10 +127,16 @@ func (c *Care) write(ctx context.Context, batch []chunk, overlap []int64) (err e
 	defer c.working.Unlock()
 	g := &gathering{store: c.Store, byLink: map[care.Link]*cluster{}, byStored: map[clusterID]*cluster{}}
 	records, contacts := int64(0), 0
+	ended := 0      // partitions whose texts are all read anew
 	reread := false // a former life may have read it
 	for _, k := range batch {
-		records += k.next - k.from
-		reread = reread || int(k.partition) < len(overlap) && k.from < overlap[k.partition]
+		if k.last {
+			ended++
+		}
+		if !k.again {
+			records += k.next - k.from
+		}
+		reread = reread || !k.again && int(k.partition) < len(overlap) && k.from < overlap[k.partition]
 		for _, contact := range k.contacts {
 			if c.void(&contact) {
 				continue
@@ -167,6 +176,9 @@ func (c *Care) write(ctx context.Context, batch []chunk, overlap []int64) (err e
 	}
 	// At this point the rows are visible.
 	for _, k := range batch {
+		if k.again {
+			continue
+		}
 		if err := w.batch.SetOffset(schema.TopicEvents, k.partition, state.Offset{Generation: c.Generation, Next: k.next, Mark: k.mark}); err != nil {
 			return err
 		}
@@ -177,7 +189,12 @@ func (c *Care) write(ctx context.Context, batch []chunk, overlap []int64) (err e
 		return fmt.Errorf("commit %d contacts: %w", contacts, err)
 	}
 	for _, k := range batch {
-		c.visible[k.partition].Store(k.next)
+		if !k.again {
+			c.visible[k.partition].Store(k.next)
+		}
+	}
+	if err := c.readAnew(ended); err != nil {
+		return err
 	}
 	c.metrics.batches.Inc()
 	c.metrics.records.Add(float64(records))
@@ -242,11 +259,23 @@ func (c *Care) swept(ctx context.Context, below uint64) error {
 // are known to have been one.
 func (w *rewriting) cluster(k *cluster, strays bool) error {
 	contacts := slices.Clone(k.fresh)
+	var read map[schema.EventID]bool // texts that were read now
+	for i := range k.fresh {
+		if k.fresh[i].Said != nil {
+			if read == nil {
+				read = map[schema.EventID]bool{}
+			}
+			read[k.fresh[i].ID] = true
+		}
+	}
 	for i, id := range k.stored {
 		before := len(contacts)
 		var err error
 		if contacts, err = loadContacts(w.c.Store, id, contacts); err != nil {
 			return err
+		}
+		if len(read) > 0 { // what was read before is replaced
+			contacts = slices.Concat(contacts[:before], slices.DeleteFunc(contacts[before:], func(c care.Contact) bool { return read[c.ID] }))
 		}
 		if i == 0 {
 			k.id = id
@@ -308,7 +337,7 @@ func (w *rewriting) move(contact *care.Contact, from, to clusterID) error {
 // fold makes the rows of a cluster, keeps those to send that are not among the old ones, and deletes the old ones that are no more.
 func (w *rewriting) fold(k clusterID, contacts []care.Contact, old map[written]bool, strays bool) error {
 	rows := care.Fold(contacts, w.c.rules)
-	now := make([]written, 0, len(rows.Conversations)+len(rows.Cases)+len(rows.Surveys))
+	now := make([]written, 0, len(rows.Conversations)+len(rows.Cases)+len(rows.Surveys)+len(rows.Verbatims))
 	type key struct {
 		table byte
 		id    schema.EventID
@@ -332,6 +361,13 @@ func (w *rewriting) fold(k clusterID, contacts []care.Contact, old map[written]b
 		r := written{surveysTable, rows.Surveys[i].ID, w.surveys.encode(rows.Surveys[i].ID, &rows.Surveys[i])}
 		if now = append(now, r); !old[r] || strays {
 			w.surveys.add(w.c.Workspace, w.version, false)
+		}
+		stand[key{r.table, r.id}] = true
+	}
+	for i := range rows.Verbatims {
+		r := written{verbatimsTable, rows.Verbatims[i].ID, w.verbatims.encode(rows.Verbatims[i].ID, &rows.Verbatims[i])}
+		if now = append(now, r); !old[r] || strays {
+			w.verbatims.add(w.c.Workspace, w.version, false)
 		}
 		stand[key{r.table, r.id}] = true
 	}
@@ -371,12 +407,15 @@ func (w *rewriting) remove(table byte, id schema.EventID) {
 	case surveysTable:
 		w.surveys.encode(id, &care.Survey{ID: id})
 		w.surveys.add(w.c.Workspace, w.version, true)
+	case verbatimsTable:
+		w.verbatims.encode(id, &care.Verbatim{ID: id, Said: &verbatim.Kept{}})
+		w.verbatims.add(w.c.Workspace, w.version, true)
 	}
 }
 
 // send makes the rows visible.
 func (w *rewriting) send(ctx context.Context) error {
-	for _, b := range []*Block{w.conversations.done(), w.cases.done(), w.surveys.done()} {
+	for _, b := range []*Block{w.conversations.done(), w.cases.done(), w.surveys.done(), w.verbatims.done()} {
 		if b.Rows == 0 {
 			continue
 		}
@@ -440,7 +479,7 @@ func (c *Care) refold(ctx context.Context, m meta) (err error) {
 		if err := w.fold(id, contacts, nil, false); err != nil {
 			return err
 		}
-		if w.conversations.rows+w.cases.rows+w.surveys.rows >= refoldRows {
+		if w.conversations.rows+w.cases.rows+w.surveys.rows+w.verbatims.rows >= refoldRows {
 			if err := flush(); err != nil {
 				return err
 			}

@@ -16,10 +16,11 @@ const (
 	conversationsTable byte = iota
 	casesTable
 	surveysTable
+	verbatimsTable
 	numTables
 )
 
-var tableNames = [numTables]string{schema.TableConversations, schema.TableCases, schema.TableSurveys}
+var tableNames = [numTables]string{schema.TableConversations, schema.TableCases, schema.TableSurveys, schema.TableVerbatims}
 
 // shape is how a column is laid out in ClickHouse's format Native.
 type shape byte
@@ -150,6 +151,16 @@ func tri[R any](name string, of func(r *R) care.Tri) column[R] {
 func number[R any](name string, of func(r *R) float64) column[R] {
 	return column[R]{name, "Float64", plain, func(dst []byte, r *R) ([]byte, int) {
 		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(of(r))), 0
+	}}
+}
+
+func numbers[R any](name string, of func(r *R) []float64) column[R] {
+	return column[R]{name, "Array(Float64)", array, func(dst []byte, r *R) ([]byte, int) {
+		all := of(r)
+		for _, v := range all {
+			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
+		}
+		return dst, len(all)
 	}}
 }
 

@@ -16,7 +16,7 @@ import (
 //	'c' cluster(16) event(16)            →  contact (care.AppendContact)
 //	'r' cluster(16)                      →  its rows: table(1) id(16) digest(8), …
 //	'p' persona(16) cluster(16)          →  nothing: the cluster has contacts of the persona (in any epoch)
-//	'm'                                  →  version(1) = 1, rank (uvarint), tables' identity and rules' version (uvarint length, bytes each)
+//	'm'                                  →  version(1) = 1, rank (uvarint), tables' identity, rules' version and that of what read the texts (uvarint length, bytes each)
 //	'b'                                  →  rank (uvarint): the state is being built from nothing since, rows of lower ranks are not deleted yet
 //	offsets of the topic                 →  package state
 //
@@ -48,11 +48,12 @@ type meta struct {
 	rank   uint64
 	tables string // identity of the tables that the rows are in
 	rules  string // version of the rules that they were folded by
+	reads  string // version of what read the texts; empty in states from before
 }
 
 func appendMeta(m meta) []byte {
 	dst := binary.AppendUvarint([]byte{storeVersion}, m.rank)
-	for _, text := range []string{m.tables, m.rules} {
+	for _, text := range []string{m.tables, m.rules, m.reads} {
 		dst = binary.AppendUvarint(dst, uint64(len(text)))
 		dst = append(dst, text...)
 	}
@@ -68,7 +69,10 @@ func readMeta(b []byte) (m meta, err error) {
 		return meta{}, errDamaged
 	}
 	m.rank, b = rank, b[1+n:]
-	for _, into := range []*string{&m.tables, &m.rules} {
+	for i, into := range []*string{&m.tables, &m.rules, &m.reads} {
+		if i == 2 && len(b) == 0 {
+			break
+		}
 		length, n := binary.Uvarint(b)
 		if n <= 0 || length > uint64(len(b)-n) {
 			return meta{}, errDamaged

@@ -21,10 +21,17 @@ func attributes(more map[Dimension]string) map[Dimension]string {
 	return out
 }
 
+// heard adds the dimensions of what is said in the texts of a row.
+func heard(more map[Dimension]string) map[Dimension]string {
+	out := attributes(more)
+	out[Polarity], out[Said], out[Gravity] = "polarity", "if(empty(themes), '', toString(themes[1]))", "verbatim_criticality"
+	return out
+}
+
 var surveys = subject{
 	name: "survey", event: "event",
 	from: "SELECT *, toUInt8(type != 'survey.sent') AS answered FROM current_surveys WHERE workspace = {workspace:String}",
-	dimensions: attributes(map[Dimension]string{
+	dimensions: heard(map[Dimension]string{
 		Touchpoint: "touchpoint", Instrument: instrument,
 		Explained: explained,
 	}),
@@ -47,7 +54,7 @@ var judged = subject{
     GROUP BY complainant
   ) AS c ON c.complainant = if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), s.persona, w.holder)
   WHERE s.workspace = {workspace:String}`,
-	dimensions: attributes(map[Dimension]string{
+	dimensions: heard(map[Dimension]string{
 		Touchpoint: "touchpoint", Instrument: instrument, Explained: explained, Complaint: "complaint",
 	}),
 }
@@ -60,7 +67,7 @@ const (
 var conversations = subject{
 	name: "conversation", event: "id",
 	from: "SELECT * FROM current_conversations WHERE workspace = {workspace:String}",
-	dimensions: attributes(map[Dimension]string{
+	dimensions: heard(map[Dimension]string{
 		Queue: "queue", Tier: "tier", Priority: "priority", Calendar: "calendar",
 	}),
 }
@@ -92,7 +99,7 @@ var contacts = subject{
 var cases = subject{
 	name: "case", event: "id",
 	from: "SELECT * FROM current_cases WHERE workspace = {workspace:String}",
-	dimensions: attributes(map[Dimension]string{
+	dimensions: heard(map[Dimension]string{
 		Queue: "queue", Tier: "tier", Priority: "priority", Calendar: "calendar", Complaint: "if(complaint = 1, 'yes', 'no')",
 		Explained: explained,
 	}),

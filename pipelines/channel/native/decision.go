@@ -2,6 +2,7 @@ package native
 
 import (
 	"github.com/dossier-cdp/dossier/pipelines/channel"
+	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/canonical"
 )
@@ -74,14 +75,15 @@ func assertionInvalid(what, hint string) *schema.Refusal {
 	return schema.Refuse(channel.CodeAssertionInvalid, what, hint)
 }
 
-// assertion reads a person's decision about two personas: a and b, or of, the event that is withdrawn.
+// assertion reads a person's decision about two personas: a and b, or of, the event that is withdrawn; or about a text: a, and of, its event.
 func (v *event) assertion() {
 	e := &v.m.Event
 	a, b, of := v.item.Get("a"), v.item.Get("b"), v.text("of")
 	pair := e.Type == schema.TypeIdentityLinked || e.Type == schema.TypeIdentitySeparated
-	if !pair && e.Type != schema.TypeIdentityReleased {
+	corrects := e.Type == schema.TypeVerbatimCorrected
+	if !pair && !corrects && e.Type != schema.TypeIdentityReleased {
 		if a.Exists() || b.Exists() || of != "" || v.item.Get("reason").Exists() {
-			v.refuse(assertionInvalid("a, b, of and reason belong to identity.linked, identity.separated and identity.released", "leave them out"))
+			v.refuse(assertionInvalid("a, b, of and reason belong to identity.linked, identity.separated, identity.released and verbatim.corrected", "leave them out"))
 		}
 		return
 	}
@@ -91,7 +93,10 @@ func (v *event) assertion() {
 		return
 	}
 	zero := schema.PersonaEpoch{}
-	if pair {
+	switch {
+	case corrects:
+		v.correction(as, of, b)
+	case pair:
 		switch {
 		case as.A == zero || as.B == zero:
 			v.refuse(assertionInvalid("a link or separation needs two personas", "send a and b: each a persona's id, or an object of source and account"))
@@ -100,7 +105,7 @@ func (v *event) assertion() {
 		case of != "":
 			v.refuse(assertionInvalid("of belongs to identity.released", "leave it out"))
 		}
-	} else {
+	default:
 		id, err := schema.ParseEventID(of)
 		if err != nil {
 			v.refuse(assertionInvalid("a release needs the id of the event that it withdraws", "send of: the id that the link or separation was answered with"))
@@ -112,6 +117,22 @@ func (v *event) assertion() {
 		// A release that names no persona stands by itself, beside what it withdraws.
 		e.Account = schema.Account{Kind: "record_id", Value: "release of " + of}
 	}
+}
+
+// correction reads what a person says of what was read in a text: a, whose text it is, of, its event, and the properties that hold instead.
+func (v *event) correction(as *schema.Assertion, of string, b canonical.Node) {
+	id, err := schema.ParseEventID(of)
+	switch {
+	case err != nil:
+		v.refuse(assertionInvalid("a correction needs the id of the event whose text it is about", "send of: the id of the interaction"))
+	case as.A == schema.PersonaEpoch{}:
+		v.refuse(assertionInvalid("a correction needs the persona whose text it is about", "send a: the persona of the interaction"))
+	case b.Exists():
+		v.refuse(assertionInvalid("b belongs to identity.linked and identity.separated", "leave it out"))
+	}
+	_, r := verbatim.ParseCorrection(v.m.Event.Properties)
+	v.refuse(r)
+	as.Of = id
 }
 
 // persona reads one side of an assertion: an id, an object of persona and epoch, or an object of source, trust and account.

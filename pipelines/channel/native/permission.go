@@ -30,6 +30,8 @@ func allowed(kind schema.Type, s *channel.Sender) *schema.Refusal {
 	switch kind {
 	case schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased:
 		scope = scopeDecide
+	case schema.TypeVerbatimCorrected:
+		scope = scopeCare
 	}
 	switch {
 	case s.Trust != schema.TrustServer:

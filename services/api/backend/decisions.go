@@ -13,6 +13,7 @@ import (
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/identifier"
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/canonical"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/internal/access"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
@@ -58,7 +59,7 @@ type native struct {
 	Identifiers []nativeIdentifier `json:"identifiers,omitempty"`
 	assertion
 	Consents   []nativeConsent `json:"consents,omitempty"`
-	Properties *explanation    `json:"properties,omitempty"`
+	Properties json.RawMessage `json:"properties,omitempty"` // canonical
 }
 
 // assertion has the members that say what is linked, separated or released.
@@ -69,9 +70,9 @@ type assertion struct {
 	Reason string        `json:"reason,omitempty"`
 }
 
-// explanation says why a consent is recorded: only an assertion has a reason of its own.
-type explanation struct {
-	Reason string `json:"reason"`
+// explained are the properties that say why a consent is recorded: only an assertion has a reason of its own.
+func explained(reason string) json.RawMessage {
+	return append(canonical.AppendString([]byte(`{"reason":`), reason), '}')
 }
 
 type account struct {
@@ -174,7 +175,7 @@ func (d *Decisions) Consent(ctx context.Context, caller graphql.Caller, profile 
 	event := native{
 		Type: schema.TypeConsentRecorded.String(), Consents: []nativeConsent{said}, Source: m.Source,
 		Account:    &account{m.Account.Kind, m.Account.Value},
-		Properties: &explanation{reason},
+		Properties: explained(reason),
 	}
 	before, err := d.recorded(ctx, caller, key)
 	if err == nil && before.says(&event) {
@@ -189,6 +190,39 @@ func (d *Decisions) Consent(ctx context.Context, caller graphql.Caller, profile 
 			return schema.EventID{}, &graphql.Error{Code: graphql.CodeBadInput, Message: "nothing of this person is an account: only a contact is known", Hint: "record the consent for one of the dossier's contact points"}
 		}
 		event.Identifiers = []nativeIdentifier{{c.Kind, c.Value, schema.AssuranceDeclared.String()}}
+	}
+	return d.record(ctx, caller, key, event)
+}
+
+// Correct says what holds of a text instead of what was read in it. The event belongs to the persona of the text, and ends with it.
+func (d *Decisions) Correct(ctx context.Context, caller graphql.Caller, of schema.EventID, properties json.RawMessage, reason, key string) (schema.EventID, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var persona uuid.UUID
+	err := d.House.QueryRow(ctx, "SELECT persona FROM current_verbatims WHERE workspace = {workspace:String} AND id = {id:UUID}",
+		clickhouse.Params{"workspace": caller.Workspace, "id": uuid.UUID(of)}, nil, &persona)
+	if errors.Is(err, clickhouse.ErrNoRows) {
+		return schema.EventID{}, &graphql.Error{Code: graphql.CodeBadInput, Message: "no text of a customer was read under this id", Hint: "take the id of an interaction whose verbatim is not null"}
+	}
+	if err != nil {
+		return schema.EventID{}, fmt.Errorf("find the text: %w", err)
+	}
+	m, err := d.People.Persona(ctx, caller.Workspace, schema.ProfileID(persona))
+	if err != nil {
+		return schema.EventID{}, err
+	}
+	parsed, err := canonical.Parse(properties, canonical.Limits{})
+	if err != nil {
+		return schema.EventID{}, err
+	}
+	defer parsed.Release()
+	event := native{
+		Type: schema.TypeVerbatimCorrected.String(), assertion: assertion{A: epochOf(m), Of: of.String(), Reason: reason},
+		Properties: parsed.Root().AppendCanonical(nil, nil),
+	}
+	before, err := d.recorded(ctx, caller, key)
+	if err != nil || before != nil {
+		return before.answer(before.says(&event), err)
 	}
 	return d.record(ctx, caller, key, event)
 }

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,7 +32,7 @@ func (d *Decisions) recorded(ctx context.Context, caller graphql.Caller, key str
 	var id, persona uuid.UUID
 	var kind, said, consents, properties string
 	err := d.House.QueryRow(ctx, `SELECT id, persona, type, assertion, consents, properties FROM events
-PREWHERE workspace = {workspace:String} AND type IN ('identity.linked', 'identity.separated', 'identity.released', 'consent.recorded')
+PREWHERE workspace = {workspace:String} AND type IN ('identity.linked', 'identity.separated', 'identity.released', 'consent.recorded', 'verbatim.corrected')
 WHERE actor_id = {actor:String} AND JSONExtractString(provenance, 'messageId') = {message:String}
 ORDER BY occurred_at, id LIMIT 1`,
 		clickhouse.Params{"workspace": caller.Workspace, "actor": caller.Actor, "message": messageID(key)}, nil,
@@ -64,7 +65,7 @@ func (p *past) says(event *native) bool {
 	}
 	a, b := &p.content, event
 	same := a.Type == b.Type && a.Of == b.Of && a.Reason == b.Reason && slices.Equal(a.Consents, b.Consents)
-	return same && equal(a.A, b.A) && equal(a.B, b.B) && equal(a.Properties, b.Properties)
+	return same && equal(a.A, b.A) && equal(a.B, b.B) && bytes.Equal(a.Properties, b.Properties)
 }
 
 func equal[T comparable](a, b *T) bool {

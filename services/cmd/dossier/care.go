@@ -9,11 +9,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	rules "github.com/dossier-cdp/dossier/pipelines/care"
+	core "github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema/ids"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/care"
 	"github.com/dossier-cdp/dossier/services/internal/control"
 	"github.com/dossier-cdp/dossier/services/internal/state"
+	"github.com/dossier-cdp/dossier/services/verbatim"
 )
 
 // careLease is held by the care role that writes for a workspace.
@@ -27,15 +29,17 @@ func (i *installation) startCare() error {
 	}
 	i.onStop(func(context.Context) error { return store.Close() })
 	public := ids.New(i.ring.PRF())
+	texts := verbatim.NewReader(func() *core.Settings { return i.configuration.current.Load().Verbatim })
 	i.care = care.New(care.Config{
 		Workspace: mainWorkspace, Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
 		Tables: care.ClickHouse{Conn: i.house}, Store: store, Public: public.Public, Rules: func() *rules.Rules { return i.configuration.current.Load().Care },
-		Void: i.erasures.void, Logger: i.logger, Registry: i.registry,
+		Texts: texts, Void: i.erasures.void, Logger: i.logger, Registry: i.registry,
 	})
 	i.onRest(store.Rest)
 	i.careErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
 		erase: func(ctx context.Context, e control.Erasure) error {
+			texts.Forget()
 			return i.care.Erase(ctx, care.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
 		},
 	}

@@ -66,13 +66,14 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 	measures := metrics.New(i.house, func(workspace string) string { return i.control.State().Configuration(workspace).Hash }, time.Now)
 	front := api.New(api.Config{
 		Backends: graphql.Backends{
-			Profiles: i.identityPeer,
-			Matches:  i.identityPeer,
-			Timeline: query.Reader{Conn: i.house},
-			Figures:  figures{i},
-			Measures: measures,
-			Values:   &backend.Values{Control: i.control},
-			Care:     care.Reader{Conn: i.house, Weights: func() rules.Weights { return i.configuration.current.Load().Care.Weights }, Now: time.Now},
+			Profiles:  i.identityPeer,
+			Matches:   i.identityPeer,
+			Timeline:  query.Reader{Conn: i.house},
+			Figures:   figures{i},
+			Measures:  measures,
+			Values:    &backend.Values{Control: i.control},
+			Verbatims: verbatims{i},
+			Care:      care.Reader{Conn: i.house, Weights: func() rules.Weights { return i.configuration.current.Load().Care.Weights }, Now: time.Now},
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 			},

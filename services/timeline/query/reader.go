@@ -69,6 +69,17 @@ func (r Reader) Pages(ctx context.Context, workspace string, people [][]schema.P
 	if err != nil {
 		return nil, err
 	}
+	if slices.Contains(w.Fields, "verbatim") || w.Fields == nil {
+		var all []*graphql.Interaction
+		for p := range pages {
+			for i := range pages[p].Interactions {
+				all = append(all, &pages[p].Interactions[i])
+			}
+		}
+		if err := r.verbatims(ctx, workspace, all); err != nil {
+			return nil, err
+		}
+	}
 	return pages, nil
 }
 
@@ -145,7 +156,14 @@ func (r Reader) Interactions(ctx context.Context, workspace string, ids []schema
 		out = append(out, i)
 		return err
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*graphql.Interaction, len(out))
+	for i := range out {
+		all[i] = &out[i]
+	}
+	return out, r.verbatims(ctx, workspace, all)
 }
 
 // Count gives the number of events of a workspace.
