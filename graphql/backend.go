@@ -6,6 +6,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
+	"github.com/dossier-cdp/dossier/pipelines/segment"
 	"github.com/dossier-cdp/dossier/pipelines/value"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
@@ -288,6 +289,88 @@ type Measures interface {
 	Rows(ctx context.Context, name string, q metric.Query, after *metric.After, first int) (list []metric.Row, more bool, err error)
 }
 
+// SegmentLine is a segment with the definitions that it has had, oldest first.
+type SegmentLine struct {
+	*segment.Segment
+	Versions []SegmentVersion
+}
+
+// SegmentVersion is one definition with who gave it; nil is that the segment was taken out.
+type SegmentVersion struct {
+	Definition    json.RawMessage
+	Actor, Reason string
+	At            schema.Instant
+}
+
+// PreviewWanted is what somebody asks for beside the count.
+type PreviewWanted struct {
+	Sample                   int
+	Changes, Reach, Overlaps bool
+}
+
+// Preview is who is in a definition. The counts are exact, as the tables are at that moment.
+type Preview struct {
+	Segment           *segment.Segment
+	At                schema.Instant
+	Count, People     uint64 // of all
+	Entering, Leaving uint64 // if it were saved under its name
+	Sample            []schema.ProfileID
+	Reach             []Reach
+	Overlaps          []Overlap
+}
+
+// Reach is how many of the members may be contacted now for a purpose on a channel.
+type Reach struct {
+	Purpose, Channel string
+	People           uint64
+}
+
+// Overlap is how many of the members are also in another segment.
+type Overlap struct {
+	Segment string
+	People  uint64
+}
+
+// Explained is why somebody is in a segment, or is not.
+type Explained struct {
+	Profile schema.ProfileID
+	Member  bool
+	At      schema.Instant
+	Next    schema.Instant // when time alone may change the answer; 0 if it cannot
+	Reasons []segment.Reason
+}
+
+// SegmentChange is that somebody entered or left.
+type SegmentChange struct {
+	ID         schema.EventID
+	Segment    string
+	Profile    schema.ProfileID
+	At         schema.Instant
+	Entered    bool
+	Definition string // hash of the definition that decided
+	Cause      string // event, time, identity, rule, erasure
+	Event      schema.EventID
+	Other      schema.ProfileID // who the person is now, after a change of who is who
+}
+
+// Segments describes people. What is wrong with a definition is an *Error or a *schema.Refusal. Times of 0 are now.
+type Segments interface {
+	// List gives every segment, archived ones too, by name.
+	List(ctx context.Context, workspace string) ([]SegmentLine, error)
+	// Preview says who is in a definition; nil is the saved one of that name.
+	Preview(ctx context.Context, workspace, name string, definition json.RawMessage, at schema.Instant, w PreviewWanted) (Preview, error)
+	// Count says how many are in a saved segment.
+	Count(ctx context.Context, workspace, name string, at schema.Instant) (uint64, error)
+	// Members lists who is in a saved segment, by id, after one.
+	Members(ctx context.Context, workspace, name string, at schema.Instant, after schema.ProfileID, first int) ([]schema.ProfileID, error)
+	// Explain says why; nil if the id was never handed out.
+	Explain(ctx context.Context, workspace, name string, id schema.ProfileID, at schema.Instant, language string) (*Explained, error)
+	// Changes lists who entered and left until an instant, latest first; of one segment and one profile, or of all.
+	Changes(ctx context.Context, workspace, name string, profile schema.ProfileID, before schema.Instant, first int) ([]SegmentChange, error)
+	// Save makes a definition the segment of a name.
+	Save(ctx context.Context, caller Caller, name string, definition json.RawMessage, reason, idempotencyKey string) (SegmentLine, error)
+}
+
 // Decision is one recorded decision before it is an event.
 type Decision struct {
 	Type           schema.Type // identity.linked, identity.separated or identity.released
@@ -320,4 +403,5 @@ type Backends struct {
 	Decisions Decisions
 	Verbatims Verbatims
 	Care      Care // nil where no role keeps cases: the inbox is empty
+	Segments  Segments
 }

@@ -19,6 +19,8 @@ const (
 	scopeDecide = "decide"
 	scopeCare   = "care"
 	scopeAdmin  = "admin"
+
+	scopeMarketing = "marketing"
 )
 
 type identifierInput struct {

@@ -54,6 +54,10 @@ func Migrations() []Migration {
 		{26, TableVerbatims, createVerbatims},
 		{27, ViewCurrentVerbatims, createCurrentVerbatims},
 		{28, ViewVerbatims, createViewVerbatims},
+		{29, TablePeople, createPeople},
+		{30, ViewCurrentPeople, createCurrentPeople},
+		{31, TableSegmentChanges, createSegmentChanges},
+		{32, ViewCurrentChanges, createCurrentSegmentChanges},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/pipelines/segment"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/canonical"
@@ -44,6 +46,7 @@ type Configuration struct {
 	Survivorship *persona.Rules
 	Care         *care.Rules
 	Verbatim     *verbatim.Settings
+	Segments     segment.Set
 }
 
 type document struct {
@@ -52,6 +55,8 @@ type document struct {
 	Survivorship json.RawMessage   `json:"survivorship"`
 	Care         json.RawMessage   `json:"care"`
 	Verbatim     json.RawMessage   `json:"verbatim"`
+
+	Segments map[string]json.RawMessage `json:"segments"`
 }
 
 type source struct {
@@ -153,9 +158,30 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 			return nil, refuse("verbatim: "+reason, "see deploy/verbatim.md")
 		}
 	}
+	if err := c.segments(d.Segments, zones); err != nil {
+		return nil, err
+	}
 	sum = sha256.Sum256(d.Identity)
 	c.IdentityHash = hex.EncodeToString(sum[:])
 	return c, nil
+}
+
+// maxSegments bounds how many segments a workspace has, archived ones included.
+const maxSegments = 500
+
+func (c *Configuration) segments(definitions map[string]json.RawMessage, zones Zones) error {
+	c.Segments = segment.Set{}
+	if len(definitions) > maxSegments {
+		return refuse(fmt.Sprintf("there are %d segments", len(definitions)), fmt.Sprintf("keep at most %d", maxSegments))
+	}
+	for _, name := range slices.Sorted(maps.Keys(definitions)) {
+		s, err := segment.Parse(name, definitions[name], zones)
+		if err != nil {
+			return err
+		}
+		c.Segments[name] = s
+	}
+	return c.Segments.Check()
 }
 
 // section is the section identity: its rules, and what stratum 2 weighs by.

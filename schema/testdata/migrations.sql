@@ -465,3 +465,57 @@ FROM verbatims AS t FINAL
 LEFT JOIN v_personas AS m ON m.workspace = t.workspace AND m.persona = t.persona
 WHERE t.deleted = 0;
 
+-- 29 people
+CREATE TABLE IF NOT EXISTS people
+(
+    workspace     LowCardinality(String),
+    profile       UUID,
+    version       UInt64,
+    deleted       UInt8,
+    trait_names   Array(LowCardinality(String)),
+    trait_texts   Array(String),
+    trait_numbers Array(Int64),
+    trait_times   Array(Int64),
+    trait_kinds   Array(UInt8),
+    had           Array(String) CODEC(ZSTD(1)),
+    said          Array(String) CODEC(ZSTD(1)),
+    identifiers   Array(LowCardinality(String)),
+    allowed       Array(LowCardinality(String)),
+    allowed_until Array(Int64),
+    refused       Array(LowCardinality(String)),
+    recency       Nullable(Int64),
+    frequency     Nullable(Int64),
+    monetary      Nullable(Int64),
+    alive         Nullable(Int64),
+    lifetime      Nullable(Int64)
+)
+ENGINE = ReplacingMergeTree(version, deleted)
+ORDER BY (workspace, profile)
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000;
+
+-- 30 current_people
+CREATE VIEW IF NOT EXISTS current_people AS
+SELECT * EXCEPT (version, deleted) FROM people FINAL WHERE deleted = 0;
+
+-- 31 segment_changes
+CREATE TABLE IF NOT EXISTS segment_changes
+(
+    workspace  LowCardinality(String),
+    segment    LowCardinality(String),
+    profile    UUID,
+    at         DateTime64(6, 'UTC'),
+    id         UUID,
+    entered    UInt8,
+    definition String,
+    cause      LowCardinality(String),
+    event      UUID,
+    other      UUID
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (workspace, segment, profile, at, id)
+SETTINGS index_granularity = 1024;
+
+-- 32 current_segment_changes
+CREATE VIEW IF NOT EXISTS current_segment_changes AS
+SELECT * FROM segment_changes FINAL;
+

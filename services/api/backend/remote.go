@@ -67,7 +67,7 @@ type answered struct {
 // lookup, so that no answer goes out that may be stale.
 func ServeLookups(s *rpc.Server, l Lookups, may func() error) {
 	answer := func(procedure string, f func(ctx context.Context, q *asked, a *answered) error) {
-		rpc.Answer(s, procedure, []string{"api"}, func(ctx context.Context, q *asked) (*answered, error) {
+		rpc.Answer(s, procedure, []string{"api", "segments"}, func(ctx context.Context, q *asked) (*answered, error) {
 			if err := may(); err != nil {
 				return nil, err
 			}

@@ -26,6 +26,7 @@ const (
 	callTimelineStatus = "/timeline/Status"
 	callCareWait       = "/care/WaitFor"
 	callCareStatus     = "/care/Status"
+	callSegmentsWait   = "/segments/WaitFor"
 )
 
 type nothing struct{}
@@ -48,7 +49,7 @@ const partBytes = 1 << 18
 func (i *installation) offerCalls() {
 	s := i.coordination.server
 	if i.roles.has(keeperRole) {
-		rpc.Stream(s, callRing, []string{string(collectorRole), string(identityRole), string(timelineRole), string(careRole), string(apiRole)}, i.sendRing)
+		rpc.Stream(s, callRing, []string{string(collectorRole), string(identityRole), string(timelineRole), string(careRole), string(segmentsRole), string(apiRole)}, i.sendRing)
 		rpc.Stream(s, callRingCopy, []string{string(apiRole)}, i.sendRingCopy)
 	}
 	if i.roles.has(collectorRole, apiRole) {
@@ -58,10 +59,11 @@ func (i *installation) offerCalls() {
 		})
 	}
 	api := []string{string(apiRole)}
+	asking := []string{string(apiRole), string(segmentsRole)}
 	if i.roles.has(identityRole) {
 		own := ownIdentity{&i.profiles, i}
 		backend.ServeLookups(s, own, i.identityAnswers)
-		rpc.Answer(s, callIdentityWait, api, func(ctx context.Context, q *reached) (*nothing, error) {
+		rpc.Answer(s, callIdentityWait, asking, func(ctx context.Context, q *reached) (*nothing, error) {
 			if err := i.identityAnswers(); err != nil {
 				return nil, err
 			}
@@ -86,7 +88,7 @@ func (i *installation) offerCalls() {
 	}
 	if i.roles.has(timelineRole) {
 		own := ownTimeline{i}
-		rpc.Answer(s, callTimelineWait, api, func(ctx context.Context, q *reached) (*nothing, error) {
+		rpc.Answer(s, callTimelineWait, asking, func(ctx context.Context, q *reached) (*nothing, error) {
 			if err := own.WaitFor(ctx, *q); err != nil {
 				return nil, err
 			}
@@ -95,6 +97,15 @@ func (i *installation) offerCalls() {
 		rpc.Answer(s, callTimelineStatus, api, func(ctx context.Context, _ *nothing) (*timelineStatus, error) {
 			status, err := own.Status(ctx)
 			return &status, err
+		})
+	}
+	if i.roles.has(segmentsRole) {
+		own := ownSegments{i}
+		rpc.Answer(s, callSegmentsWait, api, func(ctx context.Context, q *reached) (*nothing, error) {
+			if err := own.WaitFor(ctx, *q); err != nil {
+				return nil, err
+			}
+			return &nothing{}, i.segmentsDecide()
 		})
 	}
 	if i.roles.has(careRole) {

@@ -13,9 +13,9 @@ import (
 
 type exportCommand struct {
 	target
-	Name   string `arg:"" enum:"events,personas,profiles,timeline,cases,matches,households" help:"One of events, personas, profiles, timeline, cases, matches, households."`
+	Name   string `arg:"" enum:"events,personas,profiles,timeline,cases,matches,households,segments" help:"One of events, personas, profiles, timeline, cases, matches, households, segments."`
 	Clocks bool   `help:"Add receipt and record times, provenance and positions, which differ between installations."`
-	At     string `help:"Add what depends on the time of asking, as it is then: what profiles consent to. RFC 3339." placeholder:"TIME"`
+	At     string `help:"Add what depends on the time of asking, as it is then: what profiles consent to, who is in segments. RFC 3339." placeholder:"TIME"`
 
 	Type   []string `help:"Events of these types only, such as order.placed." placeholder:"TYPE"`
 	Source []string `help:"Events of these sources only." placeholder:"SOURCE"`

@@ -9,7 +9,7 @@ import (
 
 // exports are the projections as canonical NDJSON. Each waits until it has what the log holds at the call.
 func (i *installation) exports() map[string]manage.Export {
-	exports := map[string]manage.Export{"events": i.exportEvents, "cases": i.exportCases}
+	exports := map[string]manage.Export{"events": i.exportEvents, "cases": i.exportCases, "segments": i.exportSegments}
 	for _, name := range identityExports() {
 		exports[name] = func(ctx context.Context, workspace string, w io.Writer, o manage.ExportOptions) error {
 			now, err := i.now(ctx)

@@ -18,6 +18,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/internal/shortcut"
 	"github.com/dossier-cdp/dossier/services/metrics"
+	"github.com/dossier-cdp/dossier/services/segments"
 	"github.com/dossier-cdp/dossier/services/sql"
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
@@ -74,6 +75,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 			Values:    &backend.Values{Control: i.control},
 			Verbatims: verbatims{i},
 			Care:      care.Reader{Conn: i.house, Weights: func() rules.Weights { return i.configuration.current.Load().Care.Weights }, Now: time.Now},
+			Segments:  i.segmentReader(),
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 			},
@@ -85,6 +87,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 	views := sql.Handler(sql.Config{Access: i.control, House: i.house, Logger: i.logger})
 	mux.Handle(sql.Path, views)
 	mux.Handle(sql.Path+"/", views)
+	mux.Handle(segments.MembersPath, segments.Handler(i.segmentReader(), i.segmentsNow, i.control, i.logger))
 	mux.Handle(graphql.MetricRowsPath, metrics.Handler(measures, i.control, i.logger))
 	management := manage.Handler(manage.Config{
 		Control: i.control, Exports: i.exports(), DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,

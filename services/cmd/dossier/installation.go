@@ -34,6 +34,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/shortcut"
 	"github.com/dossier-cdp/dossier/services/internal/tracing"
 	"github.com/dossier-cdp/dossier/services/keeper"
+	"github.com/dossier-cdp/dossier/services/segments"
 	"github.com/dossier-cdp/dossier/services/timeline"
 	"github.com/dossier-cdp/dossier/services/timeline/personamap"
 )
@@ -98,6 +99,10 @@ type installation struct {
 	care           *care.Care
 	careLead       atomic.Pointer[lease] // nil while this process does not write
 	careErased     *eraser
+	segments       *segments.Segments
+	segmentsLead   atomic.Pointer[lease] // nil while this process does not decide
+	segmentsErased *eraser
+	profilesLog    *eventlog.Log // the change feed of who is who
 	collector      *collector.Collector
 	presence       atomic.Pointer[coordination.Presence] // nil while this process may be overlooked by an erasure
 
@@ -105,6 +110,7 @@ type installation struct {
 	identityPeer identityPeer
 	timelinePeer timelinePeer
 	carePeer     carePeer
+	segmentsPeer segmentsPeer
 
 	server   *http.Server
 	shortcut *shortcut.Listener // nil where nothing is collected, or every request is traced
@@ -135,7 +141,7 @@ func (i *installation) start(ctx context.Context) error {
 	}
 	// The two engines do not know each other.
 	engines, both := errgroup.WithContext(ctx)
-	if i.roles.has(identityRole, timelineRole, careRole, apiRole) {
+	if i.roles.has(identityRole, timelineRole, careRole, segmentsRole, apiRole) {
 		engines.Go(func() error { return i.startTimelineEngine(both) })
 	}
 	engines.Go(func() error { return i.startLog(both) })
@@ -177,7 +183,7 @@ func (i *installation) startControl(ctx context.Context) (err error) {
 		if err := i.nameAddress(); err != nil {
 			return err
 		}
-	case i.roles.has(identityRole, timelineRole, careRole, collectorRole, apiRole): // the others need no keys
+	case i.roles.has(identityRole, timelineRole, careRole, segmentsRole, collectorRole, apiRole): // the others need no keys
 		if err := i.fetchRing(ctx); err != nil {
 			return err
 		}
@@ -248,6 +254,11 @@ func (i *installation) startRoles(ctx context.Context) error {
 		}
 	}
 	i.findPeers()
+	if i.roles.has(segmentsRole) {
+		if err := i.startSegments(ctx); err != nil {
+			return err
+		}
+	}
 	if i.roles.has(collectorRole, apiRole) { // decisions are events too
 		i.startCollector()
 	}
@@ -322,6 +333,9 @@ func (i *installation) pendingErasures() (n int64) {
 	if i.careErased != nil && i.careWrites() == nil {
 		n = max(n, i.careErased.pending())
 	}
+	if i.segmentsErased != nil && i.segmentsDecide() == nil {
+		n = max(n, i.segmentsErased.pending())
+	}
 	return n
 }
 
@@ -391,8 +405,8 @@ func (i *installation) findPeers() {
 	if c := i.coordination; c != nil {
 		remote := remoteIdentity{c: c}
 		remote.Remote = &backend.Remote{Call: remote.owner}
-		i.identityPeer, i.timelinePeer, i.carePeer = remote, remoteTimeline{c}, remoteCare{c}
+		i.identityPeer, i.timelinePeer, i.carePeer, i.segmentsPeer = remote, remoteTimeline{c}, remoteCare{c}, remoteSegments{c}
 		return
 	}
-	i.identityPeer, i.timelinePeer, i.carePeer = ownIdentity{&i.profiles, i}, ownTimeline{i}, ownCare{i}
+	i.identityPeer, i.timelinePeer, i.carePeer, i.segmentsPeer = ownIdentity{&i.profiles, i}, ownTimeline{i}, ownCare{i}, ownSegments{i}
 }

@@ -23,6 +23,7 @@ const (
 	identityRole  role = "identity"  // who is who; one answers, others stand by
 	timelineRole  role = "timeline"  // writes contacts to ClickHouse; one at a time
 	careRole      role = "care"      // keeps conversations, cases and surveys in ClickHouse; one at a time
+	segmentsRole  role = "segments"  // decides who is in which segment; one at a time
 	collectorRole role = "collector" // takes events; any number
 	apiRole       role = "api"       // answers GraphQL and the management paths; any number
 )
@@ -32,7 +33,7 @@ type roles []role
 
 // allRoles is what `up` runs.
 func allRoles() roles {
-	return roles{keeperRole, archiveRole, identityRole, timelineRole, careRole, collectorRole, apiRole}
+	return roles{keeperRole, archiveRole, identityRole, timelineRole, careRole, segmentsRole, collectorRole, apiRole}
 }
 
 // parseRoles reads the names of --roles.
@@ -41,14 +42,14 @@ func parseRoles(names []string) (roles, error) {
 	for _, name := range names {
 		r := role(strings.TrimSpace(name))
 		if !slices.Contains(allRoles(), r) {
-			return nil, fmt.Errorf("there is no role %q: choose of keeper, archive, identity, timeline, care, collector, api", name)
+			return nil, fmt.Errorf("there is no role %q: choose of keeper, archive, identity, timeline, care, segments, collector, api", name)
 		}
 		if !slices.Contains(out, r) {
 			out = append(out, r)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("--roles names no role: choose of keeper, archive, identity, timeline, care, collector, api")
+		return nil, fmt.Errorf("--roles names no role: choose of keeper, archive, identity, timeline, care, segments, collector, api")
 	}
 	return out, nil
 }

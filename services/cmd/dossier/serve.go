@@ -119,8 +119,8 @@ func (c *serveCommand) shared(roles roles) error {
 		return errors.New("the processes of an installation share a log: give the addresses of the brokers with --kafka, or run everything in one process with 'dossier up'")
 	case c.Partitions < 0 || c.Partitions > 1000:
 		return fmt.Errorf("%d partitions are not possible: choose from 1 to 1000", c.Partitions)
-	case c.embeddedTimeline() && roles.has(identityRole, timelineRole, careRole, apiRole):
-		return errors.New("the roles identity, timeline, care and api share ClickHouse: give its address with --clickhouse")
+	case c.embeddedTimeline() && roles.has(identityRole, timelineRole, careRole, segmentsRole, apiRole):
+		return errors.New("the roles identity, timeline, care, segments and api share ClickHouse: give its address with --clickhouse")
 	case c.Archive == "":
 		return errors.New("the processes of an installation share the archive: give its place with --archive, a folder that all of them see, or s3://BUCKET/PREFIX")
 	}

@@ -1,10 +1,12 @@
 package control
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"slices"
 	"sort"
 
@@ -33,6 +35,7 @@ type workspace struct {
 	traces         []Traces
 	ringVersion    uint64
 	values         []Value
+	segments       map[string][]SegmentVersion
 }
 
 // Configuration is the document in force.
@@ -67,6 +70,13 @@ type Value struct {
 	At            schema.Instant // RecordedAt
 }
 
+// SegmentVersion is one definition that a segment has had, with who gave it.
+type SegmentVersion struct {
+	Definition    json.RawMessage // nil: the segment was taken out
+	Actor, Reason string
+	At            schema.Instant // RecordedAt
+}
+
 func newState() *State {
 	return &State{
 		workspaces: map[string]*workspace{}, keys: map[string]access.WriteKey{}, tokens: map[string]access.Token{},
@@ -83,6 +93,7 @@ func (s *State) clone() *State {
 		copied.erasures = slices.Clone(w.erasures)
 		copied.traces = slices.Clone(w.traces)
 		copied.values = slices.Clone(w.values)
+		copied.segments = maps.Clone(w.segments) // its slices are only ever appended to by the newest state
 		c.workspaces[name] = &copied
 	}
 	for k, v := range s.keys {
@@ -161,6 +172,7 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 		w.configurations = append(w.configurations, Change{
 			ID: c.ID, Hash: c.Configuration.Hash, Base: c.Configuration.Base, Actor: c.Actor, Reason: c.Reason, At: at, Position: offset,
 		})
+		w.foldSegments(c, at)
 	case schema.ControlValueTaken:
 		w.values = append(w.values, Value{*c.Value, c.Actor, c.Reason, at})
 	case schema.ControlRingChanged:
@@ -176,6 +188,34 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 		}
 		if len(c.Erasure.Traces) > 0 {
 			w.traces = append(w.traces, Traces{at, c.Erasure.Traces})
+		}
+	}
+}
+
+// foldSegments notes which segments a configuration changes.
+func (w *workspace) foldSegments(c *schema.Control, at schema.Instant) {
+	var document struct {
+		Segments map[string]json.RawMessage `json:"segments"`
+	}
+	if json.Unmarshal(c.Configuration.Document, &document) != nil {
+		return // Unreachable: a document was checked before it was appended
+	}
+	if w.segments == nil {
+		w.segments = map[string][]SegmentVersion{}
+	}
+	note := func(name string, definition json.RawMessage) {
+		versions := w.segments[name]
+		if n := len(versions); n > 0 && bytes.Equal(versions[n-1].Definition, definition) || n == 0 && definition == nil {
+			return
+		}
+		w.segments[name] = append(slices.Clip(versions), SegmentVersion{definition, c.Actor, c.Reason, at})
+	}
+	for name, definition := range document.Segments {
+		note(name, definition)
+	}
+	for name := range w.segments {
+		if _, there := document.Segments[name]; !there {
+			note(name, nil)
 		}
 	}
 }
@@ -284,6 +324,14 @@ func (s *State) Changes(workspace string) []Change {
 func (s *State) Values(workspace string) []Value {
 	if w := s.workspaces[workspace]; w != nil {
 		return slices.Clone(w.values)
+	}
+	return nil
+}
+
+// Segment lists the definitions that a segment has had, oldest first.
+func (s *State) Segment(workspace, name string) []SegmentVersion {
+	if w := s.workspaces[workspace]; w != nil {
+		return slices.Clone(w.segments[name])
 	}
 	return nil
 }

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/segment"
+	"github.com/dossier-cdp/dossier/pipelines/value"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/schema/ids"
+	"github.com/dossier-cdp/dossier/services/api/backend"
+	"github.com/dossier-cdp/dossier/services/api/manage"
+	"github.com/dossier-cdp/dossier/services/internal/control"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
+	"github.com/dossier-cdp/dossier/services/internal/rpc"
+	"github.com/dossier-cdp/dossier/services/internal/state"
+	"github.com/dossier-cdp/dossier/services/segments"
+	"github.com/dossier-cdp/dossier/services/timeline/query"
+)
+
+// segmentsLease is held by the role that decides who is in the segments of a workspace.
+func segmentsLease(workspace string) string { return "segments/" + workspace }
+
+// startSegments decides who is in which segment whenever this process holds the lease.
+func (i *installation) startSegments(ctx context.Context) error {
+	store, err := state.Open(i.folder.path("state", "segments"), state.Options{CacheBytes: 8 << 20, Logger: i.logger})
+	if err != nil {
+		return err
+	}
+	i.onStop(func(context.Context) error { return store.Close() })
+	if i.profilesLog, err = eventlog.Open(ctx, i.client, i.store, schema.TopicProfiles, 0); err != nil {
+		return err
+	}
+	decisions, err := eventlog.Open(ctx, i.client, i.store, schema.TopicDecisions, 0)
+	if err != nil {
+		return err
+	}
+	public := ids.New(i.ring.PRF())
+	worth := &assessing{i: i, values: &backend.Values{Control: i.control}}
+	i.segments = segments.New(segments.Config{
+		Workspace: mainWorkspace, Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
+		Profiles: i.profilesLog, Decisions: decisions, Producer: i.client, People: lateIdentity{i},
+		Known: func(ctx context.Context, next []int64) error {
+			return i.identityPeer.WaitFor(ctx, reached{i.eventLog.Generation(), next, i.erasures.known()})
+		},
+		Assess: worth.assess, Snapshot: worth.version,
+		Tables: segments.Tables{Conn: i.house}, Store: store, Public: public.Public, Segments: func() segment.Set { return i.configuration.current.Load().Segments },
+		Void: i.erasures.void, Now: time.Now, Logger: i.logger, Registry: i.registry,
+	})
+	i.onRest(store.Rest)
+	i.segmentsErased = &eraser{
+		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
+		erase: func(ctx context.Context, e control.Erasure) error { return i.segments.Erase(ctx, e.PersonaEpoch) },
+	}
+	i.hold(segmentsLease(mainWorkspace), nil, i.keepSegments)
+	return nil
+}
+
+// lateIdentity asks identity wherever it runs, which is found after the roles are started.
+type lateIdentity struct{ i *installation }
+
+func (l lateIdentity) People(ctx context.Context, workspace string, ids []schema.ProfileID) ([]*graphql.Person, error) {
+	return l.i.identityPeer.People(ctx, workspace, ids)
+}
+
+func (l lateIdentity) Page(ctx context.Context, workspace string, after schema.ProfileID, limit int) ([]schema.ProfileID, error) {
+	return l.i.identityPeer.Page(ctx, workspace, after, limit)
+}
+
+// assessing says what people are worth by the value snapshot in force.
+type assessing struct {
+	i      *installation
+	values *backend.Values
+}
+
+func (a *assessing) latest() (*graphql.Snapshot, error) {
+	all, err := a.values.Snapshots(mainWorkspace)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return &all[len(all)-1], nil
+}
+
+func (a *assessing) version() string {
+	s, err := a.latest()
+	if err != nil || s == nil {
+		return ""
+	}
+	return s.Version
+}
+
+func (a *assessing) assess(ctx context.Context, people []*graphql.Person) ([]*segment.Worth, error) {
+	out := make([]*segment.Worth, len(people))
+	s, err := a.latest()
+	if err != nil || s == nil {
+		return out, err
+	}
+	before, err := schema.ParseInstant(s.Settings.At)
+	if err != nil {
+		return nil, err // Unreachable: a snapshot was checked when it was read
+	}
+	now, err := a.i.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.i.timelinePeer.WaitFor(ctx, now); err != nil {
+		return nil, err
+	}
+	personas := make([][]schema.PersonaID, len(people))
+	for n, p := range people {
+		for j := range p.Personas {
+			personas[n] = append(personas[n], p.Personas[j].Persona)
+		}
+	}
+	var purchases [][]value.Purchase
+	if purchases, err = (query.Reader{Conn: a.i.house}).Purchases(ctx, mainWorkspace, personas, before); err != nil {
+		return nil, err
+	}
+	for n := range people {
+		out[n] = segments.WorthOf(s.Assess(purchases[n]))
+	}
+	return out, nil
+}
+
+// keepSegments is the role until ctx ends. Its erasures are repeated by each owner.
+func (i *installation) keepSegments(ctx context.Context, l lease) error {
+	i.segmentsLead.Store(&l)
+	defer i.segmentsLead.Store(nil)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return i.segments.Run(ctx, l.Epoch()) })
+	group.Go(func() error {
+		if err := i.segmentsErased.run(ctx); err != nil {
+			return fmt.Errorf("erase from segments: %w", err)
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// segmentsDecide refuses while another process is the one to ask.
+func (i *installation) segmentsDecide() error {
+	if l := i.segmentsLead.Load(); l == nil || !(*l).Valid() {
+		return errStandsBy
+	}
+	return nil
+}
+
+// segmentsPeer is the role as the others see it.
+type segmentsPeer interface {
+	// WaitFor returns when the table of people, and what is decided, show what was reached, and nothing of the erased.
+	WaitFor(ctx context.Context, r reached) error
+}
+
+// ownSegments is the role of this process.
+type ownSegments struct{ i *installation }
+
+func (o ownSegments) WaitFor(ctx context.Context, r reached) error {
+	if err := o.i.segmentsDecide(); err != nil {
+		return err
+	}
+	feed, err := o.i.profilesLog.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	if err := o.i.segments.WaitFor(ctx, r.Ends, feed[0]); err != nil {
+		return waiting("segments", err)
+	}
+	return o.i.segmentsErased.wait(ctx, r.Erasures)
+}
+
+// remoteSegments is the role of another process.
+type remoteSegments struct{ c *coordinated }
+
+func (r remoteSegments) WaitFor(ctx context.Context, until reached) error {
+	return r.c.owner(ctx, segmentsRole, segmentsLease(mainWorkspace), func(ctx context.Context, c *rpc.Client) error {
+		_, err := rpc.Call[reached, nothing](ctx, c, callSegmentsWait, &until)
+		return err
+	})
+}
+
+// segmentsNow returns when the table of people and the persona map show what the log holds now.
+func (i *installation) segmentsNow(ctx context.Context) error {
+	r, err := i.now(ctx)
+	if err != nil {
+		return err
+	}
+	if err := i.shows(ctx, r); err != nil {
+		return err
+	}
+	err = until(ctx, 20*time.Millisecond, func() bool { return figures{i}.MapBehind() == 0 })
+	if err != nil {
+		return waiting("the persona map", err)
+	}
+	if err := i.segmentsPeer.WaitFor(ctx, r); err != nil {
+		if errors.Is(err, errNobody) {
+			return fmt.Errorf("%w: start a process with the role segments", err)
+		}
+		return err
+	}
+	return nil
+}
+
+// segmentReader answers for segments.
+func (i *installation) segmentReader() *segments.Reader {
+	worth := &assessing{i: i, values: &backend.Values{Control: i.control}}
+	return &segments.Reader{
+		Conn: i.house, Control: i.control, People: i.identityPeer, Assess: worth.assess, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
+	}
+}
+
+// exportSegments writes the definitions, and with a time who is in at that time: a line for each member.
+func (i *installation) exportSegments(ctx context.Context, workspace string, w io.Writer, o manage.ExportOptions) error {
+	if o.At != 0 {
+		if err := i.segmentsNow(ctx); err != nil {
+			return err
+		}
+	}
+	return i.segmentReader().Export(ctx, workspace, o.At, w)
+}

@@ -1,0 +1,274 @@
+package segments
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/kafka"
+	"github.com/dossier-cdp/dossier/services/internal/state"
+)
+
+// The kinds of changes.
+const (
+	Entered = "segment.entered"
+	Left    = "segment.left"
+)
+
+// Change is a record of the topic decisions: somebody entered or left a segment. It holds ids only. The same id twice is one change.
+type Change struct {
+	ID         string `json:"id"`
+	Kind       string `json:"kind"`
+	Workspace  string `json:"workspace"`
+	Segment    string `json:"segment"`
+	Definition string `json:"definition,omitempty"` // hex SHA-256 of the definition that decided; empty: it is no more in force
+	Profile    string `json:"profile"`
+	At         string `json:"at"` // when it was decided, RFC 3339
+	Cause      Cause  `json:"cause"`
+}
+
+// Cause is why: an event, time alone, a change of who is who, a change of the segment, or an erasure.
+type Cause struct {
+	Kind    string `json:"kind"` // event, time, identity, rule, erasure
+	At      string `json:"at"`   // when it occurred, or was due
+	Event   string `json:"event,omitempty"`
+	Profile string `json:"profile,omitempty"` // identity: who the person is now
+}
+
+// decide notes a change, to be sent once it is committed.
+func (w *weighing) decide(name, definition string, id schema.ProfileID, entered bool, why cause, into schema.ProfileID) error {
+	s := w.s
+	s.Sequence++
+	c := Change{Kind: Left, Workspace: s.Workspace, Segment: name, Definition: definition, Profile: id.String(), At: w.now.String(), Cause: Cause{Kind: why.kind.String(), At: why.at.String()}}
+	if entered {
+		c.Kind = Entered
+	}
+	if !why.event.IsZero() {
+		c.Cause.Event = why.event.String()
+	}
+	if !into.IsZero() {
+		c.Cause.Profile = into.String()
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", c.Workspace, c.Segment, c.Profile, c.Kind, c.At, s.Sequence))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
+	c.ID = uuid.UUID(sum[:16]).String()
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	member := key('m', id[:], []byte(name))
+	if entered {
+		err = w.b.Set(member, sortable(w.now))
+	} else {
+		err = w.b.Delete(member)
+	}
+	return errors.Join(err, w.b.Set(key('o', binary.BigEndian.AppendUint64(nil, s.Sequence)), text))
+}
+
+// changesAtOnce is how many changes are sent in one batch.
+const changesAtOnce = 1_000
+
+// send appends the changes that are on their way to the topic, and to the history, and takes them off the way.
+func (s *Segments) send(ctx context.Context) error {
+	for {
+		var keys [][]byte
+		var changes []*Change
+		var messages []kafka.Message
+		err := s.Store.Scan([]byte{'o'}, []byte{'o' + 1}, func(k, v []byte) error {
+			c := &Change{}
+			if err := json.Unmarshal(v, c); err != nil {
+				return errors.Join(errDamaged, err)
+			}
+			keys, changes = append(keys, append([]byte(nil), k...)), append(changes, c)
+			messages = append(messages, kafka.Message{Key: []byte(c.Profile), Value: append([]byte(nil), v...)})
+			if len(keys) >= changesAtOnce {
+				return state.ErrStop
+			}
+			return nil
+		})
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		// What a crash could take back must not be told: somebody else could be decided in its place.
+		if err := s.Store.Sync(); err != nil {
+			return err
+		}
+		last, err := s.append(ctx, changes, messages)
+		if err != nil {
+			return err
+		}
+		if err := s.retry(ctx, "write the history of segments", func() error { return s.Tables.record(ctx, changes) }); err != nil {
+			return err
+		}
+		b := s.Store.NewBatch()
+		for _, k := range keys {
+			if err := b.Delete(k); err != nil {
+				return errors.Join(err, b.Discard())
+			}
+		}
+		if err := b.SetOffset(schema.TopicDecisions, 0, state.Offset{Next: last}); err != nil {
+			return errors.Join(err, b.Discard())
+		}
+		if err := b.Commit(); err != nil {
+			return err
+		}
+		s.metrics.changes.Add(float64(len(changes)))
+	}
+}
+
+// append produces changes. After an error that leaves open whether they are in the topic, it looks.
+func (s *Segments) append(ctx context.Context, changes []*Change, messages []kafka.Message) (next int64, err error) {
+	err = s.retry(ctx, "append to the topic decisions", func() error {
+		base, err := s.Producer.Produce(ctx, schema.TopicDecisions, 0, messages, s.Now())
+		if err == nil {
+			next = base + int64(len(messages))
+			return nil
+		}
+		there, end, looked := s.there(ctx)
+		if looked != nil {
+			return errors.Join(err, looked)
+		}
+		if there[changes[len(changes)-1].ID] { // a batch is there as a whole, or not at all
+			next = end
+			return nil
+		}
+		return err
+	})
+	return next, err
+}
+
+// there gives the ids of the changes in the topic since the last ones that were taken off the way, and where it ends.
+func (s *Segments) there(ctx context.Context) (map[string]bool, int64, error) {
+	offsets, err := state.Offsets(s.Store, schema.TopicDecisions)
+	if err != nil {
+		return nil, 0, err
+	}
+	ids := map[string]bool{}
+	end, err := s.history(ctx, offsets[0].Next, func(c *Change) error {
+		ids[c.ID] = true
+		return nil
+	})
+	return ids, end, err
+}
+
+// history reads the changes of the topic from an offset to its end, and says where that is.
+func (s *Segments) history(ctx context.Context, at int64, f func(c *Change) error) (int64, error) {
+	ends, err := s.Decisions.Ends(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for at < ends[0] {
+		got, err := s.Decisions.Read(ctx, 0, at, time.Second)
+		if err != nil {
+			return 0, err
+		}
+		for i := range got.Records {
+			c := &Change{}
+			if json.Unmarshal(got.Records[i].Value, c) != nil || c.Workspace != s.Workspace || c.Kind != Entered && c.Kind != Left {
+				continue // another decision
+			}
+			if err := f(c); err != nil {
+				return 0, err
+			}
+		}
+		at = got.Next
+	}
+	return at, nil
+}
+
+// resend takes off the way what a former life has appended already.
+func (s *Segments) resend(ctx context.Context) error {
+	waiting := false
+	err := s.Store.Scan([]byte{'o'}, []byte{'o' + 1}, func(_, _ []byte) error {
+		waiting = true
+		return state.ErrStop
+	})
+	if err != nil || !waiting {
+		return err
+	}
+	var there map[string]bool
+	err = s.retry(ctx, "read the topic decisions", func() (err error) {
+		there, _, err = s.there(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	b := s.Store.NewBatch()
+	var sent []*Change
+	err = s.Store.Scan([]byte{'o'}, []byte{'o' + 1}, func(k, v []byte) error {
+		c := &Change{}
+		if err := json.Unmarshal(v, c); err != nil {
+			return errors.Join(errDamaged, err)
+		}
+		if !there[c.ID] {
+			return nil
+		}
+		sent = append(sent, c)
+		return b.Delete(k)
+	})
+	if err == nil && len(sent) > 0 {
+		err = s.retry(ctx, "write the history of segments", func() error { return s.Tables.record(ctx, sent) })
+	}
+	if err != nil {
+		return errors.Join(err, b.Discard())
+	}
+	return b.Commit()
+}
+
+// recall reads memberships from the topic, for a state that is made from nothing. The history in ClickHouse is written anew.
+func (s *Segments) recall(ctx context.Context) error {
+	b := s.Store.NewBatch()
+	since := map[[2]string]schema.Instant{}
+	var some []*Change
+	flush := func() error {
+		if len(some) == 0 {
+			return nil
+		}
+		err := s.retry(ctx, "write the history of segments", func() error { return s.Tables.record(ctx, some) })
+		some = nil
+		return err
+	}
+	var end int64
+	err := s.retry(ctx, "read the topic decisions", func() (err error) {
+		end, err = s.history(ctx, 0, func(c *Change) error {
+			at, err := schema.ParseInstant(c.At)
+			if err != nil {
+				return schema.Classify(schema.Fatal, fmt.Errorf("a change of %s has no time: %w", c.Segment, err))
+			}
+			s.Sequence++
+			if c.Kind == Entered {
+				since[[2]string{c.Profile, c.Segment}] = at
+			} else {
+				delete(since, [2]string{c.Profile, c.Segment})
+			}
+			if some = append(some, c); len(some) >= changesAtOnce {
+				return flush()
+			}
+			return nil
+		})
+		return err
+	})
+	if err == nil {
+		err = flush()
+	}
+	for who, at := range since {
+		id, bad := schema.ParsePersonaID(who[0])
+		if bad != nil {
+			continue // Unreachable: we wrote it
+		}
+		// Who is in is marked: whoever is a profile no more must leave.
+		err = errors.Join(err, b.Set(key('m', id[:], []byte(who[1])), sortable(at)), b.Set(key('d', id[:]), cause{byRule, at, schema.EventID{}}.append(nil)))
+	}
+	if err = errors.Join(err, b.SetOffset(schema.TopicDecisions, 0, state.Offset{Next: end})); err != nil {
+		return errors.Join(err, b.Discard())
+	}
+	return b.Commit()
+}

@@ -1,0 +1,22 @@
+// Package segments is the role that keeps the table of people, and says of each person, as events come, which segments they enter and leave.
+//
+// Guarantees. Membership is what pipelines/segment makes of the set of events, of who is who, and of the present: what came twice, in what
+// order, in what batches, and wherever a process was killed or replaced, changes nothing of who is in. A change is decided once: it is a record
+// of the topic decisions with its cause, never read back as an event, and neither a restart nor a rebuilt state decides it again.
+//
+// How. Readers follow the log and the change feed of who is who. What concerns the live segments is kept as facts, a row under (persona, time,
+// id), so what is sent again is the same row; and every persona that may be concerned is marked. A marked persona is weighed: identity says whose
+// it is and what is known of the person, the facts of all their personas are read, every live segment is evaluated, and what differs from before is
+// a change. When time alone may change an answer, the person is marked again at that time. In this order:
+//
+//  1. facts, marks and offsets are committed to the state store together;
+//  2. of the marked, changed rows of people are sent to ClickHouse;
+//  3. memberships, times, changes on their way, and the marks that are done are committed together. At this point it is decided;
+//  4. the changes are appended to the topic decisions, then to the history in ClickHouse, then taken off the way.
+//
+// After a crash between 3 and 4 the changes that are still on the way are looked for in the topic before they are sent. A state that was lost is
+// built from the log, with the memberships as the topic has them. While the log is read to where it ended at the start, and while the facts of
+// a new segment are gathered from the log's beginning, nobody is weighed: half of somebody's events would decide wrongly.
+//
+// What it deliberately does not do: it sends nothing to anybody.
+package segments

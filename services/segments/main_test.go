@@ -1,0 +1,9 @@
+package segments
+
+import (
+	"testing"
+
+	"github.com/dossier-cdp/dossier/services/internal/clickhouse/clickhousetest"
+)
+
+func TestMain(m *testing.M) { clickhousetest.Main(m) }

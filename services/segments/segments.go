@@ -1,0 +1,351 @@
+package segments
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/segment"
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
+	"github.com/dossier-cdp/dossier/services/internal/kafka"
+	"github.com/dossier-cdp/dossier/services/internal/state"
+)
+
+// Feed reads the log opened; *eventlog.Feed is one.
+type Feed interface {
+	Read(ctx context.Context, partition int32, offset int64, wait time.Duration) (eventlog.OpenedBatch, error)
+}
+
+// Log tells where the log ends, and whether it is the one that a state was made of. *eventlog.Log is one.
+type Log interface {
+	After(partition int32, next int64, last [16]byte) eventlog.Checkpoint
+	Check(ctx context.Context, c eventlog.Checkpoint) error
+	Ends(ctx context.Context) ([]int64, error)
+}
+
+// Topic reads a topic of one partition; *eventlog.Log is one.
+type Topic interface {
+	Ends(ctx context.Context) ([]int64, error)
+	Read(ctx context.Context, partition int32, offset int64, wait time.Duration) (eventlog.Batch, error)
+}
+
+// Producer appends to a topic and returns when all in-sync replicas have it.
+type Producer interface {
+	Produce(ctx context.Context, topic string, partition int32, messages []kafka.Message, at time.Time) (base int64, err error)
+}
+
+// People answers who is who; graphql.Profiles has both.
+type People interface {
+	People(ctx context.Context, workspace string, ids []schema.ProfileID) ([]*graphql.Person, error)
+	Page(ctx context.Context, workspace string, after schema.ProfileID, limit int) ([]schema.ProfileID, error)
+}
+
+// Config of the role. Everything is needed but what says otherwise.
+type Config struct {
+	Workspace  string
+	Feed       Feed
+	Log        Log
+	Partitions int32
+	Generation uint32
+	Profiles   Topic // the change feed of who is who
+	Decisions  Topic
+	Producer   Producer
+	People     People
+
+	// Known returns when People answers with what the log holds up to these offsets.
+	Known func(ctx context.Context, next []int64) error
+
+	// Assess says what people are worth by the value snapshot in force, nil for those of whom nothing is known, and Snapshot which it is,
+	// "" where there is none. Both may be nil.
+	Assess   func(ctx context.Context, people []*graphql.Person) ([]*segment.Worth, error)
+	Snapshot func() string
+
+	Tables   Tables
+	Store    *state.Store // the role's own; closed by the caller after Run
+	Public   func(p schema.PersonaEpoch) schema.ProfileID
+	Segments func() segment.Set // in force
+	Void     func(c *schema.Clear) bool
+
+	Linger   time.Duration // age of what was read at which it is committed; 0 is 50 ms
+	BackOff  time.Duration // before the first retry; doubles up to 64 times; 0 is 100 ms
+	Now      func() time.Time
+	Logger   *slog.Logger
+	Registry prometheus.Registerer // nil is none
+}
+
+// Segments is the role. Run does the work, once at a time; the other methods may be called from any goroutine.
+type Segments struct {
+	Config
+
+	working sync.Mutex // held by whatever writes: a step of the work, an erasure
+	settings
+	epoch int64
+	set   segment.Set
+	live  []*segment.Segment
+	needs segment.Needs
+	kinds map[schema.ProfileID]uint64 // of personas: what identifiers their last event without anything else told
+	next  []int64                     // committed
+	feed  int64                       // committed offset of the change feed
+	ends  []int64                     // the log's as of the start, or when facts began to be gathered anew
+	busy  bool                        // the last read was a full one
+
+	opened  atomic.Bool
+	mu      sync.Mutex    // guards what follows
+	settled []int64       // up to here everybody was weighed
+	fed     int64         // the same of the change feed
+	change  chan struct{} // closed and replaced when settled moves
+
+	metrics *metrics
+}
+
+// New makes the role. It reads and writes nothing yet.
+func New(config Config) *Segments {
+	config.Linger = cmp.Or(config.Linger, 50*time.Millisecond)
+	config.BackOff = cmp.Or(config.BackOff, 100*time.Millisecond)
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Void == nil {
+		config.Void = func(*schema.Clear) bool { return false }
+	}
+	if config.Snapshot == nil {
+		config.Snapshot = func() string { return "" }
+	}
+	return &Segments{Config: config, change: make(chan struct{}), settled: make([]int64, config.Partitions), metrics: newMetrics(config.Registry)}
+}
+
+// errAgain says that the facts are gathered anew.
+var errAgain = errors.New("facts are gathered anew")
+
+// Run decides until ctx ends, and then returns nil. epoch only grows from one owner of the role to the next. Any other return is a failure after which a
+// new start recovers.
+func (s *Segments) Run(ctx context.Context, epoch int64) error {
+	defer s.opened.Store(false)
+	s.epoch = epoch
+	for {
+		err := s.run(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !errors.Is(err, errAgain) {
+			if err == nil {
+				return nil
+			}
+			return fmt.Errorf("follow segments: %w", err)
+		}
+	}
+}
+
+func (s *Segments) run(ctx context.Context) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	s.opened.Store(true)
+	group, ctx := errgroup.WithContext(ctx)
+	chunks := make(chan chunk)
+	for p := range s.Partitions {
+		group.Go(func() error { return s.follow(ctx, p, s.next[p], chunks) })
+	}
+	feed := s.feed
+	group.Go(func() error { return s.followProfiles(ctx, feed, chunks) })
+	group.Go(func() error { return s.work(ctx, chunks) })
+	return group.Wait()
+}
+
+// open makes the state fit the tables and the segments, and sends what was on its way.
+func (s *Segments) open(ctx context.Context) error {
+	s.working.Lock()
+	defer s.working.Unlock()
+	s.kinds = map[schema.ProfileID]uint64{}
+	var table string
+	var newest uint64
+	err := s.retry(ctx, "read the tables of segments", func() (err error) {
+		if table, err = s.Tables.Identity(ctx); err == nil {
+			newest, err = s.Tables.Newest(ctx)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	stored, found, err := s.load()
+	if err != nil {
+		return err
+	}
+	s.settings = stored
+	if !found {
+		s.settings = settings{Table: table, Sweep: "-", Live: map[string]string{}, Types: map[schema.Type]schema.Instant{}}
+		if err := s.recall(ctx); err != nil {
+			return fmt.Errorf("read the memberships of the topic decisions: %w", err)
+		}
+	}
+	s.Clock = max(s.Clock, newest, uint64(s.epoch)<<32)
+	b := s.Store.NewBatch()
+	if s.Table != table { // every row is sent anew
+		if err := b.DeleteRange([]byte{'k'}, []byte{'k' + 1}); err != nil {
+			return errors.Join(err, b.Discard())
+		}
+		s.Table, s.Sweep = table, ""
+	}
+	if err := errors.Join(s.take(b), save(b, s.settings)); err != nil {
+		return errors.Join(err, b.Discard())
+	}
+	if err := b.CommitDurable(); err != nil {
+		return err
+	}
+	if err := s.position(ctx); err != nil {
+		return err
+	}
+	if err := s.resend(ctx); err != nil {
+		return err
+	}
+	return s.send(ctx)
+}
+
+// take takes over the segments in force: which facts are needed, and whether everybody is to be weighed anew.
+func (s *Segments) take(b *state.Batch) error {
+	s.set = s.Segments()
+	s.live = s.set.Live()
+	s.needs = s.set.Needs()
+	now := map[string]string{}
+	for _, of := range s.live {
+		now[of.Name] = of.Version
+	}
+	grown := false
+	for kind, keep := range s.needs.Types {
+		had, known := s.Types[kind]
+		grown = grown || !known || had != 0 && (keep == 0 || keep > had)
+	}
+	for _, path := range s.needs.Paths {
+		grown = grown || !contains(s.Paths, path)
+	}
+	if grown {
+		s.Logger.Info("segments: a segment asks for events that were not kept: the log is read from its beginning")
+		for p := range s.Partitions {
+			if err := b.SetOffset(schema.TopicEvents, p, state.Offset{Generation: s.Generation}); err != nil {
+				return err
+			}
+		}
+		if err := b.DeleteRange([]byte{'e'}, []byte{'e' + 1}); err != nil {
+			return err
+		}
+		s.Facts++
+		s.Gather = true
+		s.Types, s.Paths = s.needs.Types, s.needs.Paths
+	}
+	if !maps.Equal(now, s.settings.Live) || s.Snapshot() != s.settings.Worth {
+		s.settings.Live, s.settings.Worth, s.Sweep = now, s.Snapshot(), ""
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// position finds how far the state is, and how far it has to be before anybody is weighed.
+func (s *Segments) position(ctx context.Context) error {
+	offsets, err := state.Offsets(s.Store, schema.TopicEvents)
+	if err != nil {
+		return err
+	}
+	s.next = make([]int64, s.Partitions)
+	for p, o := range offsets {
+		if p >= s.Partitions {
+			continue
+		}
+		s.next[p] = o.Next
+		if len(o.Mark) > 0 {
+			var at eventlog.Checkpoint
+			if err := at.UnmarshalBinary(o.Mark); err != nil {
+				return errors.Join(errDamaged, err)
+			}
+			if err := s.retry(ctx, "read the log", func() error { return s.Log.Check(ctx, at) }); err != nil {
+				return fmt.Errorf("partition %d: %w", p, err)
+			}
+		}
+	}
+	feed, err := state.Offsets(s.Store, schema.TopicProfiles)
+	if err != nil {
+		return err
+	}
+	s.feed = feed[0].Next
+	return s.retry(ctx, "read the log's ends", func() (err error) {
+		s.ends, err = s.Log.Ends(ctx)
+		return err
+	})
+}
+
+// retry runs f until it succeeds, fails for another reason than a transient one, or ctx ends.
+func (s *Segments) retry(ctx context.Context, what string, f func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := f()
+		code := (*graphql.Error)(nil)
+		waits := errors.As(err, &code) && code.Code == graphql.CodeNotReady
+		if err == nil || !waits && schema.ClassOf(err) != schema.Transient || ctx.Err() != nil {
+			return err
+		}
+		pause := s.BackOff << min(attempt, 6)
+		if !waits {
+			s.Logger.Warn("segments: cannot "+what+" now", "error", err, "attempt", attempt+1, "retry_in", pause)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Ready says whether the role has opened its state.
+func (s *Segments) Ready() bool { return s.opened.Load() }
+
+// WaitFor returns when everybody was weighed by what the log held up to these offsets and the change feed of who is who up to feed, or when ctx ends.
+func (s *Segments) WaitFor(ctx context.Context, ends []int64, feed int64) error {
+	for {
+		s.mu.Lock()
+		change, behind := s.change, !s.opened.Load() || s.fed < feed
+		for p, n := range s.settled {
+			behind = behind || p < len(ends) && n < ends[p]
+		}
+		s.mu.Unlock()
+		if !behind {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-change:
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// settle notes that nobody is marked any more.
+func (s *Segments) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copy(s.settled, s.next)
+	s.fed = s.feed
+	close(s.change)
+	s.change = make(chan struct{})
+}
