@@ -26,6 +26,12 @@ func TestRecent(t *testing.T) {
 		case 0:
 			r.Remove(key)
 			delete(model, string(key))
+		case 4, 5: // a known row grows; one that is not known stays so
+			more := fmt.Appendf(nil, "more %d", rng.IntN(1000))
+			r.Append(key, more)
+			if value, there := model[string(key)]; there {
+				model[string(key)] = append(bytes.Clone(value), more...)
+			}
 		case 1, 2, 3:
 			value := make([]byte, rng.IntN(600))
 			if rng.IntN(5000) == 0 {
