@@ -115,3 +115,37 @@ func missing(p, q *Persona, rules *Rules) []Key {
 	}
 	return out
 }
+
+// Extends says whether after is before and some more keys that say nothing while nobody else carries them: their kinds only attach, without a limit, to who carries them
+// too. Clocks that decide nothing may differ. Whoever keeps hubs need not resolve the persona again for such a change, if it is the only carrier of each key that came: no
+// region has another node, hub or constraint by it.
+func Extends(before, after *Persona, rules *Rules) bool {
+	if before == nil || after.First != before.First || len(after.Names) != len(before.Names) || len(after.Births) != len(before.Births) || len(after.Crowded) != len(before.Crowded) {
+		return false
+	}
+	for i := range after.Names {
+		if n := &after.Names[i]; n.compare(before.Names[i]) != 0 || n.Assurance != before.Names[i].Assurance {
+			return false
+		}
+	}
+	for i := range after.Births {
+		if after.Births[i].compare(before.Births[i]) != 0 {
+			return false
+		}
+	}
+	was := before.Keys
+	for i := range after.Keys {
+		e := &after.Keys[i]
+		if len(was) > 0 && was[0].Key == e.Key {
+			if old := &was[0]; e.Assurance != old.Assurance || e.Alias != old.Alias || e.Carried != old.Carried || e.SupersededBy != old.SupersededBy {
+				return false
+			}
+			was = was[1:]
+			continue
+		}
+		if rule, _ := rules.rule(e.Kind); rule.Strength != Attach || rule.Unique || rule.Limit > 0 || e.Alias || e.SupersededBy != ([16]byte{}) {
+			return false
+		}
+	}
+	return len(was) == 0
+}

@@ -87,10 +87,26 @@ func (m *Memory) AddEvidence(p *Persona) Change {
 	before := have.Clone()
 	change := have.Join(p)
 	if change == Substance {
-		m.touch(p.ID)
 		m.index(before, have)
+		if !ok || !Extends(before, have, m.rules) || !m.sole(before, have) {
+			m.touch(p.ID)
+		}
 	}
 	return change
+}
+
+// sole says whether nobody else carries the keys that a persona did not carry before.
+func (m *Memory) sole(before, after *Persona) bool {
+	for i := range after.Keys {
+		k := after.Keys[i].Key
+		if before.Evidence(k) != nil {
+			continue
+		}
+		if h := m.hubs[k]; h != nil && h.HubState.Carriers() > 1 {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *Memory) index(before, after *Persona) {
