@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -154,6 +155,84 @@ func TestSightings(t *testing.T) {
 	t.Logf("%d of %d events were sightings, %d with traits", taken, all, repeated)
 	if taken < all/20 || repeated < all/200 {
 		t.Error("so few sightings that the test says little")
+	}
+}
+
+// What is remembered of personas tells the same sightings as a look at what is known of them, however few are remembered.
+func TestHeard(t *testing.T) {
+	seed, worlds := uint64(time.Now().UnixNano()), 150
+	if s := os.Getenv("DOSSIER_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed, worlds = n, 1
+	} else if os.Getenv("DOSSIER_PROVE") == "1" {
+		worlds = 20_000
+	}
+	again, all := 0, 0
+	for ; worlds > 0; worlds, seed = worlds-1, seed+1 {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		reader := identity.NewReader(plainHasher{}, identity.DefaultRules())
+		r, heard := sighting.NewReader(reader), sighting.NewHeard(1+rng.IntN(4), maphash.MakeSeed())
+		people := [4]known{}
+		var stored [4]sighting.Run
+		var before [60]*schema.Event
+		for i := range before {
+			e, at := event(rng), schema.Instant(i+rng.IntN(3)-1)
+			if rng.IntN(2) == 0 && i > 0 { // it says what was said before
+				old := *before[rng.IntN(i)]
+				old.ID, old.OccurredAt = e.ID, e.OccurredAt+500
+				e = &old
+			} else {
+				e.Persona[0] = byte(1 + rng.IntN(len(people)))
+			}
+			before[i] = e
+			all++
+			k := &people[e.Persona[0]-1]
+			var told *sighting.Sighting
+			if sighting.May(e) {
+				told, _ = heard.Again(e, at)
+			}
+			x := r.Read(e, at, k.evidence, k.state)
+			switch {
+			case told != nil:
+				again++
+				if x == nil || fmt.Sprint(*told) != fmt.Sprint(*x) {
+					t.Fatalf("DOSSIER_SEED=%d: event %d (%+v) is remembered as sighting %v, it is %v", seed, i, e, told, x)
+				}
+			case x != nil:
+				if s := heard.Note(e, at, x, k.evidence); s.Node != k.evidence.ID || s.First != k.evidence.First {
+					t.Fatalf("DOSSIER_SEED=%d: event %d: speaker %+v", seed, i, s)
+				}
+			default:
+				heard.Forget(schema.PersonaEpoch{Persona: e.Persona})
+				k.fold(e, at, reader)
+				r.Link(e, k.state)
+				stored[e.Persona[0]-1].Reset()
+				continue
+			}
+			// A run of sightings says what all of them say.
+			from := known{k.evidence.Clone(), k.state.Clone()}
+			run := &stored[e.Persona[0]-1]
+			run.Add(x, k.evidence.First)
+			x.Join(k.evidence, k.state)
+			var y sighting.Sighting
+			for rest := run.Bytes; len(rest) > 0; {
+				var err error
+				if rest, err = y.Decode(rest, from.evidence.First); err != nil {
+					t.Fatal(err)
+				}
+				y.Join(from.evidence, from.state)
+			}
+			if want, got := k.bytes(t), from.bytes(t); !bytes.Equal(want, got) {
+				t.Fatalf("DOSSIER_SEED=%d: after event %d, by a run:\n%q\nwant\n%q", seed, i, got, want)
+			}
+		}
+	}
+	t.Logf("%d of %d events were remembered", again, all)
+	if again < all/100 {
+		t.Error("so few were remembered that the test says little")
 	}
 }
 

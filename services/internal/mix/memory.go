@@ -1,6 +1,8 @@
 package mix
 
 import (
+	"hash/maphash"
+
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
 	"github.com/dossier-cdp/dossier/pipelines/sighting"
@@ -12,6 +14,7 @@ type Memory struct {
 	graph     *identity.Memory
 	known     map[schema.PersonaEpoch]*known
 	sightings *sighting.Reader
+	heard     *sighting.Heard
 }
 
 type known struct {
@@ -22,19 +25,29 @@ type known struct {
 // NewMemory makes an empty memory under the default rules.
 func NewMemory(hash identity.Hasher) *Memory {
 	graph := identity.NewMemory(hash, identity.DefaultRules())
-	return &Memory{graph, map[schema.PersonaEpoch]*known{}, sighting.NewReader(graph.Reader())}
+	heard := sighting.NewHeard(heardPersonas, maphash.MakeSeed())
+	return &Memory{graph, map[schema.PersonaEpoch]*known{}, sighting.NewReader(graph.Reader()), heard}
 }
+
+// heardPersonas are the personas of which a Memory remembers what they say again and again.
+const heardPersonas = 1 << 18
 
 // Fold adds one event.
 func (m *Memory) Fold(e *schema.Event, recordedAt schema.Instant) error {
 	of := schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}
 	k := m.known[of]
-	if k != nil {
+	if k != nil && sighting.May(e) {
+		if x, _ := m.heard.Again(e, recordedAt); x != nil {
+			x.Join(k.evidence, k.state)
+			return nil
+		}
 		if x := m.sightings.Read(e, recordedAt, k.evidence, k.state); x != nil {
+			m.heard.Note(e, recordedAt, x, k.evidence)
 			x.Join(k.evidence, k.state)
 			return nil
 		}
 	}
+	m.heard.Forget(of)
 	m.graph.Add(e, recordedAt)
 	if k == nil {
 		id := m.graph.Reader().Node(of)
