@@ -36,11 +36,12 @@ func (p *projection) commit() error {
 	}
 	for _, n := range p.nodes {
 		if n.merges() {
-			n.merged += len(n.seen)
+			n.merged += len(n.seen.Bytes)
 		} else {
 			n.merged = len(n.packed.seen)
 		}
-		n.dirty, n.fresh, n.seen = false, false, n.seen[:0]
+		n.dirty, n.fresh = false, false
+		n.seen.Reset()
 	}
 	for _, h := range p.hubs {
 		h.dirty = false
@@ -81,15 +82,34 @@ func (p *projection) write(b *state.Batch) error {
 }
 
 func (p *projection) writeEvidence(b *state.Batch) (err error) {
+	p.nodes = append(p.nodes, p.graph.took...)
+	p.graph.took = p.graph.took[:0]
+	// The store takes a batch whose keys rise at half the cost: each is beside the one before.
+	slices.SortFunc(p.graph.waiting, func(a, b *waiting) int { return a.id.Compare(b.id) })
+	slices.SortFunc(p.nodes, func(a, b *node) int { return a.id.Compare(b.id) })
+	slices.SortFunc(p.hubs, func(a, b *hub) int { return a.key.Compare(b.key) })
+	for _, w := range p.graph.waiting {
+		if !w.taken {
+			if err := p.graph.merge(b, p.graph.nodeKey('p', w.id), w.seen.Bytes); err != nil {
+				return err
+			}
+			w.written = true
+		}
+	}
 	for _, n := range p.nodes {
 		if n.evidence == nil { // erased since
 			continue
 		}
 		if n.merges() {
-			if err := p.graph.merge(b, p.graph.nodeKey('p', n.id), n.seen); err != nil {
+			if err := p.graph.merge(b, p.graph.nodeKey('p', n.id), n.seen.Bytes); err != nil {
 				return err
 			}
 			continue
+		}
+		if n.state == nil && len(n.packed.seen) > mergedBytes { // joined, or it would be written again with each sighting to come
+			if _, err := n.known(); err != nil {
+				return err
+			}
 		}
 		if p.scratch[0], p.scratch[1], err = n.append(p.scratch[0][:0], p.scratch[1]); err != nil {
 			return err
@@ -383,13 +403,15 @@ func (p *projection) eraseNode(id identity.NodeID) error {
 		return nil
 	}
 	gone := n.evidence
+	p.heard.Forget(gone.Of)
 	p.personas--
 	subjects, err := p.subjects(n)
 	if err != nil {
 		return err
 	}
 	p.silenced = append(p.silenced, subjects...)
-	n.evidence, n.state, n.packed, n.seen = nil, nil, packed{}, nil
+	n.evidence, n.state, n.packed = nil, nil, packed{}
+	n.seen.Reset()
 	if p.weigher != nil {
 		p.weigher.erase(id)
 	}

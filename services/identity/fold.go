@@ -15,6 +15,9 @@ import (
 // pollWait is how long one read waits at the end of the log.
 const pollWait = 2 * time.Second
 
+// buildCommit is how many times as many records are folded into one commit while a state is being built.
+const buildCommit = 8
+
 // restAfter is how long nothing must come until the memory of what came lately is given back.
 const restAfter = 10 * time.Second
 
@@ -155,12 +158,16 @@ func (w *worker) catchUp(ends []int64, d *decision) (more <-chan struct{}, err e
 // foldSome folds a batch, and those that wait behind it, into one commit.
 func (s *Service) foldSome(w *worker, b eventlog.OpenedBatch, more <-chan eventlog.OpenedBatch) error {
 	traced := s.traced(w)
+	most := s.config.CommitRecords
+	if !w.projection.built { // nobody waits to see it, and a row that changes twice is written once
+		most *= buildCommit
+	}
 	for records := 0; ; {
 		if err := s.foldBatch(w, &b); err != nil {
 			return err
 		}
 		traced.add(b.Events)
-		if records += len(b.Events); records < s.config.CommitRecords {
+		if records += len(b.Events); records < most {
 			select {
 			case b = <-more:
 				continue

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/sighting"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
@@ -24,8 +25,50 @@ type graph struct {
 	undecided bool                    // nobody has decided anything yet: there are no rows of decisions to look for
 	released  map[schema.EventID]bool // withdrawn since the last commit
 	recent    *state.Recent           // rows as of the last commit; nil for a reader
-	buf       []byte
-	key       []byte
+	written   *state.Filter           // of all keys that were ever set; nil if that is not known
+
+	// Of personas whose rows were not read since the last commit, what is to be merged into them.
+	waiting  []*waiting
+	awaiting map[identity.NodeID]*waiting
+	took     []*node // that were read after all, and have it now
+
+	buf []byte
+	key []byte
+}
+
+// waiting is sightings that are to be merged into the row of a persona.
+type waiting struct {
+	id      identity.NodeID
+	seen    sighting.Run
+	taken   bool // the node has it
+	written bool // the batch has it
+}
+
+// wait gives what waits for a persona whose row is not in memory.
+func (g *graph) wait(id identity.NodeID) *waiting {
+	w := g.awaiting[id]
+	if w == nil {
+		if n := len(g.waiting); n < cap(g.waiting) && g.waiting[:n+1][n] != nil {
+			g.waiting = g.waiting[:n+1]
+			w = g.waiting[n]
+			w.seen.Reset()
+			w.id, w.taken, w.written = id, false, false
+		} else {
+			w = &waiting{id: id}
+			g.waiting = append(g.waiting, w)
+		}
+		if g.awaiting == nil {
+			g.awaiting = map[identity.NodeID]*waiting{}
+		}
+		g.awaiting[id] = w
+	}
+	return w
+}
+
+// done forgets what waited, which is committed.
+func (g *graph) done() {
+	g.waiting = g.waiting[:0]
+	clear(g.awaiting)
 }
 
 // Sizes of the writer's memory, in rows. A generation passes when it is half of that; it may be larger by what one commit touches.
@@ -75,7 +118,7 @@ func (m *memory[K, V]) age() {
 // forget empties the memory. Nothing may be dirty.
 func (g *graph) forget() {
 	fresh := newGraph(g.r, g.lookup, g.rules)
-	fresh.released, fresh.undecided, fresh.wholes = g.released, g.undecided, g.wholes
+	fresh.released, fresh.undecided, fresh.written, fresh.wholes = g.released, g.undecided, g.written, g.wholes
 	if g.recent != nil {
 		fresh.recent = state.NewRecent(recentBytes)
 	}
@@ -95,6 +138,9 @@ func (g *graph) read(key []byte) (value []byte, found bool, err error) {
 			return g.buf, true, nil
 		}
 	}
+	if g.written != nil && !g.written.May(key) {
+		return g.buf[:0], false, nil
+	}
 	g.buf, found, err = g.lookup.Get(g.buf[:0], key)
 	if found && g.recent != nil {
 		g.recent.Put(key, g.buf)
@@ -105,6 +151,9 @@ func (g *graph) read(key []byte) (value []byte, found bool, err error) {
 // set writes a row with the batch, and remembers it as of when that is committed.
 func (g *graph) set(b *state.Batch, key, value []byte) error {
 	g.recent.Put(key, value)
+	if g.written != nil {
+		g.written.Add(key)
+	}
 	return b.Set(key, value)
 }
 
@@ -140,11 +189,24 @@ func (g *graph) node(id identity.NodeID) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	w := g.awaiting[id]
+	if w != nil {
+		if !found {
+			return nil, fmt.Errorf("persona %s: %w", id, errDamaged)
+		}
+		g.buf = append(g.buf, w.seen.Bytes...)
+		value = g.buf
+	}
 	n := &node{id: id}
 	if found {
 		if n, err = decodeNode(id, value); err != nil {
 			return nil, fmt.Errorf("persona %s: %w", id, err)
 		}
+	}
+	if w != nil && !w.written {
+		n.merged -= len(w.seen.Bytes)
+		n.seen, w.seen, w.taken = w.seen, sighting.Run{}, true
+		g.took = append(g.took, n)
 	}
 	g.nodes.put(id, n)
 	return n, nil

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"sync"
 
@@ -37,6 +38,7 @@ type projection struct {
 	graph     *graph
 	reader    *identity.Reader
 	sightings *sighting.Reader
+	heard     *sighting.Heard
 	weigher   *weigher // stratum 2; nil without a model
 
 	// What was changed since the last commit.
@@ -172,6 +174,9 @@ func (p *projection) restore(ctx context.Context) error {
 	if err := p.checkFormat(len(offsets) == 0); err != nil {
 		return err
 	}
+	if len(offsets) == 0 {
+		p.graph.written = state.NewFilter()
+	}
 	if p.id, _, err = p.store.Get(nil, counterKey("id")); err != nil {
 		return err
 	}
@@ -242,6 +247,7 @@ func setCounter(b *state.Batch, name string, n uint64) error {
 }
 
 func (p *projection) clear() {
+	p.graph.done()
 	p.nodes, p.hubs, p.erased, p.silenced = p.nodes[:0], p.hubs[:0], nil, nil
 	p.said = map[identity.NodeID]*decisions{}
 	p.spoke = map[identity.NodeID]*node{}
@@ -265,10 +271,14 @@ func (p *projection) rest() {
 	p.store.Rest()
 }
 
-// remember begins the memories of normal forms.
+// heardPersonas are the personas of which is remembered what they say again and again.
+const heardPersonas = 1 << 18
+
+// remember begins the memories of normal forms, and of what is said again.
 func (p *projection) remember() {
 	p.reader = identity.NewReader(p.hash, p.rules)
 	p.sightings = sighting.NewReader(p.reader)
+	p.heard = sighting.NewHeard(heardPersonas, maphash.MakeSeed())
 }
 
 // version orders what is handed out: the number of records and erasures that were folded. It only grows, and it is the same whenever the same was
@@ -315,6 +325,7 @@ func (p *projection) fold(e *schema.Event, recordedAt schema.Instant) error {
 	}
 	evidence, assertions := p.reader.Read(e, recordedAt)
 	if !evidence.IsZero() {
+		p.heard.Forget(evidence.Of)
 		n, err := p.graph.node(evidence.ID)
 		if err != nil {
 			return err
@@ -360,6 +371,9 @@ func (p *projection) foldSighting(e *schema.Event, recordedAt schema.Instant) (s
 	if !sighting.May(e) {
 		return false, nil
 	}
+	if seen, err := p.foldAgain(e, recordedAt); err != nil || seen {
+		return seen, err
+	}
 	n, err := p.graph.node(p.reader.Node(schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}))
 	if err != nil || n.evidence == nil {
 		return false, err
@@ -372,16 +386,56 @@ func (p *projection) foldSighting(e *schema.Event, recordedAt schema.Instant) (s
 	if x == nil {
 		return false, nil
 	}
-	if x.Join(n.evidence, known) {
-		if !n.dirty && len(n.seen) == 0 {
-			p.nodes = append(p.nodes, n)
-		}
-		n.see(x)
+	if err := p.see(n, x); err != nil {
+		return false, err
+	}
+	speaker := p.heard.Note(e, recordedAt, x, n.evidence)
+	if speaker.Merged = 0; n.merges() {
+		speaker.Merged = n.merged + len(n.seen.Bytes)
 	}
 	if p.weigher != nil {
 		return true, p.weigher.fold(n.id, e)
 	}
 	return true, nil
+}
+
+// foldAgain folds an event that says what its persona is remembered to have said before. The persona's row is not read for it.
+func (p *projection) foldAgain(e *schema.Event, recordedAt schema.Instant) (seen bool, err error) {
+	x, speaker := p.heard.Again(e, recordedAt)
+	if x == nil {
+		return false, nil
+	}
+	if n, found := p.graph.nodes.get(speaker.Node); found {
+		if n.evidence == nil {
+			return false, nil
+		}
+		err = p.see(n, x)
+	} else {
+		if speaker.Merged > mergedBytes { // it is time to write the row anew
+			return false, nil
+		}
+		run := &p.graph.wait(speaker.Node).seen
+		before := len(run.Bytes)
+		run.Add(x, speaker.First)
+		speaker.Merged += len(run.Bytes) - before
+	}
+	if err == nil && p.weigher != nil {
+		err = p.weigher.fold(speaker.Node, e)
+	}
+	return true, err
+}
+
+// see joins a sighting to a node in memory.
+func (p *projection) see(n *node, x *sighting.Sighting) error {
+	changed, err := n.see(x)
+	if err != nil || !changed {
+		return err
+	}
+	if !n.dirty && len(n.seen.Bytes) == 0 {
+		p.nodes = append(p.nodes, n)
+	}
+	n.seen.Add(x, n.evidence.First)
+	return nil
 }
 
 func (p *projection) foldEvidence(n *node, found *identity.Persona) error {
@@ -408,8 +462,30 @@ func (p *projection) foldEvidence(n *node, found *identity.Persona) error {
 	if change != identity.Substance {
 		return nil
 	}
+	if err := p.index(before, n.evidence); err != nil {
+		return err
+	}
+	if identity.Extends(before, n.evidence, p.rules) {
+		if sole, err := p.sole(before, n.evidence); err != nil || sole {
+			return err
+		}
+	}
 	p.touch(n.id)
-	return p.index(before, n.evidence)
+	return nil
+}
+
+// sole says whether nobody else carries the keys that a persona did not carry before.
+func (p *projection) sole(before, after *identity.Persona) (bool, error) {
+	for i := range after.Keys {
+		k := after.Keys[i].Key
+		if before.Place(k) >= 0 {
+			continue
+		}
+		if h, err := p.graph.hub(k); err != nil || h.Carriers() > 1 {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 func (p *projection) assert(a *identity.Assertion) error {
@@ -467,7 +543,7 @@ func (p *projection) touch(ids ...identity.NodeID) {
 }
 
 func (p *projection) mark(n *node) {
-	if !n.dirty && len(n.seen) == 0 {
+	if !n.dirty && len(n.seen.Bytes) == 0 {
 		p.nodes = append(p.nodes, n)
 	}
 	n.dirty = true

@@ -132,9 +132,7 @@ type node struct {
 	fresh    bool           // new since the last commit
 
 	// What is to be merged into the row, if it is not written: sightings since the last commit, and how much has been merged since the row was written.
-	seen   []byte
-	last   sighting.Sighting // the last of seen, which stands there from lastAt on
-	lastAt int
+	seen   sighting.Run
 	merged int
 }
 
@@ -189,19 +187,24 @@ func (p *packed) each(first schema.Instant, f func(*sighting.Sighting)) (err err
 	return nil
 }
 
-// see notes a sighting that was joined to the node.
-func (n *node) see(x *sighting.Sighting) {
-	if len(n.seen) > 0 && x.Tops(&n.last) {
-		n.seen = n.seen[:n.lastAt]
-	} else {
-		n.lastAt = len(n.seen)
+// see joins a sighting, and says whether it changed anything. What the node says while it is packed is packed too.
+func (n *node) see(x *sighting.Sighting) (changed bool, err error) {
+	if n.state == nil && len(n.packed.seen) > mergedBytes {
+		if _, err := n.known(); err != nil {
+			return false, err
+		}
 	}
-	n.last.Copy(x)
-	n.seen = x.AppendBinary(n.seen, n.evidence.First)
+	changed = x.JoinEvidence(n.evidence)
+	if n.state == nil {
+		n.packed.seen, changed = x.AppendBinary(n.packed.seen, n.evidence.First), true
+	} else {
+		changed = x.JoinState(n.state) || changed
+	}
+	return changed, nil
 }
 
 // merges says whether the node's row need not be written, since what is new can be merged into it.
-func (n *node) merges() bool { return !n.dirty && n.merged+len(n.seen) <= mergedBytes }
+func (n *node) merges() bool { return !n.dirty && n.merged+len(n.seen.Bytes) <= mergedBytes }
 
 // append uses scratch for the evidence and the state, whose lengths stand before them.
 func (n *node) append(dst, scratch []byte) (row, _ []byte, err error) {
