@@ -22,6 +22,11 @@ const (
 	ControlRingCopied           ControlKind = "ring.copied"            // of the installation, no workspace's
 	ControlRingChanged          ControlKind = "ring.changed"
 	ControlValueTaken           ControlKind = "value.taken"
+	ControlErasureHonoured      ControlKind = "erasure.honoured"
+	ControlHoldPlaced           ControlKind = "hold.placed"
+	ControlHoldLifted           ControlKind = "hold.lifted"
+	ControlSuppressed           ControlKind = "profile.suppressed"
+	ControlUnsuppressed         ControlKind = "profile.unsuppressed"
 )
 
 // Control is one record of the control topic: a decision about the installation, with who took it and why. It holds no personal
@@ -44,6 +49,10 @@ type Control struct {
 	RingCopy      *ControlRingCopy      `json:"ringCopy,omitempty"`
 	Ring          *ControlRing          `json:"ring,omitempty"`
 	Value         *ControlValue         `json:"value,omitempty"`
+	Honoured      *ControlHonoured      `json:"honoured,omitempty"`
+	Hold          *ControlHold          `json:"hold,omitempty"`
+	Suppression   *ControlSuppression   `json:"suppression,omitempty"`
+	Regulation    *ControlRegulation    `json:"regulation,omitempty"` // of erasures and suppressions that were asked for as one
 }
 
 // ControlAccess is a write key or a token. A revocation carries the id alone.
@@ -81,6 +90,40 @@ type ControlErasure struct {
 	// Traces are the keyed hashes of what the erased were known by (accounts, e-mail addresses, phone numbers, other ids), in every form in which dead
 	// letters list it: 32 hex digits each. Whoever decides the erasure computes them (package deadletter) while the identifiers are still known.
 	Traces []string `json:"traces,omitempty"`
+	// Held counts what was held of the erased when it was decided, by store: what the proof compares.
+	Held map[string]int64 `json:"held,omitempty"`
+}
+
+// ControlHonoured says that one store holds nothing any more of anybody whom the workspace's decisions to erase name, up to a number of them: neither in its rows
+// nor in the bytes of its files.
+type ControlHonoured struct {
+	Role    string `json:"role"`    // keeper, letters, identity, timeline, care
+	Store   string `json:"store"`   // tells it from other stores of the role
+	Through int    `json:"through"` // of the workspace's records of profile.erased, from the first
+	Files   int64  `json:"files"`   // that the store consists of now
+	Bytes   int64  `json:"bytes"`
+	Digest  string `json:"digest,omitempty"`  // hex SHA-256 of their names and sizes, or of the engine's own checksums
+	Version uint64 `json:"version,omitempty"` // of the key ring
+}
+
+// ControlHold forbids to erase personas until it is lifted: what the law has one keep. A lifting carries the id alone.
+type ControlHold struct {
+	ID       string          `json:"id"`
+	Personas []ErasedPersona `json:"personas,omitempty"`
+}
+
+// ControlSuppression has collectors refuse what comes of personas, and whatever carries an identifier of one of these keyed hashes
+// (seal.PRF.IdentifierHash, 32 hex digits). Withdrawn, it names the same.
+type ControlSuppression struct {
+	Personas    []string `json:"personas,omitempty"`
+	Identifiers []string `json:"identifiers,omitempty"`
+}
+
+// ControlRegulation is what several decisions were asked for as.
+type ControlRegulation struct {
+	ID       string `json:"id"`
+	Type     string `json:"type"`     // such as SUPPRESS_WITH_DELETE
+	Subjects int    `json:"subjects"` // how many were named
 }
 
 // ControlRing says under which version of a workspace's key ring the log is written from here on. A process that holds an older one does not start.

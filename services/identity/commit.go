@@ -27,11 +27,7 @@ func (p *projection) commit() error {
 		p.graph.recent = state.NewRecent(recentBytes)
 		return err
 	}
-	if err := p.graph.lookup.Close(); err != nil {
-		return err
-	}
-	var err error
-	if p.graph.lookup, err = p.store.Lookup(); err != nil {
+	if err := p.look(); err != nil {
 		return err
 	}
 	for _, n := range p.nodes {
@@ -343,6 +339,15 @@ func (p *projection) membersNow(id identity.NodeID) ([]identity.NodeID, error) {
 		return r.members, nil
 	}
 	return p.membersBefore(id)
+}
+
+// look has single rows read as they are now, and lets go of the files that held them before.
+func (p *projection) look() (err error) {
+	if err := p.graph.lookup.Close(); err != nil {
+		return err
+	}
+	p.graph.lookup, err = p.store.Lookup()
+	return err
 }
 
 // erase takes a persona's closed epochs out, with every decision about them, and notes that later events of them are void. It is durable when

@@ -518,6 +518,47 @@ func (s *Service) Erase(ctx context.Context, e Erasure) error {
 	return nil
 }
 
+// StoreName tells the state that answers from any other.
+func (s *Service) StoreName() (name string, err error) {
+	err = s.serving().keep(func(store *state.Store) error {
+		name, err = store.Name()
+		return err
+	})
+	return name, err
+}
+
+// Purge rewrites the files of the state until nothing that Erase has taken out is in any of them (state.Store.Purge). It fails with ErrNotReady while the
+// state is not complete, or another one is being built that will take its place.
+func (s *Service) Purge(ctx context.Context) (p state.Purged, err error) {
+	s.mu.Lock()
+	current, next := s.current, s.next
+	s.mu.Unlock()
+	select {
+	case <-current.caught:
+	default:
+		return p, ErrNotReady
+	}
+	if next != nil {
+		return p, ErrNotReady
+	}
+	letGo := func() error { return current.command(ctx, (*projection).look) }
+	err = current.keep(func(store *state.Store) error {
+		p, err = store.Purge(ctx, letGo)
+		return err
+	})
+	return p, err
+}
+
+// keep has the state not closed while f uses it.
+func (w *worker) keep(f func(store *state.Store) error) error {
+	w.readers.RLock()
+	defer w.readers.RUnlock()
+	if w.gone {
+		return ErrNotReady
+	}
+	return f(w.projection.store)
+}
+
 // command runs do between two commits.
 func (w *worker) command(ctx context.Context, do func(*projection) error) error {
 	c := command{do, make(chan error, 1)}

@@ -36,6 +36,7 @@ type workspace struct {
 	ringVersion    uint64
 	values         []Value
 	segments       map[string][]SegmentVersion
+	rights         rights
 }
 
 // Configuration is the document in force.
@@ -94,6 +95,7 @@ func (s *State) clone() *State {
 		copied.traces = slices.Clone(w.traces)
 		copied.values = slices.Clone(w.values)
 		copied.segments = maps.Clone(w.segments) // its slices are only ever appended to by the newest state
+		copied.rights = w.rights.clone()
 		c.workspaces[name] = &copied
 	}
 	for k, v := range s.keys {
@@ -189,6 +191,9 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 		if len(c.Erasure.Traces) > 0 {
 			w.traces = append(w.traces, Traces{at, c.Erasure.Traces})
 		}
+		w.rights.erase(c, at, len(w.erasures))
+	default:
+		w.rights.apply(c, at)
 	}
 }
 
@@ -243,6 +248,12 @@ func valid(c *schema.Control) bool {
 		return c.Ring != nil
 	case schema.ControlValueTaken:
 		return c.Value != nil && c.Value.Version != ""
+	case schema.ControlErasureHonoured:
+		return c.Honoured != nil && c.Honoured.Role != ""
+	case schema.ControlHoldPlaced, schema.ControlHoldLifted:
+		return c.Hold != nil && c.Hold.ID != ""
+	case schema.ControlSuppressed, schema.ControlUnsuppressed:
+		return c.Suppression != nil
 	}
 	return false
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -71,17 +72,23 @@ func (v view) scan(from, to []byte, first, next func(*pebble.Iterator) bool, f f
 // Snapshot reads the store as it was at one moment. It holds back compaction: Close it soon.
 type Snapshot struct {
 	view
-	s *pebble.Snapshot
+	s    *pebble.Snapshot
+	open *atomic.Int64
 }
 
 // Snapshot takes a snapshot of everything committed.
 func (s *Store) Snapshot() *Snapshot {
+	open := &s.readers.Load().open
+	open.Add(1)
 	p := s.db.NewSnapshot()
-	return &Snapshot{view{p}, p}
+	return &Snapshot{view{p}, p, open}
 }
 
 // Close lets the snapshot go.
-func (s *Snapshot) Close() error { return s.s.Close() }
+func (s *Snapshot) Close() error {
+	defer s.open.Add(-1)
+	return s.s.Close()
+}
 
 // After gives the first key that is above every key beginning with prefix, for use as the end of a Scan; nil if there is none.
 func After(prefix []byte) []byte {

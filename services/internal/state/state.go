@@ -76,6 +76,11 @@ type Store struct {
 	lock   *pebble.Lock
 	logger *slog.Logger
 	room   *room
+	fs     vfs.FS
+
+	readers atomic.Pointer[readers] // of snapshots that are taken now
+	purging sync.Mutex              // guards earlier
+	earlier []*readers              // of snapshots from before a purge
 
 	unlogged  bool
 	syncEvery time.Duration
@@ -94,7 +99,7 @@ func Open(dir string, options Options) (*Store, error) {
 	room := &room{fs: o.FS, dir: dir, logger: o.Logger, given: make(chan struct{})}
 	p := &pebble.Options{
 		Cache:                       cache,
-		FS:                          vfs.OnDiskFull(o.FS, room.wait),
+		FS:                          vfs.OnDiskFull(fresh{o.FS}, room.wait),
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      quiet{o.Logger},
 		MaxOpenFiles:                o.MaxOpenFiles,
@@ -135,7 +140,9 @@ func Open(dir string, options Options) (*Store, error) {
 		cache.Unref()
 		return nil, errors.Join(fmt.Errorf("open state folder %s: %w", dir, err), lock.Close())
 	}
-	return &Store{view: view{db}, dir: dir, db: db, cache: cache, lock: lock, logger: o.Logger, room: room, unlogged: o.Unlogged, syncEvery: o.SyncEvery}, nil
+	s := &Store{view: view{db}, dir: dir, db: db, cache: cache, lock: lock, logger: o.Logger, room: room, fs: o.FS, unlogged: o.Unlogged, syncEvery: o.SyncEvery}
+	s.readers.Store(new(readers))
+	return s, nil
 }
 
 // Rest gives memory back: that of the block cache, which fills again as the store is read, and that of unflushed writes, which are flushed beside.
