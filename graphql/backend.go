@@ -404,4 +404,5 @@ type Backends struct {
 	Verbatims Verbatims
 	Care      Care // nil where no role keeps cases: the inbox is empty
 	Segments  Segments
+	Erasures  Erasures // nil: nobody is erased
 }

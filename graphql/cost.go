@@ -53,6 +53,14 @@ var weights = map[string]weight{
 
 	"Query.possibleMatches": {lookups: 2, sized: true},
 	"Query.simulate":        {lookups: 2},
+	"Query.erasure":         {queries: 4},
+	"Mutation.erase":        {queries: 8, lookups: 10},
+	"Erasure.personas":      {size: 10},
+	"Erasure.held":          {size: 5},
+	"Erasure.left":          {size: 5},
+	"Erasure.shared":        {size: 3},
+	"Erasure.holds":         {size: 1},
+	"Erasure.steps":         {size: 6},
 	"Query.node":            {lookups: 1, queries: 1, perRow: 1},
 	"Query.inbox":           {queries: 2, sized: true},
 

@@ -21,6 +21,7 @@ const (
 	scopeAdmin  = "admin"
 
 	scopeMarketing = "marketing"
+	scopePrivacy   = "privacy"
 )
 
 type identifierInput struct {

@@ -36,6 +36,7 @@ const (
 	CodeAssertionInvalid  = "assertion_invalid" // a link, separation or release that names nothing usable
 	CodeConsentInvalid    = "consent_invalid"   // a consent without purpose, channel, state or proof
 	CodeErased            = "erased"            // occurred before the person was erased
+	CodeSuppressed        = "suppressed"        // of somebody of whom nothing more is to be kept
 	CodeRetentionExpired  = "retention_expired" // its retention class and year are expired or not kept
 	CodeRetentionUnknown  = "retention_unknown" // no key for its retention class and year
 	CodeRecordInvalid     = "record_invalid"    // a record of a company's topic whose bytes are none of its format
@@ -48,7 +49,7 @@ func Codes() []string {
 		CodeNotJSON, CodeInvalidUTF8, CodeLoneSurrogate, CodeDuplicateKey, CodeTooDeep, CodeNumberTooLong, CodeTooManyProperties, CodeEventTooLarge,
 		CodeNotAnObject, CodeTypeUnknown, CodeTypeMissing, CodeNoIdentity, CodeNoEventName, CodeNoPreviousID, CodeNoGroupID,
 		CodeMessageIDTooLong, CodeTimeInvalid, CodeTimeInFuture, CodeFieldInvalid, CodeFieldUnknown, CodeIdentifierInvalid,
-		CodeReservedProperty, CodeNotForClientKey, CodeScopeMissing, CodeAssertionInvalid, CodeConsentInvalid, CodeErased,
+		CodeReservedProperty, CodeNotForClientKey, CodeScopeMissing, CodeAssertionInvalid, CodeConsentInvalid, CodeErased, CodeSuppressed,
 		CodeRetentionExpired, CodeRetentionUnknown, CodeRecordInvalid, CodeSchemaUnknown,
 	}
 }
@@ -56,6 +57,9 @@ func Codes() []string {
 // Forbidden says whether a code means that the sender was not allowed to, rather than that the event was wrong. Such events are
 // stored nowhere, not even as dead letters: repairing them is not ours to offer.
 func Forbidden(code string) bool { return code == CodeNotForClientKey || code == CodeScopeMissing }
+
+// Unwanted says whether a code means that nothing of the event may be kept, since it is about somebody who was erased or is suppressed.
+func Unwanted(code string) bool { return code == CodeErased || code == CodeSuppressed }
 
 // NoIdentity refuses an event that names nobody.
 func NoIdentity() *schema.Refusal {

@@ -86,7 +86,8 @@ type intake struct {
 	messages  []kafka.Message
 	letters   []deadletter.Letter
 	receipt   Receipt
-	delivered *delivered // what the events were made of by a mapping; nil if they came as events
+	again     schema.Instant // when a dead letter was received that is taken in once more; 0: it comes now
+	delivered *delivered     // what the events were made of by a mapping; nil if they came as events
 }
 
 var intakes = sync.Pool{New: func() any { return new(intake) }}
@@ -177,6 +178,9 @@ func (c *Collector) begin(in *intake, who caller, n int) *failure {
 			return workspace.Ids.Persona(workspace.Name, source, trust, a)
 		},
 		Epoch: func(id schema.PersonaID) uint32 { epoch, _ := workspace.Epoch(id); return epoch },
+	}
+	if in.again != 0 {
+		in.sender.ReceivedAt = in.again
 	}
 	if in.native {
 		in.sender.Limits = c.limits.Native
@@ -321,6 +325,9 @@ func (in *intake) seal(i int) (*schema.Refusal, *failure) {
 	if e.Source != class.Name {
 		class = w.Source(e.Source)
 	}
+	if in.caller.token == nil && w.Suppressed != nil && w.Suppressed(e, class.Country) {
+		return schema.Refuse(channel.CodeSuppressed, "nothing more of this person is to be kept", "do not send it again, until the person is unsuppressed"), nil
+	}
 	for attempt := 0; ; attempt++ {
 		epoch, cutOff := w.Epoch(e.Persona)
 		if r := in.erased(epoch, cutOff); r != nil {
@@ -375,7 +382,7 @@ func (in *intake) refuse(i int, raw []byte, messageID string, r *schema.Refusal)
 		messageID = ""
 	}
 	in.receipt.Refused = append(in.receipt.Refused, Refused{Index: i, ID: messageID, Code: r.Code, Reason: r.Reason, Hint: r.Hint})
-	if r.Code == channel.CodeNotJSON || r.Code == channel.CodeErased || channel.Forbidden(r.Code) {
+	if r.Code == channel.CodeNotJSON || channel.Unwanted(r.Code) || channel.Forbidden(r.Code) {
 		return
 	}
 	letter := deadletter.Letter{

@@ -43,6 +43,9 @@ type Workspace struct {
 	// Epoch tells the epoch that events of a persona are sealed in: 1 + the highest that any erasure closes, from the moment at
 	// which the erasure is in the log. Events that occurred at or before cutOff are refused; NoCutOff if there was no erasure.
 	Epoch func(schema.PersonaID) (epoch uint32, cutOff schema.Instant)
+	// Suppressed says whether nothing of an event's person is to be kept; country reads national phone numbers. What tokens decide is kept all the same. nil:
+	// nobody is.
+	Suppressed func(e *schema.Event, country string) bool
 	// Source tells the settings of a source; one that is not declared has the zero settings and its name.
 	Source func(name string) *channel.Source
 	// Hook finds how a source's webhooks are verified and read; false if it takes none. nil: no source does.

@@ -188,7 +188,7 @@ func (r *reader) account(reads []read, receipt *collector.Receipt) {
 		switch {
 		case channel.Forbidden(refused.Code):
 			r.logger.Error("a record holds what no source may send, and is stored nowhere", "offset", one.offset, "code", refused.Code, "reason", refused.Reason)
-		case refused.Code != channel.CodeErased && one.bytes() > deadletter.MaxBytes:
+		case !channel.Unwanted(refused.Code) && one.bytes() > deadletter.MaxBytes:
 			r.logger.Error("a refused record is larger than a dead letter may be, and is left in its topic", "offset", one.offset, "code", refused.Code, "reason", refused.Reason)
 		}
 	}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/archive"
@@ -40,24 +41,6 @@ type ExportOptions struct {
 	Clocks bool           // receipt and record times and provenance, which differ between installations
 	At     schema.Instant // what depends on the time of asking, as it is then: what profiles consent to. 0 leaves it out
 	Select archive.Filter // of events: which of them. Empty for every other export
-}
-
-// DeadLetter is one refused input.
-type DeadLetter struct {
-	ID         string          `json:"id"`
-	Code       string          `json:"code"`
-	Reason     string          `json:"reason"`
-	Hint       string          `json:"hint"`
-	Source     string          `json:"source"`
-	ReceivedAt string          `json:"receivedAt"`
-	Payload    json.RawMessage `json:"payload,omitempty"` // show only; null when its key is gone
-	Raw        string          `json:"raw,omitempty"`     // show only, when the payload is not JSON
-}
-
-// DeadLetters reads what was refused.
-type DeadLetters interface {
-	List(ctx context.Context, workspace string, limit int) ([]DeadLetter, error)
-	Show(ctx context.Context, workspace, id string) (DeadLetter, bool, error)
 }
 
 // Check is one line of the doctor.
@@ -84,6 +67,7 @@ type Config struct {
 	Backup               backup.Source // nil: not answered here
 	RingCopies           RingCopies    // nil: not answered here
 	Customers            Customers     // nil: not answered here
+	Rights               Rights        // nil: not answered here
 }
 
 type server struct{ Config }
@@ -97,6 +81,8 @@ func Handler(c Config) http.Handler {
 	mux.Handle("POST /v1/wait", s.needs([]string{access.ScopeRead}, s.wait))
 	mux.Handle("GET /v1/deadletters", s.needs([]string{access.ScopeRead, access.ScopeUnmask}, s.listDeadLetters))
 	mux.Handle("GET /v1/deadletters/{id}", s.needs([]string{access.ScopeRead, access.ScopeUnmask}, s.showDeadLetter))
+	mux.Handle("GET /v1/deadletterstats", s.needs([]string{access.ScopeRead}, s.countDeadLetters))
+	mux.Handle("POST /v1/deadletters", s.needs([]string{access.ScopeAdmin, access.ScopeUnmask}, s.resolveDeadLetters))
 	mux.Handle("GET /v1/doctor", s.needs([]string{access.ScopeAdmin}, s.doctor))
 	mux.Handle("GET /v1/workspaces", s.needs([]string{access.ScopeAdmin}, s.listWorkspaces))
 	mux.Handle("GET /v1/keys", s.needs([]string{access.ScopeAdmin}, s.listKeys))
@@ -110,6 +96,7 @@ func Handler(c Config) http.Handler {
 	mux.Handle("GET /v1/configuration/log", s.needs([]string{access.ScopeRead}, s.configurationLog))
 	s.backupPaths(mux)
 	s.valuePaths(mux)
+	s.rightsPaths(mux)
 	return mux
 }
 
@@ -152,9 +139,14 @@ func writeError(w http.ResponseWriter, err error) {
 	var ref *refusal
 	var rejected *schema.Refusal
 	var refused *control.ErrRefused
+	var coded *graphql.Error
+	var profiles []schema.ProfileID
 	switch {
 	case errors.As(err, &ref):
 		status, code, message, hint = ref.status, ref.code, ref.message, ref.hint
+	case errors.As(err, &coded):
+		status, code, message, hint = statusOf(coded.Code), strings.ToLower(coded.Code), coded.Message, coded.Hint
+		profiles = coded.Profiles
 	case errors.As(err, &rejected):
 		status, code, message, hint = 400, rejected.Code, rejected.Reason, rejected.Hint
 	case errors.As(err, &refused):
@@ -166,10 +158,35 @@ func writeError(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	body := map[string]any{"error": map[string]string{"code": code, "message": message, "hint": hint}}
+	fault := map[string]any{"code": code, "message": message, "hint": hint}
+	if len(profiles) > 0 {
+		fault["profiles"] = profiles
+	}
+	body := map[string]any{"error": fault}
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		return // the caller has gone
 	}
+}
+
+// statusOf is the status of an error that GraphQL has a code for.
+func statusOf(code string) int {
+	switch code {
+	case graphql.CodeUnknown:
+		return http.StatusNotFound
+	case graphql.CodeAmbiguous, graphql.CodeConflict:
+		return http.StatusConflict
+	case graphql.CodeBadInput:
+		return http.StatusBadRequest
+	case graphql.CodeForbidden:
+		return http.StatusForbidden
+	case graphql.CodeNotReady:
+		return http.StatusServiceUnavailable
+	case graphql.CodeNotAvailable:
+		return http.StatusNotImplemented
+	case graphql.CodeTimeout:
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusInternalServerError
 }
 
 func writeJSON(w http.ResponseWriter, v any) error {
@@ -288,36 +305,6 @@ func (s *server) wait(w http.ResponseWriter, r *http.Request, _ access.Token) er
 		return err
 	}
 	return writeJSON(w, map[string]bool{"visible": true})
-}
-
-func (s *server) listDeadLetters(w http.ResponseWriter, r *http.Request, t access.Token) error {
-	limit := 100
-	if v := r.URL.Query().Get("limit"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > 10_000 {
-			return &refusal{400, "limit_invalid", "limit is a number from 1 to 10000", ""}
-		}
-		limit = n
-	}
-	letters, err := s.DeadLetters.List(r.Context(), t.Workspace, limit)
-	if err != nil {
-		return err
-	}
-	if letters == nil {
-		letters = []DeadLetter{}
-	}
-	return writeJSON(w, letters)
-}
-
-func (s *server) showDeadLetter(w http.ResponseWriter, r *http.Request, t access.Token) error {
-	letter, ok, err := s.DeadLetters.Show(r.Context(), t.Workspace, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return &refusal{404, "letter_unknown", "there is no dead letter with this id", "list them with 'dossier deadletters list'"}
-	}
-	return writeJSON(w, letter)
 }
 
 func (s *server) doctor(w http.ResponseWriter, r *http.Request, _ access.Token) error {
@@ -533,8 +520,9 @@ func (s *server) configurationLog(w http.ResponseWriter, r *http.Request, t acce
 // Paths are the patterns under which Handler is to be mounted.
 func Paths() []string {
 	return []string{
-		"/v1/export/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
+		"/v1/export/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/deadletterstats", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
 		"/v1/tokens", "/v1/tokens/", "/v1/configuration", "/v1/configuration/",
 		"/v1/backup", "/v1/backup/", "/v1/ring/", "/v1/value/",
+		"/v1/erasures", "/v1/erasures/", "/v1/holds", "/v1/holds/", "/v1/suppressions", "/regulations", "/regulations/", "/v1/regulations", "/v1/regulations/",
 	}
 }

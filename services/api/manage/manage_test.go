@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,11 +68,22 @@ func (l *topic) Produce(_ context.Context, _ string, _ int32, messages []kafka.M
 
 type letters map[string]DeadLetter
 
-func (l letters) List(_ context.Context, _ string, limit int) (out []DeadLetter, err error) {
+func (l letters) List(_ context.Context, _ string, f LetterFilter) (out []DeadLetter, err error) {
 	for _, letter := range l {
-		if len(out) < limit {
+		if len(out) < cmp.Or(f.Limit, 100) {
 			out = append(out, letter)
 		}
+	}
+	return out, nil
+}
+
+func (l letters) Stats(context.Context, string, LetterFilter) ([]LetterStat, error) {
+	return []LetterStat{{Code: "type_unknown", Letters: len(l), Open: len(l)}}, nil
+}
+
+func (l letters) Resolve(_ context.Context, _, actor string, r ResolveLetters) (out []LetterOutcome, err error) {
+	for _, id := range r.IDs {
+		out = append(out, LetterOutcome{Letter: id, Action: "replayed by " + actor})
 	}
 	return out, nil
 }

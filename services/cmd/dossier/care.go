@@ -10,6 +10,7 @@ import (
 
 	rules "github.com/dossier-cdp/dossier/pipelines/care"
 	core "github.com/dossier-cdp/dossier/pipelines/verbatim"
+	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/ids"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/care"
@@ -42,6 +43,7 @@ func (i *installation) startCare() error {
 			texts.Forget()
 			return i.care.Erase(ctx, care.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
 		},
+		purger: i.newPurger("care", store.Name, purgeBoth(store, i.house, schema.TableConversations, schema.TableCases, schema.TableSurveys)),
 	}
 	i.hold(careLease(mainWorkspace), nil, i.keepCare)
 	return nil

@@ -71,6 +71,7 @@ func (t *target) client() (*client, error) {
 // apiError is what the installation answered instead of a result.
 type apiError struct {
 	Code, Message, Hint string
+	Profiles            []string // of an identifier that several people have
 	Extensions          map[string]any
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/dossier-cdp/dossier/schema/envelope"
 	"github.com/dossier-cdp/dossier/schema/ids"
 	"github.com/dossier-cdp/dossier/services/collector"
+	"github.com/dossier-cdp/dossier/services/rights"
 )
 
 // startCollector makes what takes events: over HTTP where this process has the collector's role, and from decisions where it has the api's.
@@ -26,11 +27,16 @@ func (i *installation) startCollector() {
 	}
 }
 
+// suppressed says whether nothing more of an event's person is to be kept.
+func (i *installation) suppressed(e *schema.Event, country string) bool {
+	return i.control.State().Suppressed(mainWorkspace, e.Persona, rights.Hashes(i.ring.PRF(), e, country))
+}
+
 // workspace gives the collector what it needs of a workspace. All of it is made once.
 func (i *installation) workspace() func(name string) (*collector.Workspace, bool) {
 	w := &collector.Workspace{
 		Name: mainWorkspace, Ids: ids.New(i.ring.PRF()), Sealer: &envelope.Sealer{Keys: i.ring, Nonces: rand.Reader},
-		Letters: i.letterBox("collector"), Epoch: i.erasures.epoch, Source: i.configuration.source,
+		Letters: i.letterBox("collector"), Epoch: i.erasures.epoch, Suppressed: i.suppressed, Source: i.configuration.source,
 		Hook: i.configuration.hook, Secrets: i.folder.hookSecrets,
 	}
 	return func(name string) (*collector.Workspace, bool) { return w, name == mainWorkspace && i.mayCollect() }

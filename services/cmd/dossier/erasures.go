@@ -21,6 +21,7 @@ import (
 //  2. Every collector notices it: from then on it seals in the next epoch, and refuses what occurred until the cut-off.
 //  3. The keeper, once every collector has, gives up the keys and makes that durable (keeper.go).
 //  4. Every other role sees the keys closed in its ring, forgets what it has opened, deletes what it holds, and counts it as done.
+//  5. It rewrites its files until no byte of the erased is left in them, and says so in the control topic (purges.go): that is the proof.
 type erasures struct {
 	control   *control.Control
 	workspace string
@@ -98,10 +99,28 @@ type eraser struct {
 	erase    func(ctx context.Context, e control.Erasure) error
 	logger   *slog.Logger
 	done     atomic.Int64 // how many of the control topic's erasures are honoured
+	purger   *purger      // nil: the role keeps no files
 }
 
-// run erases as erasures come, until ctx ends.
+// run erases as erasures come, and purges what it has erased from, until ctx ends.
 func (r *eraser) run(ctx context.Context) error {
+	if r.purger == nil {
+		return r.eraseAll(ctx)
+	}
+	purging, end := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.purger.run(purging, &r.done)
+	}()
+	defer func() {
+		end()
+		<-ended
+	}()
+	return r.eraseAll(ctx)
+}
+
+func (r *eraser) eraseAll(ctx context.Context) error {
 	r.done.Store(0)
 	for {
 		changed := r.erasures.control.Changed()
@@ -118,6 +137,9 @@ func (r *eraser) run(ctx context.Context) error {
 					return ended(ctx, err)
 				}
 				r.done.Add(1)
+			}
+			if r.purger != nil {
+				r.purger.wake()
 			}
 		}
 		select {

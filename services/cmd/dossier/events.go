@@ -20,13 +20,16 @@ import (
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
 
+// exportFolders is how the folders begin in which exports are sorted.
+const exportFolders = "export-"
+
 // exportEvents writes every event of the log once, sorted by OccurredAt and id, as canonical JSON. It reads archive and log, not
 // ClickHouse, and sorts on disk, so its memory does not grow with the history. Of several copies the first of the log counts.
 func (i *installation) exportEvents(ctx context.Context, workspace string, w io.Writer, o manage.ExportOptions) (err error) {
 	if err := os.MkdirAll(i.folder.path("state"), 0o700); err != nil { // no role of this process may have made it
 		return fmt.Errorf("make a folder for the export: %w", err)
 	}
-	dir, err := os.MkdirTemp(i.folder.path("state"), "export-")
+	dir, err := os.MkdirTemp(i.folder.path("state"), exportFolders)
 	if err != nil {
 		return fmt.Errorf("make a folder for the export: %w", err)
 	}

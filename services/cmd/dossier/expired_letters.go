@@ -29,6 +29,7 @@ type closedLetters struct {
 	erased, expired [][16]byte // with a leaf of their own
 	days            []seal.Day // from the first to the last with letters that have expired and open; nil: none
 	more            bool       // there are more than were asked for
+	through         int        // decisions to erase of which no letter is left but these
 }
 
 func (c *closedLetters) empty() bool {
@@ -97,8 +98,10 @@ func (i *installation) findLetters(ctx context.Context, found chan<- *closedLett
 	honoured, next := 0, time.Now().Add(lettersFirst)
 	for {
 		changed := i.control.Changed()
-		erasures := i.control.State().Traces(mainWorkspace)
-		if len(erasures) == honoured && time.Now().Before(next) {
+		state := i.control.State()
+		erasures := state.Traces(mainWorkspace)
+		decided := len(state.Erased(mainWorkspace))
+		if decided == honoured && time.Now().Before(next) {
 			select {
 			case <-ctx.Done():
 				return
@@ -108,7 +111,10 @@ func (i *installation) findLetters(ctx context.Context, found chan<- *closedLett
 			continue
 		}
 		closed, err := findClosed(ctx, letterReader{i}.read, i.ring, erasures, schema.InstantOf(time.Now()), eraseAtOnce, expireAtOnce)
-		if err == nil && !closed.empty() {
+		if err == nil && len(closed.erased) < eraseAtOnce {
+			closed.through = decided
+		}
+		if err == nil && (!closed.empty() || decided > honoured) {
 			select {
 			case found <- closed:
 			case <-ctx.Done():
@@ -131,15 +137,18 @@ func (i *installation) findLetters(ctx context.Context, found chan<- *closedLett
 		case closed.more:
 			i.logger.Warn("more dead letters have expired than are given up at once: the others wait", "at_once", expireAtOnce)
 		}
-		if next = time.Now().Add(lettersEvery); len(erasures) > honoured {
+		if next = time.Now().Add(lettersEvery); decided > honoured {
 			next = time.Now().Add(lettersFirst)
 		}
-		honoured = len(erasures)
+		honoured = decided
 	}
 }
 
 // giveUpLetters has the keeper give up what was found.
 func (i *installation) giveUpLetters(c *closedLetters) error {
+	if c.empty() {
+		return nil
+	}
 	if letters := append(c.erased, c.expired...); len(letters) > 0 {
 		if err := i.keeper.PunchLetters(mainWorkspace, letters); err != nil {
 			return err

@@ -40,7 +40,7 @@ func openFolder(dir string) (*folder, error) {
 		return nil, errors.Join(fmt.Errorf("the data folder %s is in use by another dossier: stop it, or choose another with --data", dir), lock.Close())
 	}
 	f := &folder{dir, lock}
-	if err := f.checkFormat(); err != nil {
+	if err := errors.Join(f.checkFormat(), f.dropExports()); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return f, nil
@@ -69,6 +69,23 @@ func (f *folder) checkFormat() error {
 		}
 	}
 	return writeWhole(f.path("format"), fmt.Appendf(nil, "%d\n", dataFormat))
+}
+
+// dropExports removes what an export that was cut has left: events in the clear, which no erasure would find.
+func (f *folder) dropExports() error {
+	left, err := os.ReadDir(f.path("state"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("look for what a cut export has left: %w", reason(err))
+	}
+	for _, entry := range left {
+		if !strings.HasPrefix(entry.Name(), exportFolders) {
+			continue
+		}
+		if err := os.RemoveAll(f.path("state", entry.Name())); err != nil {
+			return fmt.Errorf("remove what a cut export has left: %w", reason(err))
+		}
+	}
+	return nil
 }
 
 func reason(err error) error {

@@ -65,6 +65,7 @@ func (i *installation) serve() {
 // serveAPI answers GraphQL, the explorer and the management paths.
 func (i *installation) serveAPI(mux *http.ServeMux) {
 	measures := metrics.New(i.house, func(workspace string) string { return i.control.State().Configuration(workspace).Hash }, time.Now)
+	persons := i.rights()
 	front := api.New(api.Config{
 		Backends: graphql.Backends{
 			Profiles:  i.identityPeer,
@@ -76,6 +77,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 			Verbatims: verbatims{i},
 			Care:      care.Reader{Conn: i.house, Weights: func() rules.Weights { return i.configuration.current.Load().Care.Weights }, Now: time.Now},
 			Segments:  i.segmentReader(),
+			Erasures:  persons,
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 			},
@@ -96,6 +98,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		Backup:               &backup.Origin{Store: i.store, Logs: i.archivedLogs, Now: time.Now},
 		RingCopies:           i.ringCopies(),
 		Customers:            i.customers,
+		Rights:               persons,
 	})
 	for _, path := range manage.Paths() {
 		mux.Handle(path, management)

@@ -50,6 +50,10 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 		erase: func(ctx context.Context, e control.Erasure) error {
 			return i.identity.Erase(ctx, identity.Erasure{Of: e.PersonaEpoch, CutOff: e.CutOff})
 		},
+		purger: i.newPurger("identity", i.identity.StoreName, func(ctx context.Context) (purged, error) {
+			p, err := i.identity.Purge(ctx)
+			return purged{p.Files, p.Bytes, p.Digest}, err
+		}),
 	}
 	i.group.Go(func() error { return i.identityErased.run(i.run) })
 	i.group.Go(func() error {

@@ -75,7 +75,8 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 	go i.findLetters(ctx, letters)
 	for {
 		changed := i.control.Changed()
-		all := i.control.State().Erasures(mainWorkspace)
+		state := i.control.State()
+		all := state.Erasures(mainWorkspace)
 		if len(all) > punched {
 			epochs := make([]schema.PersonaEpoch, len(all))
 			for n, e := range all {
@@ -92,6 +93,9 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 		if err := i.tellRing(ctx); err != nil {
 			return ended(ctx, err)
 		}
+		if err := i.tellGivenUp(ctx, keysGone, len(state.Erased(mainWorkspace))); err != nil {
+			return ended(ctx, err)
+		}
 		done()
 		select {
 		case <-ctx.Done():
@@ -101,8 +105,26 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 			if err := i.giveUpLetters(closed); err != nil {
 				return fmt.Errorf("give up the keys of dead letters: %w", err)
 			}
+			if err := i.tellGivenUp(ctx, lettersGone, closed.through); err != nil {
+				return ended(ctx, err)
+			}
 		}
 	}
+}
+
+// What the keeper says of the decisions to erase that it has honoured: that the keys of events are given up, and those of dead letters.
+const (
+	keysGone    = "keeper"
+	lettersGone = "letters"
+)
+
+// tellGivenUp records that no key is left of whom so many decisions name, unless the control topic has it.
+func (i *installation) tellGivenUp(ctx context.Context, what string, through int) error {
+	const store = "ring"
+	if through == 0 || i.control.State().HonouredBy(mainWorkspace, what, store) >= through {
+		return nil
+	}
+	return tellHonoured(ctx, i.control, &schema.ControlHonoured{Role: what, Store: store, Through: through, Version: i.ring.Version()})
 }
 
 // tellRing records which version of the ring the log is written under, unless the control topic has it.

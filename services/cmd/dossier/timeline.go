@@ -37,6 +37,7 @@ func (i *installation) startTimeline() error {
 		erase: func(ctx context.Context, e control.Erasure) error {
 			return i.timeline.Erase(ctx, mainWorkspace, timeline.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
 		},
+		purger: i.newPurger("timeline", store.Name, purgeBoth(store, i.house, schema.TableEvents, schema.TablePersonaProfile)),
 	}
 	name := timelineLease(mainWorkspace)
 	var standBy func(ctx context.Context) error

@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -52,19 +53,35 @@ func (b *Box) Put(ctx context.Context, letters []Letter) error {
 	return nil
 }
 
+// submit writes what became of a letter.
+func (b *Box) submit(ctx context.Context, letter string, value []byte) error {
+	key, err := hex.DecodeString(letter)
+	if err != nil {
+		return damaged("its id is none")
+	}
+	if err := b.Log.Submit(ctx, []kafka.Message{{Key: key, Value: value}}); err != nil {
+		return fmt.Errorf("write what became of a dead letter: %w", err)
+	}
+	return nil
+}
+
 // Filter chooses letters. A zero field chooses all.
 type Filter struct {
 	Workspace string
 	Source    string
 	Code      string
+	Endpoint  string
+	Mapping   string
 	Since     schema.Instant // received at or after
+	Until     schema.Instant // received before
 }
 
 // Match says whether a letter is chosen.
 func (f *Filter) Match(c *Clear) bool {
 	at, err := schema.ParseInstant(c.ReceivedAt)
 	return (f.Workspace == "" || f.Workspace == c.Workspace) && (f.Source == "" || f.Source == c.Source) &&
-		(f.Code == "" || f.Code == c.Code) && (f.Since == 0 || err == nil && at >= f.Since)
+		(f.Code == "" || f.Code == c.Code) && (f.Endpoint == "" || f.Endpoint == c.Endpoint) && (f.Mapping == "" || f.Mapping == c.Mapping) &&
+		(f.Since == 0 || err == nil && at >= f.Since) && (f.Until == 0 || err == nil && at < f.Until)
 }
 
 // Record is one record of the topic, as a Reader gives it.
@@ -82,6 +99,9 @@ func List(ctx context.Context, read Reader, f Filter, each func(*Clear, Record) 
 	seen := map[string]struct{}{}
 	err = read(ctx, func(r Record) bool {
 		clear, err := ReadClear(r.Value)
+		if err != nil && readResolution(r.Value) != nil {
+			return true // of a letter before it
+		}
 		if err != nil {
 			unreadable++
 			return true

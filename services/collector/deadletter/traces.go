@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"encoding/hex"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -56,7 +57,7 @@ func HashTrace(prf *seal.PRF, form string) string {
 
 // Traces lists the hashes of everything in texts that an erasure may look for, sorted: the content of every JSON string and number
 // that could be an id (3 to 512 bytes without whitespace), every e-mail address and every run of digits that could be a phone number,
-// also within longer texts and in bytes that are no JSON at all. Beyond MaxTraces it says so.
+// also within longer texts and in bytes that are no JSON at all. What has no digit, @ or _ is an id only where its member's name says so. Beyond MaxTraces it says so.
 func Traces(prf *seal.PRF, texts ...[]byte) (hashes []string, overflow bool) {
 	forms := map[string]struct{}{}
 	for _, text := range texts {
@@ -95,7 +96,31 @@ func scan(text string, found func(form string) bool) {
 			return
 		}
 	}
+	for _, member := range members.FindAllStringSubmatch(text, -1) {
+		if namesSomebody(member[1]) && !give(member[2]) {
+			return
+		}
+	}
 	phones(text, found)
+}
+
+// members are the members of JSON objects whose value is a text without blanks.
+var members = regexp.MustCompile(`"([\pL\pN_.-]{1,64})"\s*:\s*"([^"\s]{3,512})"`)
+
+// namesSomebody says whether a member of this name holds what its source calls somebody: ids without a digit, such as anna-lee, are told from words of a
+// language by it alone.
+func namesSomebody(member string) bool {
+	name := strings.Map(func(r rune) rune {
+		if strings.ContainsRune("_.-", r) {
+			return -1
+		}
+		return r
+	}, strings.ToLower(member))
+	switch name {
+	case "value", "handle", "username", "login", "account", "user", "customer", "card", "cookie", "device", "email", "phone":
+		return true
+	}
+	return strings.HasSuffix(name, "id") && name != "messageid" && name != "eventid" && name != "requestid"
 }
 
 // separates says whether a character ends a word.
