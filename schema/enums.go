@@ -106,6 +106,7 @@ const (
 	TypeContentModerated  Type = 39
 	TypeAlertRaised       Type = 40
 	TypeVerbatimCorrected Type = 41 // what was read in a text is corrected by a person
+	TypePromiseBroken     Type = 42
 )
 
 var trustNames = names[Trust]{TrustClient: "client", TrustServer: "server"}
@@ -134,7 +135,7 @@ var typeNames = names[Type]{
 	TypeCallQueued: "call.queued", TypeCallHeld: "call.held", TypeCallTransferred: "call.transferred",
 	TypeCaseUpdated: "case.updated", TypeCaseMerged: "case.merged", TypeTaskAdded: "task.added", TypeTaskCompleted: "task.completed",
 	TypeNoteAdded: "note.added", TypePromiseMade: "promise.made", TypePromiseKept: "promise.kept", TypeSurveySent: "survey.sent",
-	TypeContentModerated: "content.moderated", TypeAlertRaised: "alert.raised", TypeVerbatimCorrected: "verbatim.corrected",
+	TypeContentModerated: "content.moderated", TypeAlertRaised: "alert.raised", TypeVerbatimCorrected: "verbatim.corrected", TypePromiseBroken: "promise.broken",
 }
 
 func (t Trust) String() string     { return trustNames.name(t) }

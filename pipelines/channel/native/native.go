@@ -81,7 +81,7 @@ var members = map[string]bool{
 	"conversation": true, "case": true, "parent": true, "mention": true, "entity": true, "text": true, "language": true,
 	"rating": true, "ratingScale": true, "amount": true, "currency": true, "name": true, "properties": true,
 	"a": true, "b": true, "of": true, "reason": true, "mapping": true, "routing": true, "library": true, "userAgent": true,
-	"country": true, "writeKey": true,
+	"country": true, "writeKey": true, "trust": true,
 }
 
 func (v *event) known() {
@@ -182,6 +182,7 @@ func (v *event) whence() {
 	}
 	p := &e.Provenance
 	p.Trust, p.Mapping, p.Country = v.s.Trust, Mapping, v.source.Country
+	v.trust()
 	id, r := channel.Scalar(v.item.Get("messageId"), "messageId")
 	v.refuse(r)
 	p.MessageID = id
@@ -207,6 +208,28 @@ func (v *event) whence() {
 		return
 	}
 	p.Mapping, p.Routing = mapping, hash
+}
+
+// trust reads of which trust class the persona is that an agent's event is about: what an agent does for somebody whom only public keys know is
+// written down beside that, and makes no server persona that would hide it.
+func (v *event) trust() {
+	word := v.text("trust")
+	if word == "" {
+		return
+	}
+	stated, known := schema.ParseTrust(word)
+	switch {
+	case !known:
+		v.refuse(channel.FieldInvalid("trust", "client or server"))
+	case v.s.Trust != schema.TrustServer:
+		v.refuse(channel.NotForClientKey("trust"))
+	case !v.s.Token || !v.s.Has(scopeCare):
+		v.refuse(channel.ScopeMissing("trust", scopeCare))
+	case stated == schema.TrustClient && !agents[v.m.Event.Type]:
+		v.refuse(channel.FieldInvalid("trust", "left out: only what agents do for a customer names the trust class of the customer's persona"))
+	default:
+		v.m.Event.Provenance.Trust = stated
+	}
 }
 
 // actor reads who acted: a word, or an object of kind and id.

@@ -19,6 +19,13 @@ var customers = map[schema.Type]bool{
 	schema.TypeTrackPerformed: true, schema.TypeGroupJoined: true, schema.TypeIdentityAliased: true,
 }
 
+// agents are the types of what agents do for a customer.
+var agents = map[schema.Type]bool{
+	schema.TypeCaseOpened: true, schema.TypeCaseUpdated: true, schema.TypeCaseResolved: true, schema.TypeCaseReopened: true, schema.TypeTaskAdded: true,
+	schema.TypeTaskCompleted: true, schema.TypeNoteAdded: true, schema.TypePromiseMade: true, schema.TypePromiseKept: true, schema.TypePromiseBroken: true,
+	schema.TypeGestureGranted: true, schema.TypeContentModerated: true,
+}
+
 // reserved are names of what is done by a command or a mutation and never sent as an event.
 var reserved = map[string]bool{"profile.erased": true, "configuration.changed": true}
 
