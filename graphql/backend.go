@@ -193,7 +193,7 @@ type Case struct {
 	OpenedAt, ResolvedAt, LastContact schema.Instant
 }
 
-// Waiting is a case that is not resolved, as care keeps it.
+// Waiting is a case as care keeps it, with what it waits for.
 type Waiting struct {
 	Case                                    // ID is empty for a conversation that no source has put in a case
 	Profile                schema.ProfileID // whose it is; only in the inbox
@@ -205,14 +205,62 @@ type Waiting struct {
 	Priority               care.Priority
 	Reasons                []string       // of the criticality
 	Asked                  schema.Instant // when it was asked, for which Priority and overdue hold
+
+	Owner, Team, Brand, Resolution string
+	Complaint                      bool
+	NextStep                       string
+	NextStepDue                    schema.Instant
+	ReplyDue, ResolutionDue        schema.Instant // 0 if there is no target, or nothing is waited for
+	Calendar                       string         // version of the calendar that deadlines are counted in
+	OpenLeft                       care.Span      // of the calendar's open time up to DueAt; NoSpan if it has passed, or the calendar is no longer known
+	Tasks                          []care.Task
+	Told                           []care.Promise // every promise, in the order of time
+	Notes                          []care.Note
+	Gestures                       []care.Gesture
+	Flags                          []string
 }
 
-// Care reads the cases that are not resolved. Each method answers as of now and first served first (care.Weights).
+// LastContact is a conversation with a customer, as care keeps it.
+type LastContact struct {
+	ID               schema.EventID // its first event
+	Case             schema.EventID // the first event of its case
+	Channel, Outcome string
+	Theme            string
+	Complaint        bool
+	OpenedAt, LastAt schema.Instant
+	Agents           []string
+	Promises         []care.Promise // of its case, made in it or after it and before the next one
+	Asked            schema.Instant // for which overdue holds
+}
+
+// Alert is one that was raised.
+type Alert struct {
+	care.Alert
+	RaisedAt schema.Instant
+	About    *Waiting // its case as it is now; nil without one, and if it is gone
+}
+
+// AlertFilter chooses alerts. A zero field chooses all.
+type AlertFilter struct {
+	Rules    []string
+	From, To schema.Instant // raised in [From, To); 0: open
+}
+
+// Care reads the cases. Each method answers as of now and first served first (care.Weights).
 type Care interface {
-	// Inbox gives a part of the workspace's. at is the time of asking, 0 for now; the answers tell it.
-	Inbox(ctx context.Context, workspace string, at schema.Instant, skip, first int) (list []Waiting, asked schema.Instant, more bool, err error)
+	// About gives the case that an event belongs to, open or not; nil if there is none.
+	About(ctx context.Context, workspace string, event schema.EventID) (*Waiting, error)
+	// Alerts gives those that were raised, newest first, after a place by (RaisedAt, id).
+	Alerts(ctx context.Context, workspace string, f AlertFilter, after *Cursor, first int) (list []Alert, more bool, err error)
+	// Inbox gives a part of the workspace's, by other weights than those in force if there are any. at is the time of asking, 0 for now; the answers tell it.
+	Inbox(ctx context.Context, workspace string, simulated *care.Weights, at schema.Instant, skip, first int) (list []Waiting, asked schema.Instant, more bool, err error)
 	// Open gives those of each of several people.
 	Open(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]Waiting, error)
+	// Cases gives the cases that a source keeps of each of several people, resolved ones too, the one with the latest contact first. kept is false where
+	// no role keeps cases.
+	Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) (list [][]Waiting, kept bool, err error)
+	// Contacts gives the latest conversations of each of several people, newest first.
+	Contacts(ctx context.Context, workspace string, people [][]schema.PersonaID, first int) ([][]LastContact, error)
 }
 
 // Satisfaction sums up what a person answered.
@@ -380,6 +428,29 @@ type Decision struct {
 	IdempotencyKey string
 }
 
+// CareDecision is what an agent does for a customer, before it is an event. A zero field is not said.
+type CareDecision struct {
+	Type    schema.Type
+	Profile schema.ProfileID // whom it is about, where Case is zero
+	Case    schema.EventID   // an event of the case that it is about
+	Of      schema.EventID   // the task or promise that it ends
+
+	Number, Text                                    string
+	Channel                                         schema.Channel
+	Theme, Brand, Team, Owner, Priority             string
+	Complaint, Safety, Legal, Vulnerable, Explained *bool
+	NextStep, Resolution                            string
+	Due                                             schema.Instant
+	Kind, Amount, Currency                          string
+	Reason, IdempotencyKey                          string
+}
+
+// Delegation is what an actor may grant, and what of it was granted.
+type Delegation struct {
+	care.Delegation
+	Granted []Money // within the allowance's time, ever without one; sorted by currency
+}
+
 // Decisions records decisions as events. A method returns when the event is durable and its effect can be read.
 type Decisions interface {
 	// Assert links, separates or releases.
@@ -388,6 +459,11 @@ type Decisions interface {
 	Consent(ctx context.Context, caller Caller, profile schema.ProfileID, c schema.Consent, reason, idempotencyKey string) (schema.EventID, error)
 	// Correct says what holds of the text of an event instead of what was read in it. properties are those of verbatim.corrected.
 	Correct(ctx context.Context, caller Caller, of schema.EventID, properties json.RawMessage, reason, idempotencyKey string) (schema.EventID, error)
+	// Care records what an agent did for a customer. What the actor may not grant is an *Error with code OVER_LIMIT, what was granted for this case
+	// already one with code ALREADY_GRANTED.
+	Care(ctx context.Context, caller Caller, d CareDecision) (schema.EventID, error)
+	// Delegation tells what the caller may grant now.
+	Delegation(ctx context.Context, caller Caller) (Delegation, error)
 	// Configure makes a document the configuration and gives its hash and canonical form. A stale base is an *Error with code CONFLICT.
 	Configure(ctx context.Context, caller Caller, document json.RawMessage, base, reason, idempotencyKey string) (hash string, canonical json.RawMessage, err error)
 }

@@ -31,7 +31,7 @@ func TestWhatAQueryMayCost(t *testing.T) {
 		{"{ " + person + "{ dossier { timeline { totalCount } } } }", nil, 102 + 1 + (1 + 50 + 1000) + (1 + 1000)},
 		{"query ($n: Int) { " + person + "{ dossier { timeline(first: $n) { edges { cursor } } } } }", map[string]any{"n": float64(7)}, 102 + 1 + 1008 + 1 + 7},
 		{"query ($n: Int = 9) { " + person + "{ dossier { timeline(first: $n) { edges { cursor } } } } }", nil, 102 + 1 + 1010 + 1 + 9},
-		{"{ " + person + "{ dossier { cases { id } satisfaction { answers } value { orders } } } }", nil, 102 + 1 + (1002 + 3) + 1003 + 1003},
+		{"{ " + person + "{ dossier { cases { id } satisfaction { answers } value { orders } } } }", nil, 102 + 1 + (2002 + 3) + 1003 + 1003},
 		{"{ profiles(first: 20) { edges { node { id dossier { satisfaction { answers } } } } } }", nil, (1 + 20 + 200) + 1 + 20*3 + (20 + 20 + 1000) + 20},
 		{"query ($ids: [ID!]) { profiles(ids: $ids) { edges { cursor } } }", map[string]any{"ids": []any{"70000000-0000-8000-8000-000000000001", "70000000-0000-8000-8000-000000000002", "70000000-0000-8000-8000-000000000003"}}, (1 + 3 + 200) + 1 + 3},
 		{"query ($ids: [ID!]) { profiles(ids: $ids, first: 2) { edges { cursor } } }", map[string]any{"ids": []any{"70000000-0000-8000-8000-000000000001", "70000000-0000-8000-8000-000000000002", "70000000-0000-8000-8000-000000000003"}}, (1 + 2 + 200) + 1 + 2},

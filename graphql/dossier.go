@@ -135,6 +135,10 @@ func (d *dossier) Timeline(ctx context.Context, args struct {
 
 // Cases resolves Dossier.cases.
 func (d *dossier) Cases(ctx context.Context) (*[]*caseNode, error) {
+	kept, is, err := d.keptCases(ctx)
+	if err != nil || is {
+		return kept, d.root.answer(ctx, err)
+	}
 	cases, err := ask(ctx, d.cohort, d.at, "cases", 1, func(people [][]schema.PersonaID) ([][]Case, error) {
 		return d.root.backends.Timeline.Cases(ctx, d.workspace, people)
 	})

@@ -22,6 +22,8 @@ const (
 	CodeNotAvailable = "NOT_AVAILABLE"
 	CodeNotReady     = "NOT_READY"
 	CodeConflict     = "CONFLICT"
+	CodeOverLimit    = "OVER_LIMIT"
+	CodeGranted      = "ALREADY_GRANTED"
 	CodeTimeout      = "TIMEOUT"
 	CodeInternal     = "INTERNAL"
 	CodeMethod       = "METHOD_NOT_ALLOWED"

@@ -118,7 +118,9 @@ func query(ctx context.Context, rows int) error {
 // mutationScopes says which scope each root field of Mutation needs. A field that is missing here is refused.
 var mutationScopes = map[string]string{
 	"link": scopeDecide, "decideMatch": scopeDecide, "separate": scopeDecide, "release": scopeDecide, "recordConsent": scopeCare, "applyConfiguration": scopeAdmin, "saveSegment": scopeMarketing,
-	"erase": scopePrivacy,
+	"erase":      scopePrivacy,
+	"recordCase": scopeCare, "assignCase": scopeCare, "planNextStep": scopeCare, "resolveCase": scopeCare, "reopenCase": scopeCare, "addTask": scopeCare,
+	"completeTask": scopeCare, "addNote": scopeCare, "promise": scopeCare, "grantGesture": scopeCare,
 }
 
 // Execute runs one operation for a caller. A mutation is rehearsed first: when one of its fields lacks a scope, or a variable is of

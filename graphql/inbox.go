@@ -2,6 +2,7 @@ package graphql
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -11,14 +12,19 @@ import (
 
 // Inbox resolves Query.inbox. A cursor keeps the time of the first page, so that the order stays while pages are turned.
 func (r *resolver) Inbox(ctx context.Context, args struct {
-	First *int32
-	After *string
+	First   *int32
+	After   *string
+	Weights *weightsInput
 }) (*caseConnection, error) {
 	c, err := need(ctx, scopeRead)
 	if err != nil {
 		return nil, err
 	}
 	first, err := pageSize(args.First)
+	if err != nil {
+		return nil, err
+	}
+	simulated, err := args.Weights.weights()
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +43,7 @@ func (r *resolver) Inbox(ctx context.Context, args struct {
 	if err := query(ctx, first); err != nil {
 		return nil, err
 	}
-	list, at, more, err := r.backends.Care.Inbox(ctx, c.Workspace, at, skip, first)
+	list, at, more, err := r.backends.Care.Inbox(ctx, c.Workspace, simulated, at, skip, first)
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
@@ -50,6 +56,30 @@ func (r *resolver) Inbox(ctx context.Context, args struct {
 		out.PageInfo.StartCursor, out.PageInfo.EndCursor = &out.Edges[0].Cursor, &out.Edges[n-1].Cursor
 	}
 	return out, nil
+}
+
+// weightsInput are weights to try.
+type weightsInput struct {
+	Criticality, Wait, Value, Influence float64
+	TopLane                             *float64
+}
+
+// Simulated is the version of weights that somebody tries.
+const Simulated = "simulated"
+
+// weights are nil where nobody tries any. Without a top lane that of B7 holds.
+func (w *weightsInput) weights() (*care.Weights, error) {
+	if w == nil {
+		return nil, nil
+	}
+	out := care.Weights{Criticality: w.Criticality, Wait: w.Wait, Value: w.Value, Social: w.Influence, TopLane: care.DefaultWeights().TopLane, Version: Simulated}
+	if w.TopLane != nil {
+		out.TopLane = *w.TopLane
+	}
+	if err := out.Check(); err != nil {
+		return nil, badInput("%v", err)
+	}
+	return &out, nil
 }
 
 // maxSkip bounds how far pages of the inbox may be turned.
@@ -115,7 +145,57 @@ func (d *dossier) caseOf(ctx context.Context, member schema.EventID) (*node, err
 	return nil, nil
 }
 
-// What follows is known of cases that are not resolved.
+// keptCases are the cases as care keeps them; is says whether it does.
+func (d *dossier) keptCases(ctx context.Context) (cases *[]*caseNode, is bool, err error) {
+	if d.root.backends.Care == nil {
+		return nil, false, nil
+	}
+	kept, err := ask(ctx, d.cohort, d.at, "kept cases", 1, func(people [][]schema.PersonaID) ([]*[]Waiting, error) {
+		out := make([]*[]Waiting, len(people))
+		list, kept, err := d.root.backends.Care.Cases(ctx, d.workspace, people)
+		for i := range list {
+			if kept {
+				out[i] = &list[i]
+			}
+		}
+		return out, err
+	})
+	if err != nil || kept == nil {
+		return nil, false, err
+	}
+	out := []*caseNode{}
+	for i := range *kept {
+		w := &(*kept)[i]
+		out = append(out, &caseNode{d.person.ID, w.Case, d.veil, w})
+	}
+	return &out, true, nil
+}
+
+// LastContacts resolves Dossier.lastContacts.
+func (d *dossier) LastContacts(ctx context.Context, args struct{ First int32 }) (*[]*lastContact, error) {
+	if args.First < 0 || args.First > maxContacts {
+		return nil, badInput("first is a number from 0 to %d", maxContacts)
+	}
+	out := []*lastContact{}
+	if d.root.backends.Care == nil || args.First == 0 {
+		return &out, nil
+	}
+	found, err := ask(ctx, d.cohort, d.at, fmt.Sprint("last contacts ", args.First), int(args.First), func(people [][]schema.PersonaID) ([][]LastContact, error) {
+		return d.root.backends.Care.Contacts(ctx, d.workspace, people, int(args.First))
+	})
+	if err != nil {
+		return nil, d.root.answer(ctx, err)
+	}
+	for i := range found {
+		out = append(out, &lastContact{d.person.ID, &found[i], d.veil})
+	}
+	return &out, nil
+}
+
+// maxContacts bounds lastContacts; the whole history is the timeline.
+const maxContacts = 20
+
+// What follows is known of cases that care keeps.
 
 func (c *caseNode) Channel() *string {
 	if c.w == nil {
@@ -164,7 +244,7 @@ func (c *caseNode) Promises() *promises {
 	if c.w == nil {
 		return nil
 	}
-	return &promises{c.w}
+	return &promises{c.w, c.veil}
 }
 
 type priority struct{ w *Waiting }
@@ -189,7 +269,10 @@ func (p *priority) Value() float64               { return p.w.Priority.Value }
 func (p *priority) Influence() float64           { return p.w.Priority.Social }
 func (p *priority) Weights() string              { return p.w.Priority.Weights }
 
-type promises struct{ w *Waiting }
+type promises struct {
+	w    *Waiting
+	veil veil
+}
 
 func (p *promises) Made() int32       { return int32(min(p.w.Promises, math.MaxInt32)) }
 func (p *promises) Kept() int32       { return int32(min(p.w.Kept, math.MaxInt32)) }

@@ -58,6 +58,7 @@ func Migrations() []Migration {
 		{30, ViewCurrentPeople, createCurrentPeople},
 		{31, TableSegmentChanges, createSegmentChanges},
 		{32, ViewCurrentChanges, createCurrentSegmentChanges},
+		{33, TableAlerts, createAlerts},
 	}
 }
 

@@ -230,3 +230,27 @@ const createCurrentSurveys = `CREATE VIEW IF NOT EXISTS current_surveys AS
 SELECT * EXCEPT (version, deleted)
 FROM surveys FINAL
 WHERE deleted = 0`
+
+// TableAlerts has the alerts that were raised, each once: read it with FINAL. A row comes from the topic decisions, and its version is the offset of
+// the record; nothing of it changes. It names no persona: case_id is the event by which the case was known then.
+const TableAlerts = "alerts"
+
+const createAlerts = `CREATE TABLE IF NOT EXISTS alerts
+(
+    workspace LowCardinality(String),
+    id        UUID CODEC(NONE),
+    version   UInt64,
+    deleted   UInt8,
+    rule      LowCardinality(String),
+    case_id   UUID,
+    raised_at DateTime64(6, 'UTC'),
+    at        DateTime64(6, 'UTC'),
+    channel   LowCardinality(String),
+    team      LowCardinality(String),
+    brand     LowCardinality(String),
+    theme     LowCardinality(String),
+    alert     String CODEC(ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version, deleted)
+ORDER BY (workspace, id)
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000`

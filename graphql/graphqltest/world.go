@@ -26,15 +26,16 @@ type World struct {
 	// Fault, if set, is asked before every read; its error is the answer.
 	Fault func(ctx context.Context, read string) error
 
-	mu    sync.Mutex
-	reads map[string]int
-	made  map[string]schema.EventID // by idempotency key
-	Made  []string                  // what was decided, in order
+	mu     sync.Mutex
+	reads  map[string]int
+	made   map[string]schema.EventID         // by idempotency key
+	tended map[schema.EventID]schema.EventID // by the event of a decision, the case that it is about
+	Made   []string                          // what was decided, in order
 }
 
 // Backends gives the interfaces of package graphql.
 func (w *World) Backends() graphql.Backends {
-	return graphql.Backends{Profiles: profiles{w}, Matches: matches{w}, Timeline: timeline{w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Verbatims: verbatims{}, Decisions: decisions{w}}
+	return graphql.Backends{Profiles: profiles{w}, Matches: matches{w}, Timeline: timeline{w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Verbatims: verbatims{}, Decisions: decisions{w}, Care: cases{w}}
 }
 
 // Reads gives the number of reads since the last call, by name.

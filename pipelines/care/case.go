@@ -347,12 +347,13 @@ type (
 	}
 	// Promise is what the customer was told would happen by a date.
 	Promise struct {
-		Event  string `json:"event"`
-		Text   string `json:"text"`
-		By     string `json:"by,omitempty"`
-		MadeAt string `json:"madeAt"`
-		DueAt  string `json:"dueAt,omitempty"`
-		KeptAt string `json:"keptAt,omitempty"`
+		Event    string `json:"event"`
+		Text     string `json:"text"`
+		By       string `json:"by,omitempty"`
+		MadeAt   string `json:"madeAt"`
+		DueAt    string `json:"dueAt,omitempty"`
+		KeptAt   string `json:"keptAt,omitempty"`
+		BrokenAt string `json:"brokenAt,omitempty"` // when it was said that it will not be kept
 	}
 	// Note is what an agent wrote down.
 	Note struct {
@@ -367,11 +368,30 @@ type (
 		Kind     string `json:"kind,omitempty"`
 		Amount   string `json:"amount,omitempty"`
 		Currency string `json:"currency,omitempty"`
+		Text     string `json:"text,omitempty"` // what it is, where a reason stands beside it
 		Reason   string `json:"reason,omitempty"`
 		By       string `json:"by,omitempty"`
 		At       string `json:"at"`
 	}
 )
+
+// State says how a promise stands at an instant: open, overdue, kept, late (kept after its date) or broken.
+func (p *Promise) State(at schema.Instant) string {
+	due, err := schema.ParseInstant(p.DueAt)
+	dated := p.DueAt != "" && err == nil
+	kept, err := schema.ParseInstant(p.KeptAt)
+	switch {
+	case p.BrokenAt != "":
+		return "broken"
+	case p.KeptAt == "" && dated && at > due:
+		return "overdue"
+	case p.KeptAt == "":
+		return "open"
+	case err == nil && dated && kept > due:
+		return "late"
+	}
+	return "kept"
+}
 
 // ReadDetails reads the details of a case's row.
 func ReadDetails(b []byte) (tasks []Task, promises []Promise, notes []Note, gestures []Gesture, err error) {
@@ -389,6 +409,7 @@ func (d *dossier) promises(rules *Rules) {
 	var out detailed
 	type open struct {
 		id   string
+		own  string // the id of its event, by which it may be named, too
 		due  schema.Instant
 		at   int
 		done bool
@@ -397,7 +418,7 @@ func (d *dossier) promises(rules *Rules) {
 	finish := func(list []open, m *Contact) *open {
 		id := cmp.Or(m.properties[propID], m.Entity)
 		for i := range list {
-			if !list[i].done && (id == "" || list[i].id == id) {
+			if !list[i].done && (id == "" || list[i].id == id || list[i].own == id) {
 				list[i].done = true
 				return &list[i]
 			}
@@ -423,7 +444,7 @@ func (d *dossier) promises(rules *Rules) {
 		id, at := cmp.Or(m.properties[propID], m.Entity, m.ID.String()), m.At.String()
 		switch m.Type {
 		case schema.TypeTaskAdded:
-			tasks = append(tasks, open{id: id, at: len(out.Tasks)})
+			tasks = append(tasks, open{id: id, own: m.ID.String(), at: len(out.Tasks)})
 			out.Tasks = append(out.Tasks, Task{Event: m.ID.String(), Text: m.Note, By: m.ActorID, AddedAt: at, DueAt: instant(m.due())})
 		case schema.TypeTaskCompleted:
 			if o := finish(tasks, m); o != nil {
@@ -434,7 +455,7 @@ func (d *dossier) promises(rules *Rules) {
 			if due == 0 {
 				d.flags.add(FlagPromiseWithoutDate)
 			}
-			promises = append(promises, open{id: id, due: due, at: len(out.Promises)})
+			promises = append(promises, open{id: id, own: m.ID.String(), due: due, at: len(out.Promises)})
 			out.Promises = append(out.Promises, Promise{Event: m.ID.String(), Text: m.Note, By: m.ActorID, MadeAt: at, DueAt: instant(due)})
 		case schema.TypePromiseKept:
 			if o := finish(promises, m); o != nil {
@@ -447,13 +468,23 @@ func (d *dossier) promises(rules *Rules) {
 					r.PromisesBroken++
 				}
 			}
+		case schema.TypePromiseBroken:
+			if o := finish(promises, m); o != nil {
+				out.Promises[o.at].BrokenAt = at
+				r.PromisesBroken++
+			}
 		case schema.TypeNoteAdded:
 			out.Notes = append(out.Notes, Note{Event: m.ID.String(), Text: m.Note, By: m.ActorID, At: at})
 		case schema.TypeGestureGranted:
 			r.Gestures++
-			out.Gestures = append(out.Gestures, Gesture{
-				Event: m.ID.String(), Kind: m.properties[propKind], Amount: m.Amount, Currency: m.Currency, Reason: m.Note, By: m.ActorID, At: at,
-			})
+			g := Gesture{Event: m.ID.String(), Kind: m.properties[propKind], Amount: m.Amount, Currency: m.Currency, Reason: m.Note, By: m.ActorID, At: at}
+			if why := m.properties[propReason]; why != "" {
+				g.Text, g.Reason = g.Reason, why
+			}
+			if g.Kind != "" && slices.ContainsFunc(out.Gestures, func(x Gesture) bool { return strings.EqualFold(x.Kind, g.Kind) }) {
+				d.flags.add(FlagGestureTwice)
+			}
+			out.Gestures = append(out.Gestures, g)
 			if m.Amount != "" && !sums.add(m.Currency, m.Amount) {
 				d.flags.add(FlagAmountNotANumber)
 			}

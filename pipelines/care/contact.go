@@ -1,6 +1,7 @@
 package care
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
@@ -102,6 +103,9 @@ const (
 	propRole
 	propResolved
 	propProduct
+	propCaseSource
+	propAboutSource
+	propAboutMessage
 	numProperties
 )
 
@@ -120,7 +124,8 @@ var propertyNames = [numProperties][]string{
 	propChannel: {"channel"}, propEmployee: {"employee"}, propAccepted: {"accepted"}, propStaff: {"staff"}, propFollowers: {"followers"},
 	propCriticality: {"criticality"}, propSafety: {"safety"}, propLegal: {"legal"}, propVulnerable: {"vulnerable", "vulnerability"},
 	propReferences: {"references", "in_reply_to"}, propID: {"id", "task", "promise"}, propLimit: {"limit"}, propRole: {"role"}, propResolved: {"resolved"},
-	propProduct: {"product", "product_id", "sku"},
+	propProduct:    {"product", "product_id", "sku"},
+	propCaseSource: {"case_source"}, propAboutSource: {"about_source"}, propAboutMessage: {"about_message"},
 }
 
 var propertyOf = func() map[string]property {
@@ -182,7 +187,7 @@ func isCall(t schema.Type) bool {
 func isMark(t schema.Type) bool {
 	switch t {
 	case schema.TypeCaseOpened, schema.TypeCaseResolved, schema.TypeCaseReopened, schema.TypeCaseUpdated, schema.TypeCaseMerged, schema.TypeTaskAdded,
-		schema.TypeTaskCompleted, schema.TypeNoteAdded, schema.TypePromiseMade, schema.TypePromiseKept, schema.TypeGestureGranted, schema.TypeContentModerated:
+		schema.TypeTaskCompleted, schema.TypeNoteAdded, schema.TypePromiseMade, schema.TypePromiseKept, schema.TypePromiseBroken, schema.TypeGestureGranted, schema.TypeContentModerated:
 		return true
 	}
 	return false
@@ -355,6 +360,9 @@ func (c *Contact) says(p property) Tri {
 func (c *Contact) human() bool {
 	return (c.Actor == schema.ActorAgent || c.Actor == schema.ActorBrand) && !c.Automatic
 }
+
+// keeper is the source that calls the case by the number that the contact names: its own, unless an agent acts on another one's case.
+func (c *Contact) keeper() string { return cmp.Or(c.properties[propCaseSource], c.Source) }
 
 // private says that the customer does not see it.
 func (c *Contact) private() bool { return c.says(propPrivate) == Yes }

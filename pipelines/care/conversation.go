@@ -93,7 +93,7 @@ func (t *thread) fold(rules *Rules) {
 	if isCall(first.Type) || r.Kind == "callback" {
 		t.voice()
 	}
-	t.chat()
+	t.chat(rules)
 	r.WaitingSince = w.asked
 	slices.Sort(r.Agents)
 	r.Agents = slices.Compact(r.Agents)
@@ -376,32 +376,53 @@ func (t *thread) voice() {
 	}
 }
 
-// chat gives the time that an agent spent on a chat: as stated, else from the first to the last word of a human, over the chats that the
-// source says went on at once.
-func (t *thread) chat() {
+// chat gives the time that an agent spent on a chat: as stated, else from the first to the last word of a human, without the silences beyond ChatIdle, in
+// which nobody works on it; each stretch between two words is shared among the chats that the source says go on at once by then (B2: focus intervals over
+// concurrency).
+func (t *thread) chat(rules *Rules) {
 	r := &t.row
-	most, stated := 1.0, NoSpan
-	var from, to schema.Instant
+	stated := NoSpan
+	type word struct {
+		at     schema.Instant
+		human  bool
+		atOnce float64
+	}
+	var words []word
+	atOnce := 1.0
 	for _, c := range t.contacts {
 		if s := seconds(c, propHandling, &t.flags); s != NoSpan {
 			stated = max(0, stated) + s
 		}
-		if n, err := strconv.ParseFloat(c.properties[propConcurrency], 64); err == nil && n > most && n < 1000 {
-			most = n
+		if n, err := strconv.ParseFloat(c.properties[propConcurrency], 64); err == nil && n >= 1 && n < 1000 {
+			atOnce = n
 		}
-		if c.human() && !c.private() && c.Channel == schema.ChannelChat {
-			if from == 0 {
-				from = c.At
-			}
-			to = c.At
+		if c.private() || c.Automatic || c.Actor == schema.ActorBot || c.Actor == schema.ActorSystem || c.Channel != schema.ChannelChat {
+			continue
 		}
+		words = append(words, word{c.At, c.human(), atOnce})
 	}
-	switch {
-	case stated != NoSpan:
+	if stated != NoSpan {
 		r.Handling = stated
-	case r.Channel == "chat" && from != 0 && to > from:
-		r.Handling = Span(math.Round(float64(to-from) / most))
+		return
 	}
+	first := slices.IndexFunc(words, func(w word) bool { return w.human })
+	if r.Channel != "chat" || first < 0 {
+		return
+	}
+	last := len(words) - 1
+	for !words[last].human {
+		last--
+	}
+	if words[first].at == words[last].at {
+		return // one word: how long it took cannot be told
+	}
+	total := 0.0
+	for i := first + 1; i <= last; i++ {
+		if between := Span(words[i].at - words[i-1].at); between <= rules.ChatIdle {
+			total += float64(between) / words[i].atOnce
+		}
+	}
+	r.Handling = Span(math.Round(total))
 }
 
 // clock makes the deadlines, and the waits within open hours.

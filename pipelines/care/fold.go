@@ -32,8 +32,8 @@ func Fold(contacts []Contact, rules *Rules) Rows {
 		if isSurvey(c.Type) {
 			f.surveys = append(f.surveys, c)
 		}
-		if keepsCase(c.Type) && c.Case != "" && !slices.Contains(f.owners[c.Case], c.Source) {
-			f.owners[c.Case] = append(f.owners[c.Case], c.Source)
+		if keepsCase(c.Type) && c.Case != "" && !slices.Contains(f.owners[c.Case], c.keeper()) {
+			f.owners[c.Case] = append(f.owners[c.Case], c.keeper())
 		}
 	}
 	f.group()
@@ -201,9 +201,28 @@ func (t *thread) circles() {
 	}
 }
 
-// about finds the conversation that a mark or survey names by its thread: that of its own source, else the only one there is. On a channel
+// naming finds the conversation that a mark names by one of its messages; nil if there is none.
+func (f *fold) naming(c *Contact) *thread {
+	source, message := c.properties[propAboutSource], c.properties[propAboutMessage]
+	if message == "" {
+		return nil
+	}
+	for _, t := range f.threads {
+		for _, in := range t.contacts {
+			if in.Source == source && slices.Contains(in.messages(), message) {
+				return t
+			}
+		}
+	}
+	return nil
+}
+
+// about finds the conversation that a mark or survey names, by a message or by its thread: that of its own source, else the only one there is. On a channel
 // with an endless thread it is the latest that had begun. found is false if there is none, or several.
 func (f *fold) about(c *Contact) (t *thread, ambiguous bool) {
+	if t := f.naming(c); t != nil {
+		return t, false
+	}
 	if c.Thread == "" {
 		return nil, false
 	}
@@ -237,8 +256,8 @@ func (f *fold) keyOf(c *Contact, number string) (key caseKey, ambiguous, ok bool
 	}
 	owners := f.owners[number]
 	switch {
-	case slices.Contains(owners, c.Source):
-		return caseKey{source: c.Source, number: number}, false, true
+	case slices.Contains(owners, c.keeper()):
+		return caseKey{source: c.keeper(), number: number}, false, true
 	case len(owners) == 1:
 		return caseKey{source: owners[0], number: number}, false, true
 	case len(owners) > 1:

@@ -11,8 +11,8 @@ import (
 // of contacts that do. The other way round it need not be so: Fold looks at what the links stand for.
 type Link [16]byte
 
-// Links appends the links of a contact: its thread, its message and what that answers, its case, its survey; and the account and
-// channel, where the channel gives no thread; a text and its corrections.
+// Links appends the links of a contact: its thread, its message and what that answers, its case, its survey, the message that a mark is about; and the
+// account and channel, where the channel gives no thread; a text and its corrections.
 func (c *Contact) Links(dst []Link) []Link {
 	for _, name := range c.threads() {
 		dst = append(dst, link("thread", name))
@@ -22,6 +22,9 @@ func (c *Contact) Links(dst []Link) []Link {
 	}
 	if c.Type == schema.TypeCaseMerged && c.properties[propMergedInto] != "" {
 		dst = append(dst, link("case", c.properties[propMergedInto]))
+	}
+	if isMark(c.Type) && c.properties[propAboutMessage] != "" {
+		dst = append(dst, link("message", c.properties[propAboutSource], c.properties[propAboutMessage]))
 	}
 	if isContact(c.Type) {
 		for _, m := range c.messages() {

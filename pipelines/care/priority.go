@@ -2,6 +2,7 @@ package care
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -16,6 +17,19 @@ type Weights struct {
 // DefaultWeights are those of B7.
 func DefaultWeights() Weights {
 	return Weights{Criticality: .55, Wait: .20, Value: .15, Social: .10, TopLane: .9, Version: "default"}
+}
+
+// Check says what is wrong with weights, in one sentence.
+func (w Weights) Check() error {
+	for _, v := range []float64{w.Criticality, w.Wait, w.Value, w.Social, w.TopLane} {
+		if !(v >= 0 && v <= 1) {
+			return fmt.Errorf("weights: %v is not between 0 and 1", v)
+		}
+	}
+	if total := w.Criticality + w.Wait + w.Value + w.Social; total < .999 || total > 1.001 {
+		return fmt.Errorf("weights: they add up to %v, and must to 1", total)
+	}
+	return nil
 }
 
 // Inputs of a priority, each 0 to 1: criticality; the time waited over the time allowed; the percentile of the customer's value; influence, of

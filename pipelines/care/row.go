@@ -154,7 +154,7 @@ type Case struct {
 	NextStep                               string
 	NextStepDue                            schema.Instant
 	Tasks, TasksOpen                       uint32
-	Promises, PromisesKept, PromisesBroken uint32         // a promise is broken by a later fulfilment; one that is only overdue is so for who asks
+	Promises, PromisesKept, PromisesBroken uint32         // a promise is broken by a later fulfilment, or when its maker says so; one that is only overdue is so for who asks
 	PromiseDue                             schema.Instant // of the earliest promise that is not fulfilled
 
 	Gestures          uint32
@@ -260,4 +260,5 @@ const (
 	FlagPromiseWithoutDate   = "promise_without_date"   // cannot be kept or broken
 	FlagAmountNotANumber     = "amount_not_a_number"    // a gesture's amount; it is not summed
 	FlagOverCap              = "gesture_over_limit"     // a gesture above its agent's limit
+	FlagGestureTwice         = "gesture_repeated"       // the same kind of gesture twice for one case
 )

@@ -17,11 +17,25 @@ type Rules struct {
 	// ShortAbandon is the queue wait below which a call that was given up is no abandoned call (Amazon Connect).
 	ShortAbandon Span
 
+	// ChatIdle is the silence in a chat beyond which nobody works on it, until somebody writes again.
+	ChatIdle Span
+
 	Targets   []Target // the first that matches counts
 	Calendars map[string]*Calendar
 
 	Weights Weights
 	Limits  map[string]string // the most that a role may grant at once, decimal; the role "" is everybody else's
+
+	Alert AlertSettings // when alerts are raised, and where they are sent
+
+	Roles      map[string]string    // by actor, the role that it grants gestures in; the actor "" is everybody else
+	Allowances map[string]Allowance // by role, what one actor may grant within a time; the role "" is everybody else's
+}
+
+// Allowance is what one actor may grant within a time up to now. It holds in each currency.
+type Allowance struct {
+	Amount string // decimal
+	Within Span
 }
 
 // Target is how fast a company wants to answer. An empty condition holds for all.
@@ -48,12 +62,14 @@ func DefaultRules() *Rules {
 			schema.ChannelStore: 4 * hour, schema.ChannelPost: 14 * 24 * hour,
 		},
 		ShortAbandon: Span(5 * time.Second / time.Microsecond),
+		ChatIdle:     10 * minute,
 		Targets: []Target{
 			{Channel: "social", FirstReply: hour, NextReply: hour, Resolution: 24 * hour},
 			{Channel: "review", FirstReply: NoSpan, NextReply: NoSpan, Resolution: NoSpan},
 			{FirstReply: 24 * hour, NextReply: 24 * hour, Resolution: NoSpan},
 		},
 		Weights: DefaultWeights(),
+		Alert:   DefaultAlerts(),
 	}
 }
 
@@ -91,6 +107,19 @@ func (c clocks) due(from schema.Instant, span Span) schema.Instant {
 		return 0
 	}
 	return at
+}
+
+// Open is the open time from one instant to another in a calendar of a version; ok is false if it is none of these rules'.
+func (r *Rules) Open(version string, from, to schema.Instant) (open Span, ok bool) {
+	if version == (clocks{}).version() {
+		return (*Calendar)(nil).Open(from, to), true
+	}
+	for _, c := range r.Calendars {
+		if c.Version == version {
+			return c.Open(from, to), true
+		}
+	}
+	return NoSpan, false
 }
 
 // version names the calendar.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -34,8 +35,93 @@ type Settings struct {
 	Targets      []TargetSettings            `json:"targets,omitempty"` // the first that matches counts; the default ones follow
 	Gaps         map[string]string           `json:"gaps,omitempty"`    // by channel, such as "72h"
 	ShortAbandon string                      `json:"shortAbandon,omitempty"`
+	ChatIdle     string                      `json:"chatIdle,omitempty"`
 	Weights      *WeightSettings             `json:"weights,omitempty"`
 	Limits       map[string]json.Number      `json:"limits,omitempty"` // by role, the most that it may grant at once; "" is everybody else
+
+	Alerts *AlertsSettings `json:"alerts,omitempty"`
+
+	Roles      map[string]string            `json:"roles,omitempty"`      // by actor (of its token), the role; "" is everybody else
+	Allowances map[string]AllowanceSettings `json:"allowances,omitempty"` // by role, what one actor may grant within a time
+}
+
+// AlertsSettings are when alerts are raised. A duration of 0s is never, an absent one as in DefaultAlerts.
+type AlertsSettings struct {
+	Near      string                     `json:"near,omitempty"`
+	Complaint string                     `json:"complaint,omitempty"`
+	Fresh     string                     `json:"fresh,omitempty"`
+	Spike     *SpikeRule                 `json:"spike,omitempty"`
+	Webhooks  map[string]WebhookSettings `json:"webhooks,omitempty"` // by name
+}
+
+// SpikeRule is when more customers than usual speak up on a channel.
+type SpikeRule struct {
+	Bucket  string  `json:"bucket,omitempty"`
+	Days    int     `json:"days,omitempty"`
+	Z       float64 `json:"z,omitempty"`
+	Minimum uint32  `json:"minimum,omitempty"`
+}
+
+// WebhookSettings are where alerts are sent.
+type WebhookSettings struct {
+	URL     string   `json:"url"`
+	Secrets []string `json:"secrets"`         // secret:NAME
+	Rules   []string `json:"rules,omitempty"` // absent is all
+	Private bool     `json:"private,omitempty"`
+}
+
+func (s *AlertsSettings) alerts() (out AlertSettings, err error) {
+	out = DefaultAlerts()
+	if s == nil {
+		return out, nil
+	}
+	read := func(name, text string, into *Span) {
+		if text != "" && err == nil {
+			*into, err = duration("alerts, "+name, text)
+		}
+	}
+	read("near", s.Near, &out.Near)
+	read("complaint", s.Complaint, &out.Complaint)
+	read("fresh", s.Fresh, &out.Fresh)
+	if p := s.Spike; p != nil {
+		read("spike, bucket", p.Bucket, &out.Spike.Bucket)
+		out.Spike.Z, out.Spike.Minimum, out.Spike.Days = cmp.Or(p.Z, out.Spike.Z), cmp.Or(p.Minimum, out.Spike.Minimum), cmp.Or(p.Days, out.Spike.Days)
+		b := out.Spike.Bucket
+		if err == nil && (b > 0 && (b < minute || b > hour || 24*hour%b != 0) || out.Spike.Days < leastDays || out.Spike.Days > 92 || out.Spike.Z <= 0) {
+			return out, fmt.Errorf("alerts, spike: bucket is 0s, or from 1m to 1h and a part of a day; days are %d to 92; z is above 0", leastDays)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Webhooks)) {
+		w := s.Webhooks[name]
+		where := "alerts, webhook " + name
+		u, bad := url.Parse(w.URL)
+		switch {
+		case bad != nil || u.Host == "" || u.User != nil:
+			return out, fmt.Errorf("%s: its url is none; write one such as https://example.com/hooks, without a user", where)
+		case u.Scheme != "https" && !(u.Scheme == "http" && w.Private):
+			return out, fmt.Errorf("%s: its url is not https; write https, or private: true for one within your own network", where)
+		case len(w.Secrets) == 0:
+			return out, fmt.Errorf("%s: it has no secrets; write secrets: [\"secret:NAME\"]", where)
+		}
+		for _, reference := range w.Secrets {
+			if name, is := strings.CutPrefix(reference, "secret:"); !is || name == "" {
+				return out, fmt.Errorf("%s: a secret is written as secret:NAME, and its value put into the environment or the folder of keys", where)
+			}
+		}
+		for _, rule := range w.Rules {
+			if !slices.Contains(AlertRules(), rule) {
+				return out, fmt.Errorf("%s: there is no rule %q; there are %s", where, rule, strings.Join(AlertRules(), ", "))
+			}
+		}
+		out.Webhooks = append(out.Webhooks, AlertWebhook{Name: name, URL: w.URL, Secrets: w.Secrets, Rules: w.Rules, Private: w.Private})
+	}
+	return out, err
+}
+
+// AllowanceSettings are an allowance.
+type AllowanceSettings struct {
+	Amount json.Number `json:"amount"`
+	Within string      `json:"within"` // such as 30d
 }
 
 // CalendarSettings are the hours of one place, or the union of other calendars: open when any of them is.
@@ -109,6 +195,11 @@ func (s Settings) Rules(zones func(name string) (*time.Location, error)) (*Rules
 			return nil, err
 		}
 	}
+	if s.ChatIdle != "" {
+		if r.ChatIdle, err = duration("chatIdle", s.ChatIdle); err != nil {
+			return nil, err
+		}
+	}
 	var targets []Target
 	for i, t := range s.Targets {
 		target, err := t.target(fmt.Sprintf("target %d", i+1), r.Calendars)
@@ -119,24 +210,39 @@ func (s Settings) Rules(zones func(name string) (*time.Location, error)) (*Rules
 	}
 	r.Targets = append(targets, r.Targets...)
 	if w := s.Weights; w != nil {
-		for _, v := range []float64{w.Criticality, w.Wait, w.Value, w.Influence, w.TopLane} {
-			if v < 0 || v > 1 {
-				return nil, fmt.Errorf("weights: %v is not between 0 and 1", v)
-			}
-		}
-		if total := w.Criticality + w.Wait + w.Value + w.Influence; total < .999 || total > 1.001 {
-			return nil, fmt.Errorf("weights: they add up to %v, and must to 1", total)
-		}
 		r.Weights = Weights{w.Criticality, w.Wait, w.Value, w.Influence, cmp.Or(w.TopLane, r.Weights.TopLane), r.Version}
+		if err := r.Weights.Check(); err != nil {
+			return nil, err
+		}
 	}
 	for role, limit := range s.Limits {
-		if _, ok := decimal(limit.String()); !ok {
+		if v, ok := decimal(limit.String()); !ok || v.Sign() < 0 {
 			return nil, fmt.Errorf("limits, %s: %s is not an amount", role, limit)
 		}
 		if r.Limits == nil {
 			r.Limits = map[string]string{}
 		}
 		r.Limits[role] = limit.String()
+	}
+	if r.Alert, err = s.Alerts.alerts(); err != nil {
+		return nil, err
+	}
+	r.Roles = maps.Clone(s.Roles)
+	for role, a := range s.Allowances {
+		if v, ok := decimal(a.Amount.String()); !ok || v.Sign() < 0 {
+			return nil, fmt.Errorf("allowances, %s: %q is not an amount", role, a.Amount)
+		}
+		within, err := duration("allowances, "+role+", within", a.Within)
+		if err != nil {
+			return nil, err
+		}
+		if within == 0 {
+			return nil, fmt.Errorf("allowances, %s: write within, such as 30d", role)
+		}
+		if r.Allowances == nil {
+			r.Allowances = map[string]Allowance{}
+		}
+		r.Allowances[role] = Allowance{a.Amount.String(), within}
 	}
 	return r, nil
 }

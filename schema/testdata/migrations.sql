@@ -519,3 +519,24 @@ SETTINGS index_granularity = 1024;
 CREATE VIEW IF NOT EXISTS current_segment_changes AS
 SELECT * FROM segment_changes FINAL;
 
+-- 33 alerts
+CREATE TABLE IF NOT EXISTS alerts
+(
+    workspace LowCardinality(String),
+    id        UUID CODEC(NONE),
+    version   UInt64,
+    deleted   UInt8,
+    rule      LowCardinality(String),
+    case_id   UUID,
+    raised_at DateTime64(6, 'UTC'),
+    at        DateTime64(6, 'UTC'),
+    channel   LowCardinality(String),
+    team      LowCardinality(String),
+    brand     LowCardinality(String),
+    theme     LowCardinality(String),
+    alert     String CODEC(ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version, deleted)
+ORDER BY (workspace, id)
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000;
+

@@ -70,9 +70,10 @@ func (c *Care) follow(ctx context.Context, partition int32, at int64, out chan<-
 func (c *Care) work(ctx context.Context, next, overlap []int64, in <-chan chunk) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	rules := time.NewTicker(time.Second)
+	rules := time.NewTicker(c.Tick)
 	defer rules.Stop()
 	var batch []chunk
+	var watching watch
 	records := int64(0)
 	flush := func() error {
 		if len(batch) == 0 {
@@ -102,6 +103,9 @@ func (c *Care) work(ctx context.Context, next, overlap []int64, in <-chan chunk)
 		case <-rules.C:
 			if c.Rules().Version != c.rules.Version || c.reading() != c.reads {
 				return errRulesChanged
+			}
+			if err := c.tick(ctx, &watching); err != nil {
+				return err
 			}
 		case <-ctx.Done():
 			return ctx.Err()

@@ -70,12 +70,18 @@ type Config struct {
 	// Void says whether an event is void by an erasure; nil is never.
 	Void func(c *schema.Clear) bool
 
+	// Decided is the topic decisions, where alerts are recorded; nil raises none. Sender sends them to webhooks, Secrets resolves these' secret:NAME.
+	Decided Decided
+	Sender  Sender
+	Secrets func(names []string) ([]string, error)
+
 	BatchRecords int           // records a batch, over all partitions, at least one read; 0 is 20,000
 	Linger       time.Duration // age of a batch's first record at which it is folded; 0 is 300 ms
+	Tick         time.Duration // between looks at what is due, and at the rules; 0 is 1 s
 	BackOff      time.Duration // before the first retry; doubles up to 64 times; 0 is 100 ms
 	InsertLimit  time.Duration // after which an insert is given up and tried again; 0 is one minute
 
-	Now      func() time.Time // for figures only; nil is time.Now
+	Now      func() time.Time // for alerts, which deadlines raise with no event; nil is time.Now
 	Logger   *slog.Logger     // nil is slog.Default()
 	Registry prometheus.Registerer
 }
@@ -86,6 +92,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Linger <= 0 {
 		c.Linger = 300 * time.Millisecond
+	}
+	if c.Tick <= 0 {
+		c.Tick = time.Second
 	}
 	if c.BackOff <= 0 {
 		c.BackOff = 100 * time.Millisecond
@@ -117,6 +126,7 @@ type Care struct {
 	left    int     // partitions of which not all are yet
 	rank    uint64
 	number  uint64 // of the last write under the rank
+	toSend  chan struct{}
 
 	opened   atomic.Bool
 	visible  []atomic.Int64
@@ -127,7 +137,7 @@ type Care struct {
 // New makes the role. It reads and writes nothing yet.
 func New(config Config) *Care {
 	c := config.withDefaults()
-	return &Care{Config: c, metrics: newMetrics(c.Registry), visible: make([]atomic.Int64, c.Partitions), advanced: make(chan struct{})}
+	return &Care{Config: c, toSend: make(chan struct{}, 1), metrics: newMetrics(c.Registry), visible: make([]atomic.Int64, c.Partitions), advanced: make(chan struct{})}
 }
 
 // Run keeps the tables until ctx ends, and then returns nil. Any other return is a failure after which a new start recovers. No other process
@@ -171,6 +181,7 @@ func (c *Care) lead(ctx context.Context, notes Notes) (again bool, err error) {
 		}
 	}
 	group.Go(func() error { return c.work(ctx, next, overlap, chunks) })
+	group.Go(func() error { return c.send(ctx) })
 	err = group.Wait()
 	return errors.Is(err, errRulesChanged), ignore(err, errRulesChanged)
 }
@@ -241,11 +252,21 @@ func (c *Care) open(ctx context.Context, notes Notes) (next, overlap []int64, er
 			return nil, nil, err
 		}
 	case m.tables != tables || m.rules != c.rules.Version:
+		if m.tables != tables { // the alerts are written anew, too
+			if err := c.forgetOffset(); err != nil {
+				return nil, nil, err
+			}
+		}
 		if err := c.refold(ctx, meta{c.rank, tables, c.rules.Version, m.reads}); err != nil {
 			return nil, nil, err
 		}
 	default:
 		if err := c.keep(m); err != nil {
+			return nil, nil, err
+		}
+	}
+	if c.Decided != nil {
+		if err := c.learn(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -287,6 +308,15 @@ func (c *Care) raise(ctx context.Context, notes Notes, m meta, newest uint64) er
 func (c *Care) keep(m meta) error {
 	b := c.Store.NewBatch()
 	if err := b.Set(keyMeta, appendMeta(m)); err != nil {
+		return errors.Join(err, b.Discard())
+	}
+	return b.CommitDurable()
+}
+
+// forgetOffset makes learn begin with the first decision.
+func (c *Care) forgetOffset() error {
+	b := c.Store.NewBatch()
+	if err := b.SetOffset(schema.TopicDecisions, 0, state.Offset{}); err != nil {
 		return errors.Join(err, b.Discard())
 	}
 	return b.CommitDurable()

@@ -144,6 +144,7 @@ type stored struct {
 	mu       sync.Mutex
 	identity string
 	rows     map[string][]head
+	begun    uint32 // conversations in the last bucket
 }
 
 func (m memoryTables) Identity(context.Context) (identity string, err error) {
@@ -179,6 +180,15 @@ func (m memoryTables) Insert(_ context.Context, _ string, b *Block) error {
 	})
 }
 
+func (m memoryTables) Begun(_ context.Context, _ string, _, to schema.Instant, bucket care.Span) (map[string]map[schema.Instant]uint32, error) {
+	counts := map[schema.Instant]uint32{}
+	for d := range 10 {
+		counts[to-schema.Instant(bucket)-schema.Instant(d)*86_400_000_000] = 2
+	}
+	counts[to-schema.Instant(bucket)] = m.begun
+	return map[string]map[schema.Instant]uint32{"phone": counts}, nil
+}
+
 func (m memoryTables) remove(tables []string, gone func(h head) bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -204,6 +214,9 @@ func (s *stored) current() []string {
 	defer s.mu.Unlock()
 	var out []string
 	for table, rows := range s.rows {
+		if table == schema.TableAlerts {
+			continue // they are no fold of the set
+		}
 		newest := map[schema.EventID]head{}
 		for _, r := range rows {
 			if r.version >= newest[r.id].version {
@@ -331,6 +344,10 @@ type world struct {
 	rules  *care.Rules
 	texts  Texts
 	void   func(c *schema.Clear) bool
+
+	decided *memoryDecided // nil: no alerts
+	now     func() time.Time
+	sender  Sender
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
@@ -363,11 +380,17 @@ func (w *world) add(r *rand.Rand, all []*schema.Event) {
 
 func (w *world) role(f *faults) *Care {
 	w.log.faults = f
-	return New(Config{
+	config := Config{
 		Workspace: "main", Feed: w.log, Log: w.log, Partitions: partitions, Tables: memoryTables{f, w.tables}, Store: w.store,
 		Public: func(p schema.PersonaEpoch) schema.ProfileID { return p.Persona }, Rules: func() *care.Rules { return w.rules },
-		Texts: w.texts, Void: w.void, BatchRecords: 25, Linger: time.Millisecond, BackOff: time.Microsecond, Logger: slog.New(slog.DiscardHandler),
-	})
+		Texts: w.texts, Void: w.void, BatchRecords: 25, Linger: time.Millisecond, Tick: 5 * time.Millisecond, BackOff: time.Microsecond, Logger: slog.New(slog.DiscardHandler), Now: w.now, Sender: w.sender,
+		Secrets: func(names []string) ([]string, error) { return names, nil },
+	}
+	if w.decided != nil {
+		w.decided.faults = f
+		config.Decided = w.decided
+	}
+	return New(config)
 }
 
 // run lets the role work until it has caught up, then calls then, which may be nil. It gives the error that the role ended with.
@@ -652,10 +675,20 @@ func snapshot(t *testing.T, s *state.Store) map[string]string {
 func inbox(ctx context.Context, t *testing.T, conn *clickhouse.Conn, rows []string) {
 	t.Helper()
 	now := time.UnixMicro(1_772_442_000_000_000).Add(7 * 24 * time.Hour)
-	r := Reader{Conn: conn, Weights: care.DefaultWeights, Now: func() time.Time { return now }}
-	whole, at, more, err := r.Inbox(ctx, "main", 0, 0, 500)
+	r := Reader{Conn: conn, Rules: care.DefaultRules, Now: func() time.Time { return now }}
+	whole, at, more, err := r.Inbox(ctx, "main", nil, 0, 0, 500)
 	if err != nil || more || len(whole) == 0 {
 		t.Fatalf("%d cases, more %v, %v", len(whole), more, err)
+	}
+	other := care.Weights{Wait: 1, TopLane: 1, Version: "simulated"} // of what is not overdue, the longest wait first
+	tried, _, _, err := r.Inbox(ctx, "main", &other, 0, 0, 500)
+	if err != nil || len(tried) != len(whole) {
+		t.Fatalf("%d cases by other weights, %v", len(tried), err)
+	}
+	for i, c := range tried {
+		if c.Priority != other.Prioritise(c.Priority.Inputs) || c.Priority.Weights != "simulated" || i > 0 && tried[i-1].Priority.Lane == c.Priority.Lane && tried[i-1].Priority.Score < c.Priority.Score-1e-5 {
+			t.Errorf("by other weights: %+v", c.Priority)
+		}
 	}
 	overdue, open := 0, map[schema.PersonaID]bool{}
 	for i, c := range whole {
@@ -681,7 +714,7 @@ func inbox(ctx context.Context, t *testing.T, conn *clickhouse.Conn, rows []stri
 	var paged []schema.EventID
 	for more := true; more; {
 		var part []graphql.Waiting
-		if part, _, more, err = r.Inbox(ctx, "main", at, len(paged), 4); err != nil {
+		if part, _, more, err = r.Inbox(ctx, "main", nil, at, len(paged), 4); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range part {

@@ -19,6 +19,8 @@
 // Several processes. The rows are written by the holder of the lease care/WORKSPACE. A rank that was noted in the lease is never used
 // again, so what a paused former owner still sends loses against the rows of the next.
 //
+// Alerts: alerts.go.
+//
 // # Faults
 //
 // No test injects what is slow yet.
@@ -30,6 +32,8 @@
 //	insert of a table's rows    tried again    the same rows, a version   tried again   TestFaultAtEveryBoundary
 //	commit of a batch           ends           read again, deletes ids    waited for    no test yet
 //	erasure: new rows, old rows repeated       repeated                   waited for    TestErase
+//	decisions: read, record     tried again    read back, none twice          waited for    TestAlertsThroughFaults
+//	webhook                     tried again    tried again, with its id       tried again   TestAlertsAreSent
 //	state lost                  built from the log                                      TestStateLost
 //	table lost                  written from the state                                  TestTableLost
 package care

@@ -309,7 +309,7 @@ func (w *rewriting) cluster(k *cluster, strays bool) error {
 			}
 		}
 		if i > 0 {
-			if err := w.batch.Delete(rowsKey(id)); err != nil {
+			if err := errors.Join(w.batch.Delete(rowsKey(id)), w.unschedule(id)); err != nil {
 				return err
 			}
 		}
@@ -387,6 +387,9 @@ func (w *rewriting) fold(k clusterID, contacts []care.Contact, old map[written]b
 				gone(key{table, contacts[i].ID})
 			}
 		}
+	}
+	if err := w.schedule(k, rows.Cases); err != nil {
+		return err
 	}
 	if len(now) == 0 {
 		return w.batch.Delete(rowsKey(k))

@@ -1,8 +1,10 @@
 package care
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dossier-cdp/dossier/graphql"
@@ -13,16 +15,17 @@ import (
 
 // Reader reads the cases that are not resolved. It is safe for concurrent use. Errors are classed.
 type Reader struct {
-	Conn    *clickhouse.Conn
-	Weights func() care.Weights // those in force
-	Now     func() time.Time
+	Conn  *clickhouse.Conn
+	Rules func() *care.Rules // those in force
+	Now   func() time.Time
+	Kept  func() bool // whether a process keeps cases; nil is always
 }
 
 var _ graphql.Care = Reader{}
 
-// openSQL gives the open cases with what their priority is made of. The order is that of care.Weights.Prioritise: the lane, then the score.
+// casesSQL gives cases with what their priority is made of. The order is that of care.Weights.Prioritise: the lane, then the score.
 // Deadlines and waits are microseconds since 1970, 0 where there is none.
-const openSQL = `WITH ifNull(toUnixTimestamp64Micro(next_reply_due), 0) AS reply_due, ifNull(toUnixTimestamp64Micro(resolution_due), 0) AS resolve_due,
+const casesSQL = `WITH ifNull(toUnixTimestamp64Micro(next_reply_due), 0) AS reply_due, ifNull(toUnixTimestamp64Micro(resolution_due), 0) AS resolve_due,
   if(reply_due = 0, resolve_due, if(resolve_due = 0, reply_due, least(reply_due, resolve_due))) AS due,
   ifNull(toUnixTimestamp64Micro(waiting_since), 0) AS asked, if(asked = 0, toUnixTimestamp64Micro(opened_at), asked) AS since,
   if(due = 0, 0., if(due <= since, 1., greatest(0, {now:Int64} - since) / (due - since))) AS wait,
@@ -31,18 +34,21 @@ const openSQL = `WITH ifNull(toUnixTimestamp64Micro(next_reply_due), 0) AS reply
 SELECT id, persona, personas, number, state, channel, theme, toUnixTimestamp64Micro(opened_at) AS opened, toUnixTimestamp64Micro(last_contact_at) AS contact, asked, due, wait,
   criticality, influence, criticality_reasons, promises, promises_kept, promises_broken, ifNull(toUnixTimestamp64Micro(promise_due), 0) AS promised
 FROM current_cases
-WHERE workspace = {workspace:String} AND state NOT IN ('resolved', 'merged', 'answered')`
+WHERE workspace = {workspace:String}`
+
+// stillOpen are the cases that somebody has to do something for.
+const stillOpen = " AND state NOT IN ('resolved', 'merged', 'answered')"
 
 const openOrder = "\nORDER BY lane, score DESC, id"
 
-// open runs openSQL with a further condition and a limit.
-func (r Reader) open(ctx context.Context, workspace string, now schema.Instant, where, limit string, more clickhouse.Params, yield func(w graphql.Waiting, persona schema.ProfileID, personas []schema.ProfileID)) error {
-	weights := r.Weights()
+// cases runs casesSQL with a further condition and a limit.
+func (r Reader) cases(ctx context.Context, workspace string, now schema.Instant, where, limit string, more clickhouse.Params, yield func(w graphql.Waiting, persona schema.ProfileID, personas []schema.ProfileID)) error {
+	weights := r.Rules().Weights
 	params := clickhouse.Params{"workspace": workspace, "now": int64(now), "top": weights.TopLane, "c": weights.Criticality, "w": weights.Wait, "s": weights.Social}
 	for name, value := range more {
 		params[name] = value
 	}
-	rows, err := r.Conn.Query(ctx, openSQL+where+openOrder+limit, params, nil)
+	rows, err := r.Conn.Query(ctx, casesSQL+where+openOrder+limit, params, nil)
 	if err != nil {
 		return fmt.Errorf("read the open cases: %w", err)
 	}
@@ -64,13 +70,18 @@ func (r Reader) open(ctx context.Context, workspace string, now schema.Instant, 
 	return rows.Err()
 }
 
-// Inbox gives a part of the open cases, with the profile that holds each now.
-func (r Reader) Inbox(ctx context.Context, workspace string, at schema.Instant, skip, first int) (list []graphql.Waiting, asked schema.Instant, more bool, err error) {
+// Inbox gives a part of the open cases, with the profile that holds each now, in the order of the weights in force or of others.
+func (r Reader) Inbox(ctx context.Context, workspace string, simulated *care.Weights, at schema.Instant, skip, first int) (list []graphql.Waiting, asked schema.Instant, more bool, err error) {
 	if asked = at; asked == 0 {
 		asked = schema.InstantOf(r.Now())
 	}
+	if simulated != nil {
+		inForce := *r.Rules()
+		inForce.Weights = *simulated
+		r.Rules = func() *care.Rules { return &inForce }
+	}
 	var personas []schema.ProfileID
-	err = r.open(ctx, workspace, asked, "", fmt.Sprintf("\nLIMIT %d OFFSET %d", first+1, skip), nil, func(w graphql.Waiting, persona schema.ProfileID, _ []schema.ProfileID) {
+	err = r.cases(ctx, workspace, asked, stillOpen, fmt.Sprintf("\nLIMIT %d OFFSET %d", first+1, skip), nil, func(w graphql.Waiting, persona schema.ProfileID, _ []schema.ProfileID) {
 		w.Profile = persona
 		list, personas = append(list, w), append(personas, persona)
 	})
@@ -89,7 +100,7 @@ func (r Reader) Inbox(ctx context.Context, workspace string, at schema.Instant, 
 			list[i].Profile = profile
 		}
 	}
-	return list, asked, more, nil
+	return list, asked, more, r.detail(ctx, workspace, list)
 }
 
 // profiles says which profile holds each persona now; who is not in the map is a profile of its own.
@@ -116,9 +127,26 @@ func (r Reader) profiles(ctx context.Context, workspace string, personas []schem
 
 // Open gives the open cases of each of several people: those that name one of their personas.
 func (r Reader) Open(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]graphql.Waiting, error) {
-	out := make([][]graphql.Waiting, len(people))
-	var all []schema.PersonaID
-	of := map[schema.PersonaID]int{}
+	return r.of(ctx, workspace, people, stillOpen)
+}
+
+// Cases gives the cases that a source keeps of each of several people, the one with the latest contact first.
+func (r Reader) Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) (list [][]graphql.Waiting, kept bool, err error) {
+	if r.Kept != nil && !r.Kept() {
+		return nil, false, nil
+	}
+	list, err = r.of(ctx, workspace, people, " AND number != ''")
+	for _, cases := range list {
+		slices.SortFunc(cases, func(a, b graphql.Waiting) int {
+			return cmp.Or(cmp.Compare(b.LastContact, a.LastContact), a.First.Compare(b.First))
+		})
+	}
+	return list, true, err
+}
+
+// places says at which place each of several people's personas stand.
+func places(people [][]schema.PersonaID) (all []schema.PersonaID, of map[schema.PersonaID]int) {
+	of = map[schema.PersonaID]int{}
 	for i, personas := range people {
 		for _, p := range personas {
 			if _, known := of[p]; !known {
@@ -127,18 +155,185 @@ func (r Reader) Open(ctx context.Context, workspace string, people [][]schema.Pe
 			}
 		}
 	}
+	return all, of
+}
+
+// each calls yield once for each of the people who have one of the personas.
+func each(of map[schema.PersonaID]int, personas []schema.ProfileID, yield func(person int)) {
+	told := map[int]bool{}
+	for _, p := range personas {
+		if i, is := of[p]; is && !told[i] {
+			told[i] = true
+			yield(i)
+		}
+	}
+}
+
+// of gives the cases of each of several people that a condition lets through.
+func (r Reader) of(ctx context.Context, workspace string, people [][]schema.PersonaID, where string) ([][]graphql.Waiting, error) {
+	out := make([][]graphql.Waiting, len(people))
+	all, of := places(people)
 	if len(all) == 0 {
 		return out, nil
 	}
-	err := r.open(ctx, workspace, schema.InstantOf(r.Now()), " AND hasAny(personas, {all:Array(UUID)})", "", clickhouse.Params{"all": all},
+	var list []graphql.Waiting
+	var whose [][]schema.ProfileID
+	err := r.cases(ctx, workspace, schema.InstantOf(r.Now()), where+" AND hasAny(personas, {all:Array(UUID)})", "", clickhouse.Params{"all": all},
 		func(w graphql.Waiting, _ schema.ProfileID, personas []schema.ProfileID) {
-			told := map[int]bool{}
-			for _, p := range personas {
-				if i, is := of[p]; is && !told[i] {
-					told[i] = true
-					out[i] = append(out[i], w)
+			list, whose = append(list, w), append(whose, personas)
+		})
+	if err == nil {
+		err = r.detail(ctx, workspace, list)
+	}
+	if err != nil {
+		return out, err
+	}
+	for n := range list {
+		each(of, whose[n], func(i int) { out[i] = append(out[i], list[n]) })
+	}
+	return out, nil
+}
+
+// detail reads what a list of cases does not need for its order.
+func (r Reader) detail(ctx context.Context, workspace string, list []graphql.Waiting) error {
+	if len(list) == 0 {
+		return nil
+	}
+	at := map[schema.EventID]int{}
+	ids := make([]schema.EventID, len(list))
+	for i := range list {
+		ids[i], at[list[i].First] = list[i].First, i
+	}
+	rows, err := r.Conn.Query(ctx, `SELECT id, owner, team, brand, complaint, resolution, next_step, ifNull(toUnixTimestamp64Micro(next_step_due), 0),
+  ifNull(toUnixTimestamp64Micro(next_reply_due), 0), ifNull(toUnixTimestamp64Micro(resolution_due), 0), ifNull(toUnixTimestamp64Micro(last_resolved_at), 0), calendar, details, flags
+FROM current_cases
+WHERE workspace = {workspace:String} AND id IN {ids:Array(UUID)}`, clickhouse.Params{"workspace": workspace, "ids": ids}, nil)
+	if err != nil {
+		return fmt.Errorf("read cases in full: %w", err)
+	}
+	defer rows.Close()
+	inForce := r.Rules()
+	for rows.Next() {
+		var id schema.EventID
+		var part graphql.Waiting
+		var complaint uint8
+		var next, reply, resolution, resolved int64
+		var details string
+		if err := rows.Scan(&id, &part.Owner, &part.Team, &part.Brand, &complaint, &part.Resolution, &part.NextStep, &next, &reply, &resolution, &resolved, &part.Calendar, &details, &part.Flags); err != nil {
+			return fmt.Errorf("read cases in full: %w", err)
+		}
+		i, asked := at[id]
+		if !asked {
+			continue // Unreachable: the ids were asked for
+		}
+		w := &list[i]
+		w.Owner, w.Team, w.Brand, w.Complaint, w.Resolution = part.Owner, part.Team, part.Brand, complaint != 0, part.Resolution
+		w.NextStep, w.Calendar, w.Flags = part.NextStep, part.Calendar, part.Flags
+		w.NextStepDue, w.ReplyDue, w.ResolutionDue, w.ResolvedAt = schema.Instant(next), schema.Instant(reply), schema.Instant(resolution), schema.Instant(resolved)
+		if w.Tasks, w.Told, w.Notes, w.Gestures, err = care.ReadDetails([]byte(details)); err != nil {
+			return fmt.Errorf("read the details of case %s: %w", id, err)
+		}
+		w.OpenLeft = care.NoSpan
+		if w.DueAt >= w.Asked {
+			if left, known := inForce.Open(w.Calendar, w.Asked, w.DueAt); known {
+				w.OpenLeft = left
+			}
+		}
+	}
+	return rows.Err()
+}
+
+// Contacts gives the latest conversations of each of several people, newest first, with what was promised in each: a promise belongs to the latest
+// conversation of its case that had begun when it was made.
+func (r Reader) Contacts(ctx context.Context, workspace string, people [][]schema.PersonaID, first int) ([][]graphql.LastContact, error) {
+	out := make([][]graphql.LastContact, len(people))
+	all, of := places(people)
+	if len(all) == 0 {
+		return out, nil
+	}
+	asked := schema.InstantOf(r.Now())
+	rows, err := r.Conn.Query(ctx, `SELECT id, personas, case_id, channel, outcome, theme, toUnixTimestamp64Micro(opened_at), toUnixTimestamp64Micro(last_at) AS last, agents
+FROM current_conversations
+WHERE workspace = {workspace:String} AND hasAny(personas, {all:Array(UUID)})
+ORDER BY last DESC, id`, clickhouse.Params{"workspace": workspace, "all": all}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the last conversations: %w", err)
+	}
+	defer rows.Close()
+	cases := map[schema.EventID]bool{}
+	var ids []schema.EventID
+	for rows.Next() {
+		c := graphql.LastContact{Asked: asked}
+		var personas []schema.ProfileID
+		var opened, last int64
+		if err := rows.Scan(&c.ID, &personas, &c.Case, &c.Channel, &c.Outcome, &c.Theme, &opened, &last, &c.Agents); err != nil {
+			return nil, fmt.Errorf("read the last conversations: %w", err)
+		}
+		c.OpenedAt, c.LastAt = schema.Instant(opened), schema.Instant(last)
+		each(of, personas, func(i int) {
+			if len(out[i]) < first {
+				out[i] = append(out[i], c)
+				if !cases[c.Case] {
+					cases[c.Case] = true
+					ids = append(ids, c.Case)
 				}
 			}
 		})
-	return out, err
+	}
+	if err := rows.Err(); err != nil || len(ids) == 0 {
+		return out, err
+	}
+	promised, complaints, err := r.promised(ctx, workspace, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range out {
+		for n := range list {
+			list[n].Complaint = complaints[list[n].Case]
+		}
+		for id, promises := range promised {
+			for _, p := range promises {
+				if n := during(list, id, p.MadeAt); n >= 0 {
+					list[n].Promises = append(list[n].Promises, p)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// promised gives the promises of cases, and which of these are complaints.
+func (r Reader) promised(ctx context.Context, workspace string, ids []schema.EventID) (map[schema.EventID][]care.Promise, map[schema.EventID]bool, error) {
+	promises, complaints := map[schema.EventID][]care.Promise{}, map[schema.EventID]bool{}
+	rows, err := r.Conn.Query(ctx, "SELECT id, complaint, if(promises > 0, details, '') FROM current_cases WHERE workspace = {workspace:String} AND id IN {ids:Array(UUID)}",
+		clickhouse.Params{"workspace": workspace, "ids": ids}, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read what was promised: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id schema.EventID
+		var complaint uint8
+		var details string
+		if err := rows.Scan(&id, &complaint, &details); err != nil {
+			return nil, nil, fmt.Errorf("read what was promised: %w", err)
+		}
+		complaints[id] = complaint != 0
+		if _, promises[id], _, _, err = care.ReadDetails([]byte(details)); err != nil {
+			return nil, nil, fmt.Errorf("read the details of case %s: %w", id, err)
+		}
+	}
+	return promises, complaints, rows.Err()
+}
+
+// during finds the place of the latest conversation of a case that had begun at a time, in a list that is newest first; -1 if there is none.
+func during(list []graphql.LastContact, of schema.EventID, at string) int {
+	made, err := schema.ParseInstant(at)
+	found := -1
+	for n := range list {
+		if err == nil && list[n].Case == of && list[n].OpenedAt <= made && (found < 0 || list[n].OpenedAt > list[found].OpenedAt) {
+			found = n
+		}
+	}
+	return found
 }

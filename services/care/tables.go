@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 )
@@ -21,6 +22,8 @@ type Tables interface {
 	Forget(ctx context.Context, workspace, table string, ids []schema.EventID, below uint64) error
 	// Sweep deletes all rows whose version is lower.
 	Sweep(ctx context.Context, workspace string, below uint64) error
+	// Begun counts the conversations that customers began in [from, to), by channel and by the beginning of the bucket.
+	Begun(ctx context.Context, workspace string, from, to schema.Instant, bucket care.Span) (map[string]map[schema.Instant]uint32, error)
 }
 
 // ClickHouse is Tables on a ClickHouse whose migrations are applied.
@@ -31,7 +34,7 @@ var _ Tables = ClickHouse{}
 // Identity is made of the UUIDs that ClickHouse gave the tables when they were made.
 func (c ClickHouse) Identity(ctx context.Context) (identity string, err error) {
 	const of = `SELECT arrayStringConcat(arraySort(groupArray(toString(uuid))), ' ') FROM system.tables WHERE database = currentDatabase() AND name IN {tables:Array(String)}`
-	err = c.Conn.QueryRow(ctx, of, clickhouse.Params{"tables": tableNames[:]}, nil, &identity)
+	err = c.Conn.QueryRow(ctx, of, clickhouse.Params{"tables": append([]string{schema.TableAlerts}, tableNames[:]...)}, nil, &identity)
 	return identity, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/identifier"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/canonical"
@@ -37,6 +38,8 @@ type Decisions struct {
 	// Check refuses a configuration that no role could run under.
 	Check func(document []byte) (hash string, canonical []byte, err error)
 	Now   func() time.Time
+	Cases CaseReader
+	Rules func() *care.Rules // of care, in force
 
 	mu sync.Mutex
 }
@@ -60,6 +63,11 @@ type native struct {
 	assertion
 	Consents   []nativeConsent `json:"consents,omitempty"`
 	Properties json.RawMessage `json:"properties,omitempty"` // canonical
+	Trust      string          `json:"trust,omitempty"`
+	Case       string          `json:"case,omitempty"`
+	Text       string          `json:"text,omitempty"`
+	Amount     string          `json:"amount,omitempty"`
+	Currency   string          `json:"currency,omitempty"`
 }
 
 // assertion has the members that say what is linked, separated or released.
@@ -73,6 +81,30 @@ type assertion struct {
 // explained are the properties that say why a consent is recorded: only an assertion has a reason of its own.
 func explained(reason string) json.RawMessage {
 	return append(canonical.AppendString([]byte(`{"reason":`), reason), '}')
+}
+
+// explanation are the properties that say what an agent did and why, in the words that care reads (deploy/events.md).
+type explanation struct {
+	Reason       string `json:"reason"`
+	CaseSource   string `json:"case_source,omitempty"`
+	AboutSource  string `json:"about_source,omitempty"`
+	AboutMessage string `json:"about_message,omitempty"`
+	ID           string `json:"id,omitempty"`
+	Theme        string `json:"theme,omitempty"`
+	Brand        string `json:"brand,omitempty"`
+	Team         string `json:"team,omitempty"`
+	Owner        string `json:"owner,omitempty"`
+	Priority     string `json:"priority,omitempty"`
+	Complaint    string `json:"complaint,omitempty"`
+	Safety       string `json:"safety,omitempty"`
+	Legal        string `json:"legal,omitempty"`
+	Vulnerable   string `json:"vulnerable,omitempty"`
+	Explained    string `json:"explanation_given,omitempty"`
+	NextStep     string `json:"next_step,omitempty"`
+	DueAt        string `json:"due_at,omitempty"`
+	Resolution   string `json:"resolution,omitempty"`
+	Kind         string `json:"kind,omitempty"`
+	Role         string `json:"role,omitempty"`
 }
 
 type account struct {
@@ -237,7 +269,10 @@ func (d *Decisions) onePerson(ctx context.Context, workspace string, a, b schema
 func (d *Decisions) record(ctx context.Context, caller graphql.Caller, key string, event native) (schema.EventID, error) {
 	event.MessageID = messageID(key)
 	event.OccurredAt = schema.InstantOf(d.Now()).String()
-	event.Channel, event.Actor = schema.ChannelCRM.String(), schema.ActorAgent.String()
+	event.Actor = schema.ActorAgent.String()
+	if event.Channel == "" {
+		event.Channel = schema.ChannelCRM.String()
+	}
 	if event.Source == "" {
 		event.Source = decisionSource
 	}

@@ -30,20 +30,21 @@ type past struct {
 // It reads one narrow column of the whole table, and the others only of decisions.
 func (d *Decisions) recorded(ctx context.Context, caller graphql.Caller, key string) (*past, error) {
 	var id, persona uuid.UUID
-	var kind, said, consents, properties string
-	err := d.House.QueryRow(ctx, `SELECT id, persona, type, assertion, consents, properties FROM events
-PREWHERE workspace = {workspace:String} AND type IN ('identity.linked', 'identity.separated', 'identity.released', 'consent.recorded', 'verbatim.corrected')
+	var kind, said, consents, properties, number, text, amount, currency string
+	err := d.House.QueryRow(ctx, `SELECT id, persona, type, assertion, consents, properties, case_id, text, amount, currency FROM events
+PREWHERE workspace = {workspace:String} AND type IN ('identity.linked', 'identity.separated', 'identity.released', 'consent.recorded', 'verbatim.corrected', 'case.opened', 'case.updated',
+  'case.resolved', 'case.reopened', 'task.added', 'task.completed', 'note.added', 'promise.made', 'promise.kept', 'promise.broken', 'gesture.granted')
 WHERE actor_id = {actor:String} AND JSONExtractString(provenance, 'messageId') = {message:String}
 ORDER BY occurred_at, id LIMIT 1`,
 		clickhouse.Params{"workspace": caller.Workspace, "actor": caller.Actor, "message": messageID(key)}, nil,
-		&id, &persona, &kind, &said, &consents, &properties)
+		&id, &persona, &kind, &said, &consents, &properties, &number, &text, &amount, &currency)
 	if errors.Is(err, clickhouse.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for the decision of an idempotency key: %w", err)
 	}
-	p := &past{id: schema.EventID(id), persona: schema.ProfileID(persona), content: native{Type: kind}}
+	p := &past{id: schema.EventID(id), persona: schema.ProfileID(persona), content: native{Type: kind, Case: number, Text: text, Amount: amount, Currency: currency}}
 	for _, part := range []struct {
 		text string
 		to   any
@@ -65,7 +66,22 @@ func (p *past) says(event *native) bool {
 	}
 	a, b := &p.content, event
 	same := a.Type == b.Type && a.Of == b.Of && a.Reason == b.Reason && slices.Equal(a.Consents, b.Consents)
-	return same && equal(a.A, b.A) && equal(a.B, b.B) && bytes.Equal(a.Properties, b.Properties)
+	same = same && a.Case == b.Case && a.Text == b.Text && a.Amount == b.Amount && a.Currency == b.Currency
+	return same && equal(a.A, b.A) && equal(a.B, b.B) && bytes.Equal(stated(a.Properties), stated(b.Properties))
+}
+
+// stated are properties without what the caller did not say: a role may be another one by now.
+func stated(properties json.RawMessage) []byte {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(properties, &members) != nil || members["role"] == nil {
+		return properties
+	}
+	delete(members, "role")
+	out, err := json.Marshal(members)
+	if err != nil {
+		return properties // Unreachable: what was read marshals
+	}
+	return out
 }
 
 func equal[T comparable](a, b *T) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,7 +16,9 @@ import (
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/care"
 	"github.com/dossier-cdp/dossier/services/internal/control"
+	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
+	"github.com/dossier-cdp/dossier/services/internal/webhook"
 	"github.com/dossier-cdp/dossier/services/verbatim"
 )
 
@@ -23,7 +26,11 @@ import (
 func careLease(workspace string) string { return "care/" + workspace }
 
 // startCare keeps conversations, cases and surveys whenever this process holds the lease.
-func (i *installation) startCare() error {
+func (i *installation) startCare(ctx context.Context) error {
+	decisions, err := eventlog.Open(ctx, i.client, i.store, schema.TopicDecisions, 0)
+	if err != nil {
+		return err
+	}
 	store, err := state.Open(i.folder.path("state", "care"), state.Options{CacheBytes: 16 << 20, Logger: i.logger})
 	if err != nil {
 		return err
@@ -34,6 +41,7 @@ func (i *installation) startCare() error {
 	i.care = care.New(care.Config{
 		Workspace: mainWorkspace, Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
 		Tables: care.ClickHouse{Conn: i.house}, Store: store, Public: public.Public, Rules: func() *rules.Rules { return i.configuration.current.Load().Care },
+		Decided: &care.DecisionsTopic{Log: decisions, Producer: i.client, Now: time.Now}, Sender: webhook.New(), Secrets: i.folder.hookSecrets,
 		Texts: texts, Void: i.erasures.void, Logger: i.logger, Registry: i.registry,
 	})
 	i.onRest(store.Rest)
@@ -127,6 +135,15 @@ func (i *installation) exportCases(ctx context.Context, workspace string, w io.W
 		return err
 	}
 	return care.Export(ctx, i.house, workspace, w)
+}
+
+// cared says whether a process has the role care.
+func (i *installation) cared() bool {
+	if i.coordination == nil {
+		return i.care != nil
+	}
+	_, held := i.coordination.Owner(careLease(mainWorkspace))
+	return held
 }
 
 // caresNow waits for care where a process has that role.

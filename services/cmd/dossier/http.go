@@ -64,6 +64,7 @@ func (i *installation) serve() {
 
 // serveAPI answers GraphQL, the explorer and the management paths.
 func (i *installation) serveAPI(mux *http.ServeMux) {
+	cases := care.Reader{Conn: i.house, Rules: func() *rules.Rules { return i.configuration.current.Load().Care }, Now: time.Now, Kept: i.cared}
 	measures := metrics.New(i.house, func(workspace string) string { return i.control.State().Configuration(workspace).Hash }, time.Now)
 	persons := i.rights()
 	front := api.New(api.Config{
@@ -75,11 +76,12 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 			Measures:  measures,
 			Values:    &backend.Values{Control: i.control},
 			Verbatims: verbatims{i},
-			Care:      care.Reader{Conn: i.house, Weights: func() rules.Weights { return i.configuration.current.Load().Care.Weights }, Now: time.Now},
+			Care:      cases,
 			Segments:  i.segmentReader(),
 			Erasures:  persons,
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
+				Cases: cases, Rules: cases.Rules,
 			},
 		},
 		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger, MaxCost: i.limits.MaxQueryCost,

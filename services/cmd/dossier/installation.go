@@ -249,7 +249,7 @@ func (i *installation) startRoles(ctx context.Context) error {
 		}
 	}
 	if i.roles.has(careRole) {
-		if err := i.startCare(); err != nil {
+		if err := i.startCare(ctx); err != nil {
 			return err
 		}
 	}
