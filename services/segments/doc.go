@@ -19,4 +19,15 @@
 // a new segment are gathered from the log's beginning, nobody is weighed: half of somebody's events would decide wrongly.
 //
 // What it deliberately does not do: it sends nothing to anybody.
+//
+// # Faults
+//
+//	boundary                       failed         applied                    tested by
+//	commit of facts and marks      ends           read again, same rows      TestStream (restarts)
+//	insert of rows of people       tried again    replaced by a version      no test yet
+//	commit of what is decided      ends           weighed again              TestStream (restarts)
+//	append to decisions            tried again    looked for in the topic    TestStream (lost answers)
+//	history in ClickHouse          tried again    replaced under its id      no test yet
+//	state lost                     memberships read from the topic           TestStream (lost states)
+//	erasure                        repeated       repeated                   no test yet
 package segments

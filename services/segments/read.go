@@ -91,6 +91,9 @@ func (s *Segments) follow(ctx context.Context, partition int32, at int64, out ch
 			return fmt.Errorf("read partition %d: %w", partition, err)
 		}
 		if k.next == at {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			continue
 		}
 		at = k.next
@@ -170,6 +173,9 @@ func (s *Segments) followProfiles(ctx context.Context, at int64, out chan<- chun
 			return fmt.Errorf("read the change feed: %w", err)
 		}
 		if k.next == at {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			continue
 		}
 		at = k.next

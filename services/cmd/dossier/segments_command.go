@@ -363,6 +363,7 @@ type segmentsExport struct {
 	Name string `arg:"" help:"The segment."`
 	At   string `help:"As of this time; default: now. RFC 3339." placeholder:"TIME"`
 	Out  string `help:"The file; its ending says the form: .csv, .parquet or .ndjson. Default: CSV to stdout." placeholder:"FILE" type:"path"`
+	JSON bool   `help:"Write NDJSON."`
 }
 
 func (segmentsExport) Help() string {
@@ -375,6 +376,9 @@ func (c *segmentsExport) Run(ctx context.Context) error {
 		return err
 	}
 	options := url.Values{"format": {"csv"}}
+	if c.JSON {
+		options.Set("format", "ndjson")
+	}
 	for _, form := range []string{"csv", "parquet", "ndjson"} {
 		if strings.HasSuffix(c.Out, "."+form) {
 			options.Set("format", form)
