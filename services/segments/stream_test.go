@@ -483,3 +483,62 @@ func (s *stage) explain(t *testing.T, got, want []string) {
 		t.Logf("%s", text)
 	}
 }
+
+// TestErase: of who is erased no row, old or new, is left in any part, no fact and no part of the history; others stay, and the erased one has left.
+func TestErase(t *testing.T) {
+	conn := clickhousetest.Start(t)
+	if err := conn.Migrate(t.Context(), schema.Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	w := segmenttest.New(rand.New(rand.NewPCG(1, 1)), 2)
+	s := &stage{w: w, now: w.Now, of: map[schema.ProfileID]schema.ProfileID{}, known: map[schema.ProfileID]*segment.Person{}}
+	define, err := segment.Parse("bought", []byte(`{"where":{"event":{"type":"order.placed"}}}`), time.LoadLocation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.set = segment.Set{"bought": define}
+	for n, p := range w.People {
+		p.Traits = []segment.Known{{Name: "city", Text: fmt.Sprint("town", n), Had: []segment.Said{{Source: "crm", Text: fmt.Sprint("town", n)}}}}
+		s.known[p.ID], s.of[p.ID] = p, p.ID
+		e := &schema.Event{}
+		e.ID, e.Workspace, e.Persona, e.OccurredAt, e.Type, e.Entity = schema.EventID{9, byte(n)}, "main", p.ID, w.Now-1, schema.TypeOrderPlaced, fmt.Sprint("secret", n)
+		s.log = append(s.log, e)
+	}
+	role := s.start(t, conn, t.TempDir(), 0)
+	defer role.stop()
+	role.quiet(t, s)
+	gone, stays := w.People[0].ID, w.People[1].ID
+	if got := s.has(t); len(got) != 2 {
+		t.Fatalf("at first %s are in", got)
+	}
+	s.mu.Lock()
+	delete(s.of, gone)
+	delete(s.known, gone)
+	s.mu.Unlock()
+	for range 2 { // a repetition changes nothing
+		if err := role.Erase(t.Context(), schema.PersonaEpoch{Persona: gone}); err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range []string{"people", "segment_changes"} {
+			for id, want := range map[schema.ProfileID]bool{gone: false, stays: true} {
+				var rows uint64
+				if err := conn.QueryRow(t.Context(), "SELECT count() FROM "+table+" WHERE profile = {id:UUID}", clickhouse.Params{"id": id}, nil, &rows); err != nil {
+					t.Fatal(err)
+				}
+				if (rows > 0) != want {
+					t.Errorf("%s has %d rows of %s", table, rows, id)
+				}
+			}
+		}
+		for id, want := range map[schema.ProfileID]int{gone: 0, stays: 1} {
+			facts, err := role.facts(id, nil, s.now, nil)
+			if err != nil || len(facts) != want {
+				t.Errorf("%d facts of %s are left, want %d: %v", len(facts), id, want, err)
+			}
+		}
+	}
+	role.quiet(t, s)
+	if got := s.has(t); len(got) != 1 || got[0] != stays.String()+" bought" {
+		t.Errorf("in the end %s are in", got)
+	}
+}
