@@ -52,7 +52,8 @@ func (a *Statement) place(b *Statement) int {
 // Refused says whether the statement is a no.
 func (a *Statement) Refused() bool { return a.State != schema.ConsentGranted }
 
-func (s *State) foldConsents(e *schema.Event, kinds Kinds) (changed bool) {
+// FoldConsents is Fold for what an event says of consents alone.
+func (s *State) FoldConsents(e *schema.Event, kinds Kinds) (changed bool) {
 	for i := range e.Consents {
 		c := &e.Consents[i]
 		said := Statement{

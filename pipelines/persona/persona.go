@@ -61,7 +61,7 @@ func (s *State) Fold(e *schema.Event, kinds Kinds) (changed bool) {
 	changed = s.contact(Contact{e.Channel, e.OccurredAt, e.OccurredAt}) || changed
 	changed = s.foldIdentifiers(e, kinds) || changed
 	changed = s.foldTraits(e) || changed
-	return s.foldConsents(e, kinds) || changed
+	return s.FoldConsents(e, kinds) || changed
 }
 
 // Join adds what other knows of the same persona and says whether anything changed. It panics if the ids differ: that is a mistake

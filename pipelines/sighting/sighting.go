@@ -102,13 +102,13 @@ func insert(places []uint16, place int) []uint16 {
 	return slices.Insert(places, at, uint16(place))
 }
 
-// May says whether an event may be a sighting of some persona.
+// May says whether an event may be a sighting of some persona. Consents are no part of a sighting: whoever folds one folds them beside it (persona.State.FoldConsents).
 func May(e *schema.Event) bool {
 	switch e.Type {
 	case schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased, schema.TypeIdentityAliased:
 		return false
 	}
-	return len(e.Consents) == 0 && e.Assertion == nil
+	return e.Assertion == nil
 }
 
 // see notes that the persona was seen by an identifier, false if that says something new.

@@ -129,6 +129,9 @@ func TestSightings(t *testing.T) {
 				repeated += min(1, len(x.Traits))
 				x.Join(short.evidence, short.state)
 				since = x.AppendBinary(since, short.evidence.First)
+				if short.state.FoldConsents(e, persona.Registry{}) {
+					stored, since = known{short.evidence.Clone(), short.state.Clone()}, nil
+				}
 			}
 			want, got := long.bytes(t), short.bytes(t)
 			if !bytes.Equal(want, got) {
@@ -217,6 +220,8 @@ func TestHeard(t *testing.T) {
 			run := &stored[e.Persona[0]-1]
 			run.Add(x, k.evidence.First)
 			x.Join(k.evidence, k.state)
+			k.state.FoldConsents(e, persona.Registry{})
+			from.state.FoldConsents(e, persona.Registry{})
 			var y sighting.Sighting
 			for rest := run.Bytes; len(rest) > 0; {
 				var err error

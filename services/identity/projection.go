@@ -386,7 +386,7 @@ func (p *projection) foldSighting(e *schema.Event, recordedAt schema.Instant) (s
 	if x == nil {
 		return false, nil
 	}
-	if err := p.see(n, x); err != nil {
+	if err := p.see(n, x, e); err != nil {
 		return false, err
 	}
 	speaker := p.heard.Note(e, recordedAt, x, n.evidence)
@@ -405,11 +405,18 @@ func (p *projection) foldAgain(e *schema.Event, recordedAt schema.Instant) (seen
 	if x == nil {
 		return false, nil
 	}
-	if n, found := p.graph.nodes.get(speaker.Node); found {
+	n, found := p.graph.nodes.get(speaker.Node)
+	if !found && len(e.Consents) > 0 {
+		if n, err = p.graph.node(speaker.Node); err != nil {
+			return false, err
+		}
+		found = true
+	}
+	if found {
 		if n.evidence == nil {
 			return false, nil
 		}
-		err = p.see(n, x)
+		err = p.see(n, x, e)
 	} else {
 		if speaker.Merged > mergedBytes { // it is time to write the row anew
 			return false, nil
@@ -425,16 +432,29 @@ func (p *projection) foldAgain(e *schema.Event, recordedAt schema.Instant) (seen
 	return true, err
 }
 
-// see joins a sighting to a node in memory.
-func (p *projection) see(n *node, x *sighting.Sighting) error {
+// see joins a sighting, and what its event says of consents, to a node in memory.
+func (p *projection) see(n *node, x *sighting.Sighting, e *schema.Event) error {
 	changed, err := n.see(x)
-	if err != nil || !changed {
+	if err != nil {
 		return err
 	}
-	if !n.dirty && len(n.seen.Bytes) == 0 {
-		p.nodes = append(p.nodes, n)
+	if changed {
+		if !n.dirty && len(n.seen.Bytes) == 0 {
+			p.nodes = append(p.nodes, n)
+		}
+		n.seen.Add(x, n.evidence.First)
 	}
-	n.seen.Add(x, n.evidence.First)
+	if len(e.Consents) == 0 {
+		return nil
+	}
+	known, err := n.known()
+	if err != nil {
+		return err
+	}
+	if known.FoldConsents(e, p.reader) {
+		p.mark(n)
+		p.spoke[n.id] = n
+	}
 	return nil
 }
 

@@ -37,13 +37,15 @@ func (m *Memory) Fold(e *schema.Event, recordedAt schema.Instant) error {
 	of := schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}
 	k := m.known[of]
 	if k != nil && sighting.May(e) {
-		if x, _ := m.heard.Again(e, recordedAt); x != nil {
-			x.Join(k.evidence, k.state)
-			return nil
+		x, _ := m.heard.Again(e, recordedAt)
+		if x == nil {
+			if x = m.sightings.Read(e, recordedAt, k.evidence, k.state); x != nil {
+				m.heard.Note(e, recordedAt, x, k.evidence)
+			}
 		}
-		if x := m.sightings.Read(e, recordedAt, k.evidence, k.state); x != nil {
-			m.heard.Note(e, recordedAt, x, k.evidence)
+		if x != nil {
 			x.Join(k.evidence, k.state)
+			k.state.FoldConsents(e, m.graph.Reader())
 			return nil
 		}
 	}
