@@ -421,7 +421,7 @@ type Segments interface {
 
 // Decision is one recorded decision before it is an event.
 type Decision struct {
-	Type           schema.Type // identity.linked, identity.separated or identity.released
+	Type           schema.Type // identity.linked, identity.separated, household.joined or identity.released
 	A, B           schema.ProfileID
 	Of             schema.EventID
 	Reason         string

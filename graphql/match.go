@@ -458,8 +458,7 @@ func (r *resolver) DecideMatch(ctx context.Context, args struct {
 		t = schema.TypeIdentityLinked
 	case answerSeparate:
 	case answerHousehold:
-		// Two people of one home are two people: the household itself follows from what they share.
-		args.Reason = "same household: " + args.Reason
+		t = schema.TypeHouseholdJoined
 	default:
 		return nil, badInput("answer is link, separate or household")
 	}

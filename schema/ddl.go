@@ -59,6 +59,7 @@ func Migrations() []Migration {
 		{31, TableSegmentChanges, createSegmentChanges},
 		{32, ViewCurrentChanges, createCurrentSegmentChanges},
 		{33, TableAlerts, createAlerts},
+		{34, ViewEvents, replaceViewEvents},
 	}
 }
 

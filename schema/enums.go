@@ -107,6 +107,7 @@ const (
 	TypeAlertRaised       Type = 40
 	TypeVerbatimCorrected Type = 41 // what was read in a text is corrected by a person
 	TypePromiseBroken     Type = 42
+	TypeHouseholdJoined   Type = 43 // a person's decision: two personas are two people of one home
 )
 
 var trustNames = names[Trust]{TrustClient: "client", TrustServer: "server"}
@@ -136,7 +137,16 @@ var typeNames = names[Type]{
 	TypeCaseUpdated: "case.updated", TypeCaseMerged: "case.merged", TypeTaskAdded: "task.added", TypeTaskCompleted: "task.completed",
 	TypeNoteAdded: "note.added", TypePromiseMade: "promise.made", TypePromiseKept: "promise.kept", TypeSurveySent: "survey.sent",
 	TypeContentModerated: "content.moderated", TypeAlertRaised: "alert.raised", TypeVerbatimCorrected: "verbatim.corrected", TypePromiseBroken: "promise.broken",
+	TypeHouseholdJoined: "household.joined",
 }
+
+// Pairs says whether the type is a person's decision about two personas: linked, separated, or two people of one household.
+func (t Type) Pairs() bool {
+	return t == TypeIdentityLinked || t == TypeIdentitySeparated || t == TypeHouseholdJoined
+}
+
+// Decides says whether the type is a person's decision about who is who: it belongs to no channel and is no contact.
+func (t Type) Decides() bool { return t.Pairs() || t == TypeIdentityReleased }
 
 func (t Trust) String() string     { return trustNames.name(t) }
 func (a Assurance) String() string { return assuranceNames.name(a) }

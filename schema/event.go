@@ -110,7 +110,7 @@ type Consent struct {
 	Unknown     string  // fields of a later version, kept as they came
 }
 
-// Assertion is a person's decision about two personas: identity.linked, identity.separated (A and B), identity.released (Of); or about a text of
+// Assertion is a person's decision about two personas: identity.linked, identity.separated, household.joined (A and B), identity.released (Of); or about a text of
 // one of them: verbatim.corrected (A and Of).
 type Assertion struct {
 	A, B    PersonaEpoch

@@ -40,6 +40,18 @@ FROM events AS e
 LEFT JOIN v_personas AS m ON m.workspace = e.workspace AND m.persona = e.persona
 WHERE e.type NOT IN ('identity.linked', 'identity.separated', 'identity.released')`
 
+// household.joined is a decision too. What was created on createViewEvents reads the view by its name.
+const replaceViewEvents = "CREATE OR REPLACE VIEW v_events" + asDefiner + `SELECT e.workspace AS workspace,
+  if(m.profile = toUUID('00000000-0000-0000-0000-000000000000'), e.persona, m.profile) AS profile,
+  e.persona AS persona, e.id AS id, e.occurred_at AS occurred_at, e.received_at AS received_at, e.recorded_at AS recorded_at,
+  e.source AS source, e.channel AS channel, e.type AS type, e.actor AS actor, e.actor_id AS actor_id, e.trust AS trust,
+  e.conversation AS conversation, e.case_id AS case_id, e.entity AS entity, e.name AS name, e.text AS text, e.language AS language,
+  e.rating AS rating, e.rating_scale AS rating_scale, e.rating_value AS rating_value,
+  e.amount AS amount, e.currency AS currency, e.amount_value AS amount_value, e.properties AS properties
+FROM events AS e
+LEFT JOIN v_personas AS m ON m.workspace = e.workspace AND m.persona = e.persona
+WHERE e.type NOT IN ('identity.linked', 'identity.separated', 'identity.released', 'household.joined')`
+
 const createViewMessages = "CREATE VIEW IF NOT EXISTS v_messages" + asDefiner + `SELECT workspace, profile, persona, id, occurred_at, source, channel,
   if(type = 'message.sent', 'sent', 'received') AS direction, actor, actor_id, conversation, case_id, text, language
 FROM v_events

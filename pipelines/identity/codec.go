@@ -276,7 +276,7 @@ func (a *Assertion) UnmarshalBinary(b []byte) error {
 	in.fill(a.Of[:])
 	a.OccurredAt, a.Recorded = schema.Instant(in.varint()), schema.Instant(in.varint())
 	a.Actor, a.Reason = in.text(), in.text()
-	if in.bad || len(in.b) > 0 || a.Kind > Released {
+	if in.bad || len(in.b) > 0 || a.Kind > Housed {
 		return errors.New("stored assertion is damaged")
 	}
 	return nil

@@ -111,10 +111,10 @@ func NewReader(hash Hasher, rules *Rules) *Reader {
 func (r *Reader) Read(e *schema.Event, recordedAt schema.Instant) (*Persona, []Assertion) {
 	p := &r.out
 	*p = Persona{Keys: p.Keys[:0], Names: p.Names[:0], Births: p.Births[:0]}
-	switch e.Type {
-	case schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased:
+	switch {
+	case e.Type.Decides():
 		return p, r.assertions(e, recordedAt)
-	case schema.TypeVerbatimCorrected: // it names its persona and says nothing of it
+	case e.Type == schema.TypeVerbatimCorrected: // it names its persona and says nothing of it
 		return p, nil
 	}
 	p.Of = schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}
@@ -417,9 +417,13 @@ func (r *Reader) assertions(e *schema.Event, recordedAt schema.Instant) []Assert
 		a.Kind, a.Of = Released, e.Assertion.Of
 		return []Assertion{a}
 	}
-	a.Kind = Linked
-	if e.Type == schema.TypeIdentitySeparated {
+	switch e.Type {
+	case schema.TypeIdentityLinked:
+		a.Kind = Linked
+	case schema.TypeIdentitySeparated:
 		a.Kind = Separated
+	default:
+		a.Kind = Housed
 	}
 	a.A, a.B = r.public(e.Assertion.A), r.public(e.Assertion.B)
 	if a.A == a.B || a.A.IsZero() || a.B.IsZero() {

@@ -41,7 +41,7 @@ func (s *resolver) stratum0() {
 			continue
 		}
 		decided[about] = true
-		if a.Kind == Separated {
+		if a.Apart() {
 			s.separated = append(s.separated, [2]int32{p, q})
 		} else {
 			linked = append(linked, joint{a: p, b: q, rule: RuleLink, assertion: i})

@@ -63,7 +63,7 @@ func (s *resolver) weighed() {
 	}
 	for i := range s.assertions {
 		a := &s.assertions[i]
-		if a.Kind != Separated {
+		if !a.Apart() {
 			continue
 		}
 		p, inA := s.node(a.A)

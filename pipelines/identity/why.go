@@ -142,7 +142,7 @@ func (s *resolver) refused(r refusal) Step {
 			said := &s.assertions[i]
 			p, ok := s.node(said.A)
 			q, ok2 := s.node(said.B)
-			if said.Kind != Separated || !ok || !ok2 {
+			if !said.Apart() || !ok || !ok2 {
 				continue
 			}
 			if x, y := s.find(p), s.find(q); x == a && y == b || x == b && y == a {

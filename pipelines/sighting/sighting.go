@@ -104,11 +104,7 @@ func insert(places []uint16, place int) []uint16 {
 
 // May says whether an event may be a sighting of some persona. Consents are no part of a sighting: whoever folds one folds them beside it (persona.State.FoldConsents).
 func May(e *schema.Event) bool {
-	switch e.Type {
-	case schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased, schema.TypeIdentityAliased:
-		return false
-	}
-	return e.Assertion == nil
+	return !e.Type.Decides() && e.Type != schema.TypeIdentityAliased && e.Assertion == nil
 }
 
 // see notes that the persona was seen by an identifier, false if that says something new.

@@ -146,6 +146,40 @@ func TestSeparatedTwiceUnderAModel(t *testing.T) {
 	r.want("all apart", [][]int{{0}, {1}, {2}, {3}}, all...)
 }
 
+// Two of whom somebody said that they are of one home are two people, and one household whatever they share; released, they are what their records say.
+func TestHousedIsADecision(t *testing.T) {
+	a := kerguelen("shop", "1", "Mireille", 1*day, email("mireille@example.fr"))
+	b := kerguelen("till", "2", "Mireille", 2*day, email("mireille@example.fr"))
+	c := contact("calls", "crm_id", "3", 3*day, trait("first_name", "Karim"), trait("last_name", "Benali"), email("karim@example.fr"))
+	all := []schema.Event{a, b, c}
+	log := newLog("c", 1)
+	log.addEvents(0, all...)
+	r := runWeighed(t, log)
+	r.want("alike", [][]int{{0, 1}, {2}}, all...)
+	id := func(e schema.Event) schema.ProfileID { return NewHasher(prf).Public(epochZero(e)) }
+	twins := decided(schema.TypeHouseholdJoined, 4*day, epochZero(a), epochZero(b))
+	couple := decided(schema.TypeHouseholdJoined, 5*day, epochZero(c), epochZero(b))
+	before := r.export()
+	must(t, r.WaitFor(t.Context(), log.addEvents(0, twins, couple)))
+	r.want("of one home", [][]int{{0}, {1}, {2}}, all...)
+	r.view(func(v *View) {
+		h, err := v.Household(id(a))
+		must(t, err)
+		if h == nil || len(h.Members) != 3 || !slices.ContainsFunc(h.Members, func(m Resident) bool {
+			return m.Profile == id(c) && slices.Equal(m.Shares, []string{"decision"})
+		}) {
+			t.Errorf("household %+v", h)
+		}
+		if list, err := v.PossibleMatches(id(a)); err != nil || len(list) > 0 {
+			t.Errorf("whom somebody decided about is proposed again: %v (%v)", list, err)
+		}
+	})
+	must(t, r.WaitFor(t.Context(), log.addEvents(0, released(6*day, twins.ID), released(6*day, couple.ID))))
+	if got := r.export(); got != before {
+		t.Errorf("decided and released\n%s\nwant\n%s", got, before)
+	}
+}
+
 // After a split a refusal stays with every contact point that was in the profile, also where only weights had joined it.
 func TestRefusalsOutliveAWeighedSplit(t *testing.T) {
 	news := func(value string, s schema.ConsentState) schema.Consent {

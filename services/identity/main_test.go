@@ -397,10 +397,13 @@ func (w *world) decision() schema.Event {
 	case 0:
 		return decided(schema.TypeIdentityLinked, at, some(), some())
 	case 1:
+		if w.rng.IntN(3) == 0 {
+			return decided(schema.TypeHouseholdJoined, at, some(), some())
+		}
 		return decided(schema.TypeIdentitySeparated, at, some(), some())
 	}
 	for range 20 {
-		if e := &w.events[w.rng.IntN(len(w.events))]; e.Type == schema.TypeIdentityLinked || e.Type == schema.TypeIdentitySeparated {
+		if e := &w.events[w.rng.IntN(len(w.events))]; e.Type.Pairs() {
 			return released(at, e.ID)
 		}
 	}

@@ -537,7 +537,7 @@ func (w *without) Assertions(id identity.NodeID) ([]identity.Assertion, error) {
 	}
 	out := all[:0]
 	for _, a := range all {
-		if a.Kind == identity.Separated {
+		if a.Apart() {
 			w.said[a.ID] = a
 			if a.OccurredAt >= w.before {
 				continue

@@ -148,14 +148,14 @@ type Household struct {
 // Resident is a member of a household.
 type Resident struct {
 	Profile schema.ProfileID
-	Shares  []string // fields of which a value is shared with another member: address, email, phone; sorted
+	Shares  []string // fields of which a value is shared with another member: address, email, phone; decision, where somebody said so; sorted
 }
 
 // maxResidents is how many people are a household at most.
 const maxResidents = 24
 
 // Household gives the household of the profile that holds an id; nil if it has none, or so many are tied together that it is no household. Two
-// are of one household if they give different given names and share a mailbox, a phone, or an address and a family name; and so is who is of one household
+// are of one household if they give different given names and share a mailbox, a phone, or an address and a family name, or if somebody said so; and so is who is of one household
 // with either. It looks at whom blocking keys bring together, of at most 24 people.
 func (v *View) Household(id schema.ProfileID) (*Household, error) {
 	if !v.weighs() {
@@ -172,7 +172,20 @@ func (v *View) Household(id schema.ProfileID) (*Household, error) {
 		if err != nil {
 			return nil, err
 		}
+		beside := func(profile schema.ProfileID, fields ...string) {
+			if profile == queue[i] || profile.IsZero() {
+				return
+			}
+			if _, known := shares[profile]; !known {
+				queue = append(queue, profile)
+			}
+			shares[profile] = append(shares[profile], fields...)
+			shares[queue[i]] = append(shares[queue[i]], fields...)
+		}
 		for _, core := range cores {
+			if err := v.housed(core, func(profile schema.ProfileID) { beside(profile, "decision") }); err != nil {
+				return nil, err
+			}
 			kin, err := v.weighing().Kin(core)
 			if err != nil {
 				return nil, err
@@ -182,14 +195,7 @@ func (v *View) Household(id schema.ProfileID) (*Household, error) {
 				if err != nil {
 					return nil, err
 				}
-				if profile == queue[i] {
-					continue
-				}
-				if _, known := shares[profile]; !known {
-					queue = append(queue, profile)
-				}
-				shares[profile] = append(shares[profile], fields...)
-				shares[queue[i]] = append(shares[queue[i]], fields...)
+				beside(profile, fields...)
 			}
 		}
 		if len(queue) > maxResidents {
@@ -207,6 +213,35 @@ func (v *View) Household(id schema.ProfileID) (*Household, error) {
 		h.Members = append(h.Members, Resident{profile, slices.Compact(fields)})
 	}
 	return h, nil
+}
+
+// housed calls f for the profiles of whom somebody said that they are of one household with a persona of a core.
+func (v *View) housed(core identity.NodeID, f func(schema.ProfileID)) error {
+	members, err := v.coreMembers(core)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		said, err := v.graph.Assertions(m)
+		if err != nil {
+			return err
+		}
+		for i := range said {
+			if said[i].Kind != identity.Housed {
+				continue
+			}
+			other := said[i].A
+			if other == m {
+				other = said[i].B
+			}
+			profile, err := v.holder(other)
+			if err != nil {
+				return err
+			}
+			f(profile)
+		}
+	}
+	return nil
 }
 
 // PossibleMatch is two profiles that may be one person, as the model weighs them, and why they are two.
@@ -375,7 +410,7 @@ func (v *View) separated(core identity.NodeID, others []identity.NodeID) (bool, 
 			if err != nil {
 				return false, err
 			}
-			if said[i].Kind == identity.Separated && slices.Contains(others, at.profile) {
+			if said[i].Apart() && slices.Contains(others, at.profile) {
 				return true, nil
 			}
 		}

@@ -143,7 +143,7 @@ func (w *below) Apart(core identity.NodeID) (others []identity.NodeID, err error
 		}
 		for i := range said {
 			a := &said[i]
-			if a.Kind != identity.Separated {
+			if !a.Apart() {
 				continue
 			}
 			other := a.A
@@ -379,7 +379,7 @@ func (w *weigher) hanging(moved []identity.NodeID) (seeds []identity.NodeID, err
 	separated := func(id identity.NodeID) error {
 		said, err := p.graph.Assertions(id)
 		for i := range said {
-			if a := &said[i]; a.Kind == identity.Separated {
+			if a := &said[i]; a.Apart() {
 				seeds = append(seeds, a.A, a.B)
 			}
 		}
@@ -472,7 +472,7 @@ func (w *below) weighed(id identity.NodeID, attributes func(identity.NodeID) (*a
 		if err != nil {
 			return core, false, err
 		}
-		asserted = asserted || slices.ContainsFunc(said, func(a identity.Assertion) bool { return a.Kind == identity.Separated })
+		asserted = asserted || slices.ContainsFunc(said, func(a identity.Assertion) bool { return a.Apart() })
 		if n.evidence == nil || n.evidence.Trust != schema.TrustServer {
 			continue
 		}

@@ -79,11 +79,11 @@ func assertionInvalid(what, hint string) *schema.Refusal {
 func (v *event) assertion() {
 	e := &v.m.Event
 	a, b, of := v.item.Get("a"), v.item.Get("b"), v.text("of")
-	pair := e.Type == schema.TypeIdentityLinked || e.Type == schema.TypeIdentitySeparated
+	pair := e.Type.Pairs()
 	corrects := e.Type == schema.TypeVerbatimCorrected
 	if !pair && !corrects && e.Type != schema.TypeIdentityReleased {
 		if a.Exists() || b.Exists() || of != "" || v.item.Get("reason").Exists() {
-			v.refuse(assertionInvalid("a, b, of and reason belong to identity.linked, identity.separated, identity.released and verbatim.corrected", "leave them out"))
+			v.refuse(assertionInvalid("a, b, of and reason belong to identity.linked, identity.separated, household.joined, identity.released and verbatim.corrected", "leave them out"))
 		}
 		return
 	}
@@ -99,7 +99,7 @@ func (v *event) assertion() {
 	case pair:
 		switch {
 		case as.A == zero || as.B == zero:
-			v.refuse(assertionInvalid("a link or separation needs two personas", "send a and b: each a persona's id, or an object of source and account"))
+			v.refuse(assertionInvalid("a link, a separation or a household needs two personas", "send a and b: each a persona's id, or an object of source and account"))
 		case as.A.Persona == as.B.Persona:
 			v.refuse(assertionInvalid("a and b are one persona", "send two different personas"))
 		case of != "":
@@ -128,7 +128,7 @@ func (v *event) correction(as *schema.Assertion, of string, b canonical.Node) {
 	case as.A == schema.PersonaEpoch{}:
 		v.refuse(assertionInvalid("a correction needs the persona whose text it is about", "send a: the persona of the interaction"))
 	case b.Exists():
-		v.refuse(assertionInvalid("b belongs to identity.linked and identity.separated", "leave it out"))
+		v.refuse(assertionInvalid("b belongs to identity.linked, identity.separated and household.joined", "leave it out"))
 	}
 	_, r := verbatim.ParseCorrection(v.m.Event.Properties)
 	v.refuse(r)

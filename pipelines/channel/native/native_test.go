@@ -31,7 +31,7 @@ func TestGolden(t *testing.T) {
 	token.Token, token.May = true, func(scope string) bool { return scope == scopeDecide || scope == scopeCare }
 	channeltest.Golden(t, os.DirFS("testdata"), rewriting(), func(item, _ canonical.Node, m *channel.Mapped) *schema.Refusal {
 		s := server
-		if kind, _ := item.Get("type").Str(); strings.HasPrefix(kind, "identity.") && kind != "identity.aliased" || strings.HasPrefix(kind, "verbatim.") {
+		if kind, _ := item.Get("type").Str(); strings.HasPrefix(kind, "identity.") && kind != "identity.aliased" || kind == "household.joined" || strings.HasPrefix(kind, "verbatim.") {
 			s = token
 		}
 		return Map(item, s, m)
@@ -44,7 +44,7 @@ func TestEveryType(t *testing.T) {
 		for _, trust := range []schema.Trust{schema.TrustClient, schema.TrustServer} {
 			s := channeltest.Sender(trust, channel.NativeLimits())
 			r := allowed(kind, s)
-			decision := kind == schema.TypeIdentityLinked || kind == schema.TypeIdentitySeparated || kind == schema.TypeIdentityReleased || kind == schema.TypeVerbatimCorrected
+			decision := kind.Decides() || kind == schema.TypeVerbatimCorrected
 			want := trust == schema.TrustServer && !decision || trust == schema.TrustClient && customers[kind]
 			if (r == nil) != want {
 				t.Errorf("%s with a %s key: %v", kind, trust, r)

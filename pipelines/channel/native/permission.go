@@ -34,10 +34,10 @@ var reserved = map[string]bool{"profile.erased": true, "configuration.changed": 
 // name.
 func allowed(kind schema.Type, s *channel.Sender) *schema.Refusal {
 	scope := ""
-	switch kind {
-	case schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased:
+	switch {
+	case kind.Decides():
 		scope = scopeDecide
-	case schema.TypeVerbatimCorrected:
+	case kind == schema.TypeVerbatimCorrected:
 		scope = scopeCare
 	}
 	switch {

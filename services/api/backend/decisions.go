@@ -179,7 +179,7 @@ func (d *Decisions) Assert(ctx context.Context, caller graphql.Caller, in graphq
 func (d *Decisions) assertion(ctx context.Context, workspace string, id schema.EventID) (schema.EventID, schema.ProfileID, error) {
 	var persona uuid.UUID
 	err := d.House.QueryRow(ctx, `SELECT persona FROM events WHERE workspace = {workspace:String} AND id = {id:UUID}
-  AND type IN ('identity.linked', 'identity.separated')`, clickhouse.Params{"workspace": workspace, "id": uuid.UUID(id)}, nil, &persona)
+  AND type IN ('identity.linked', 'identity.separated', 'household.joined')`, clickhouse.Params{"workspace": workspace, "id": uuid.UUID(id)}, nil, &persona)
 	if errors.Is(err, clickhouse.ErrNoRows) {
 		return id, schema.ProfileID{}, &graphql.Error{Code: graphql.CodeBadInput, Message: "there is no link or separation with this event id", Hint: "take the id that link or separate answered"}
 	}

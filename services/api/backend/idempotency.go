@@ -32,7 +32,7 @@ func (d *Decisions) recorded(ctx context.Context, caller graphql.Caller, key str
 	var id, persona uuid.UUID
 	var kind, said, consents, properties, number, text, amount, currency string
 	err := d.House.QueryRow(ctx, `SELECT id, persona, type, assertion, consents, properties, case_id, text, amount, currency FROM events
-PREWHERE workspace = {workspace:String} AND type IN ('identity.linked', 'identity.separated', 'identity.released', 'consent.recorded', 'verbatim.corrected', 'case.opened', 'case.updated',
+PREWHERE workspace = {workspace:String} AND type IN ('identity.linked', 'identity.separated', 'household.joined', 'identity.released', 'consent.recorded', 'verbatim.corrected', 'case.opened', 'case.updated',
   'case.resolved', 'case.reopened', 'task.added', 'task.completed', 'note.added', 'promise.made', 'promise.kept', 'promise.broken', 'gesture.granted')
 WHERE actor_id = {actor:String} AND JSONExtractString(provenance, 'messageId') = {message:String}
 ORDER BY occurred_at, id LIMIT 1`,

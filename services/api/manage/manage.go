@@ -261,6 +261,9 @@ func (s *server) exportNames() []string {
 // Households is the export that has no line in a digest: it follows from profiles, and costs a look around each of them.
 const Households = "households"
 
+// Matches is the export that has a line in a digest only if it is not empty: without a model it is none.
+const Matches = "matches"
+
 // Digest is one line of `dossier digest`.
 type Digest struct {
 	SHA256 string `json:"sha256"`
@@ -292,6 +295,9 @@ func (s *server) digest(w http.ResponseWriter, r *http.Request, t access.Token) 
 		}
 		if err := buffered.Flush(); err != nil {
 			return err
+		}
+		if name == Matches && count.lines == 0 {
+			continue // as without a model
 		}
 		out = append(out, Digest{hex.EncodeToString(hash.Sum(nil)), name, count.lines})
 	}

@@ -38,7 +38,7 @@ type window struct {
 }
 
 // decisions are the types that are no contacts.
-var decisions = words([]schema.Type{schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased})
+var decisions = words([]schema.Type{schema.TypeIdentityLinked, schema.TypeIdentitySeparated, schema.TypeIdentityReleased, schema.TypeHouseholdJoined})
 
 // units are the lengths by which time is divided, in microseconds.
 var units = []int64{86_400_000_000, 60_000_000, 1_000_000, 1000, 1}

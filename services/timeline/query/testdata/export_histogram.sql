@@ -4,7 +4,7 @@ WHERE workspace = {workspace:String} AND occurred_at >= {from:DateTime64(6, 'UTC
   AND type NOT IN {decisions:Array(String)}
 GROUP BY slot
 ORDER BY slot
--- decisions = [identity.linked identity.separated identity.released]
+-- decisions = [identity.linked identity.separated identity.released household.joined]
 -- from = 2023-11-14T22:13:20Z
 -- to = 2023-11-15T22:13:20Z
 -- unit = 86400000000

@@ -8,7 +8,7 @@ WHERE workspace = {workspace:String} AND occurred_at >= {from:DateTime64(6, 'UTC
     AND log_offset < transform(log_partition, {partitions:Array(Int32)}, {before:Array(Int64)}, toInt64(0)))
   AND startsWith(toString(id), {prefix:String})
 -- before = [100 200]
--- decisions = [identity.linked identity.separated identity.released]
+-- decisions = [identity.linked identity.separated identity.released household.joined]
 -- from = 2023-11-14T22:13:20Z
 -- generation = 2
 -- partitions = [0 1]
