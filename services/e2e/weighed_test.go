@@ -69,7 +69,6 @@ func TestWithAModel(t *testing.T) {
 	var why struct {
 		WhyNot struct {
 			Same     bool
-			Reason   *string
 			Weighing *struct {
 				Reason *string
 				Model  string
@@ -83,7 +82,7 @@ func TestWithAModel(t *testing.T) {
 		}
 	}
 	asked := map[string]any{"a": a, "b": b}
-	i.query(t, `query($a: String!, $b: String!) { whyNot(a: {kind: "profile", value: $a}, b: {kind: "profile", value: $b}) { same reason weighing { reason model fields { field weight a { value } } keys { recipe } } } }`, asked, &why)
+	i.query(t, `query($a: String!, $b: String!) { whyNot(a: {kind: "profile", value: $a}, b: {kind: "profile", value: $b}) { same weighing { reason model fields { field weight a { value } } keys { recipe } } } }`, asked, &why)
 	w := why.WhyNot.Weighing
 	if why.WhyNot.Same || w == nil || w.Model != "fr" || len(w.Fields) == 0 || len(w.Keys) == 0 || w.Reason == nil || *w.Reason != queue[0].Reason {
 		t.Errorf("why not %s and %s: %+v", a, b, why)
