@@ -125,6 +125,8 @@ var weights = map[string]weight{
 	"TimelineConnection.totalCount": {queries: 1},
 	"Metrics.events":                {queries: 1},
 	"Metrics.catalogue":             {size: 40},
+	"Metrics.risingThemes":          {queries: figureQueries, size: 20},
+	"RisingTheme.interactions":      {queries: 1, each: true, perRow: 5, size: 5},
 	"Metric.parts":                  {size: 5},
 	"Metric.exclusions":             {size: 5},
 	"Metric.keys":                   {size: 2},

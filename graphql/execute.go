@@ -117,7 +117,7 @@ func query(ctx context.Context, rows int) error {
 
 // mutationScopes says which scope each root field of Mutation needs. A field that is missing here is refused.
 var mutationScopes = map[string]string{
-	"link": scopeDecide, "decideMatch": scopeDecide, "separate": scopeDecide, "release": scopeDecide, "recordConsent": scopeCare, "applyConfiguration": scopeAdmin, "saveSegment": scopeMarketing,
+	"link": scopeDecide, "decideMatch": scopeDecide, "separate": scopeDecide, "release": scopeDecide, "recordConsent": scopeCare, "correctVerbatim": scopeCare, "applyConfiguration": scopeAdmin, "saveSegment": scopeMarketing,
 	"erase":      scopePrivacy,
 	"recordCase": scopeCare, "assignCase": scopeCare, "planNextStep": scopeCare, "resolveCase": scopeCare, "reopenCase": scopeCare, "addTask": scopeCare,
 	"completeTask": scopeCare, "addNote": scopeCare, "promise": scopeCare, "grantGesture": scopeCare,

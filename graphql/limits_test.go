@@ -149,6 +149,7 @@ func TestScopes(t *testing.T) {
 		`link(a: ` + id + `, b: ` + other + `, ` + why + `) { event }`:                                                          "decide",
 		`separate(a: ` + id + `, b: ` + other + `, ` + why + `) { event }`:                                                      "decide",
 		`release(event: ` + id + `, ` + why + `) { event }`:                                                                     "decide",
+		`correctVerbatim(interaction: ` + id + `, correction: {polarity: "neg"}, ` + why + `) { event }`:                        "care",
 		`recordConsent(profile: ` + id + `, consent: {channel: "email", purpose: "m", state: "denied"}, ` + why + `) { event }`: "care",
 		`applyConfiguration(document: {}, base: "base", ` + why + `) { hash }`:                                                  "admin",
 	}

@@ -163,3 +163,18 @@ func (m *metrics) RecoveryRate(ctx context.Context, args measureArgs) (*measure,
 func (m *metrics) ChurnAfterComplaint(ctx context.Context, args measureArgs) (*measure, error) {
 	return m.measure(ctx, "churnAfterComplaint", args)
 }
+
+// VerbatimSentiment resolves Metrics.verbatimSentiment.
+func (m *metrics) VerbatimSentiment(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "verbatimSentiment", args)
+}
+
+// ThemeSentiment resolves Metrics.themeSentiment.
+func (m *metrics) ThemeSentiment(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "themeSentiment", args)
+}
+
+// CriticalShare resolves Metrics.criticalShare.
+func (m *metrics) CriticalShare(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "criticalShare", args)
+}

@@ -3,9 +3,12 @@ package graphql
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 
 	gql "github.com/graph-gophers/graphql-go"
 
+	"github.com/dossier-cdp/dossier/pipelines/care/metric"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 )
@@ -143,4 +146,82 @@ func (r *resolver) CorrectVerbatim(ctx context.Context, args struct {
 		return nil, r.answer(ctx, err)
 	}
 	return &decision{gqlID(event)}, nil
+}
+
+const risingShown = 20
+
+// RisingThemes resolves Metrics.risingThemes.
+func (m *metrics) RisingThemes(ctx context.Context, args struct {
+	Of    metricInput
+	First *int32
+}) ([]*rising, error) {
+	first := risingShown
+	if args.First != nil {
+		if first = int(*args.First); first < 1 || first > risingShown {
+			return nil, badInput("first is from 1 to %d", risingShown)
+		}
+	}
+	q, err := m.query(ctx, &args.Of)
+	if err != nil {
+		return nil, m.root.answer(ctx, err)
+	}
+	spoken, err := once(&operationOf(ctx).reads, fmt.Sprintf("rising %v", q), func() ([]metric.Spoken, error) {
+		for range figureQueries {
+			if err := query(ctx, 0); err != nil {
+				return nil, err
+			}
+		}
+		return m.root.backends.Measures.Rising(ctx, q)
+	})
+	if err != nil {
+		return nil, m.root.answer(ctx, err)
+	}
+	rises, _ := metric.Rises(spoken)
+	out := []*rising{}
+	for _, r := range rises[:min(first, len(rises))] {
+		out = append(out, &rising{m, r})
+	}
+	return out, nil
+}
+
+type rising struct {
+	metrics *metrics
+	r       metric.Rise
+}
+
+func (r *rising) Theme() string   { return r.r.Theme }
+func (r *rising) N() int32        { return int32(r.r.N) }
+func (r *rising) Before() int32   { return int32(r.r.Before) }
+func (r *rising) People() int32   { return int32(r.r.People) }
+func (r *rising) Negative() int32 { return int32(r.r.Negative) }
+func (r *rising) Times() *float64 { return metric.Bound(r.r.Value) }
+func (r *rising) Low() float64    { return r.r.Low }
+func (r *rising) High() *float64  { return metric.Bound(r.r.High) }
+
+// Title resolves RisingTheme.title: a theme that is no longer in the tree has its id.
+func (r *rising) Title(args struct{ Language *string }) string {
+	if known := r.metrics.root.backends.Verbatims; known != nil {
+		for _, t := range known.Themes(r.metrics.workspace) {
+			if t.ID == r.r.Theme {
+				return t.TitleIn(plain(args.Language))
+			}
+		}
+	}
+	return r.r.Theme
+}
+
+// Interactions resolves RisingTheme.interactions.
+func (r *rising) Interactions(ctx context.Context) ([]*interaction, error) {
+	if err := query(ctx, len(r.r.Newest)); err != nil {
+		return nil, err
+	}
+	found, err := r.metrics.root.backends.Timeline.Interactions(ctx, r.metrics.workspace, r.r.Newest)
+	if err != nil {
+		return nil, r.metrics.root.answer(ctx, err)
+	}
+	out := []*interaction{}
+	for _, i := range slices.Backward(found) { // newest first
+		out = append(out, &interaction{i, veilOf(operationOf(ctx).caller)})
+	}
+	return out, nil
 }

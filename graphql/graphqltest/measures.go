@@ -49,6 +49,19 @@ func (m measures) Figure(ctx context.Context, name string, q metric.Query) (metr
 	return a, nil
 }
 
+// Rising: the delivery is spoken of three times as often, and few people speak of a secret.
+func (m measures) Rising(ctx context.Context, q metric.Query) ([]metric.Spoken, error) {
+	if err := m.w.count(ctx, q.Workspace, "Rising"); err != nil {
+		return nil, err
+	}
+	if _, err := metric.Rising(q); err != nil {
+		return nil, &graphql.Error{Code: graphql.CodeBadInput, Message: err.Error()}
+	}
+	return []metric.Spoken{
+		{Theme: "delivery", N: 30, Before: 10, People: 25, Negative: 21, Newest: []schema.EventID{ID('e', 1)}}, {Theme: "secret", N: 40, Before: 1, People: 4, Newest: []schema.EventID{ID('e', 4)}},
+	}, nil
+}
+
 func (m measures) Rows(ctx context.Context, name string, q metric.Query, after *metric.After, first int) (list []metric.Row, more bool, err error) {
 	if err := m.w.count(ctx, q.Workspace, "Rows"); err != nil {
 		return nil, false, err

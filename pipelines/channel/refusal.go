@@ -32,15 +32,16 @@ const (
 	CodeIdentifierInvalid = "identifier_invalid"  // kind or value of an identifier out of form
 	CodeReservedProperty  = "reserved_property"   // a property named $context or $event
 	CodeNotForClientKey   = "not_allowed_for_client_key"
-	CodeScopeMissing      = "scope_missing"     // the token lacks the scope, or a write key does what only tokens may
-	CodeAssertionInvalid  = "assertion_invalid" // a link, separation or release that names nothing usable
-	CodeConsentInvalid    = "consent_invalid"   // a consent without purpose, channel, state or proof
-	CodeErased            = "erased"            // occurred before the person was erased
-	CodeSuppressed        = "suppressed"        // of somebody of whom nothing more is to be kept
-	CodeRetentionExpired  = "retention_expired" // its retention class and year are expired or not kept
-	CodeRetentionUnknown  = "retention_unknown" // no key for its retention class and year
-	CodeRecordInvalid     = "record_invalid"    // a record of a company's topic whose bytes are none of its format
-	CodeSchemaUnknown     = "schema_unknown"    // a record that names a schema which its source does not have
+	CodeScopeMissing      = "scope_missing"      // the token lacks the scope, or a write key does what only tokens may
+	CodeAssertionInvalid  = "assertion_invalid"  // a link, separation or release that names nothing usable
+	CodeConsentInvalid    = "consent_invalid"    // a consent without purpose, channel, state or proof
+	CodeCorrectionInvalid = "correction_invalid" // a correction of what was read in a text that says nothing usable
+	CodeErased            = "erased"             // occurred before the person was erased
+	CodeSuppressed        = "suppressed"         // of somebody of whom nothing more is to be kept
+	CodeRetentionExpired  = "retention_expired"  // its retention class and year are expired or not kept
+	CodeRetentionUnknown  = "retention_unknown"  // no key for its retention class and year
+	CodeRecordInvalid     = "record_invalid"     // a record of a company's topic whose bytes are none of its format
+	CodeSchemaUnknown     = "schema_unknown"     // a record that names a schema which its source does not have
 )
 
 // Codes lists every code that a mapper or the collector may give for one event.
@@ -49,7 +50,7 @@ func Codes() []string {
 		CodeNotJSON, CodeInvalidUTF8, CodeLoneSurrogate, CodeDuplicateKey, CodeTooDeep, CodeNumberTooLong, CodeTooManyProperties, CodeEventTooLarge,
 		CodeNotAnObject, CodeTypeUnknown, CodeTypeMissing, CodeNoIdentity, CodeNoEventName, CodeNoPreviousID, CodeNoGroupID,
 		CodeMessageIDTooLong, CodeTimeInvalid, CodeTimeInFuture, CodeFieldInvalid, CodeFieldUnknown, CodeIdentifierInvalid,
-		CodeReservedProperty, CodeNotForClientKey, CodeScopeMissing, CodeAssertionInvalid, CodeConsentInvalid, CodeErased, CodeSuppressed,
+		CodeReservedProperty, CodeNotForClientKey, CodeScopeMissing, CodeAssertionInvalid, CodeConsentInvalid, CodeCorrectionInvalid, CodeErased, CodeSuppressed,
 		CodeRetentionExpired, CodeRetentionUnknown, CodeRecordInvalid, CodeSchemaUnknown,
 	}
 }

@@ -81,6 +81,88 @@ func TestOneKeyOneDecision(t *testing.T) {
 	if errs := i.ask(t, other, separating, variables, &answer); len(errs) > 0 {
 		t.Errorf("another actor's decision under the same key: %v", errs)
 	}
+	corrected(t, i)
+}
+
+const correcting = `mutation($of: ID!, $c: CorrectionInput!, $reason: String!, $key: String!) { done: correctVerbatim(interaction: $of, correction: $c, reason: $reason, idempotencyKey: $key) { event } }`
+
+// corrected: what a customer writes is read, puts its case into the top lane, and is what a person says of it from then on, once.
+func corrected(t *testing.T, i *installation) {
+	t.Helper()
+	i.send(t, basic(i.WriteKey), json.RawMessage(`{"type":"message.received","source":"shop","channel":"email","messageId":"text","occurredAt":"2025-01-04T00:00:00Z",
+		"account":{"kind":"crm_id","value":"one-key-3"},"conversation":"fire","text":"Bonjour, votre grille-pain a pris feu dans ma cuisine, je suis furieux. Je vais saisir la DGCCRF."}`))
+	i.wait(t)
+	type read struct {
+		ID       string
+		Verbatim *struct {
+			Language, Polarity, Criticality, Version string
+			Themes                                   []struct{ ID, Polarity string }
+			Reasons                                  []struct{ Code, Words string }
+			CorrectedBy                              *string
+			Correction                               *string
+		}
+	}
+	state := func() (r read, lane string) {
+		t.Helper()
+		var answer struct {
+			Dossier struct {
+				Timeline struct{ Edges []struct{ Node read } }
+			}
+			Inbox struct {
+				Edges []struct {
+					Node struct {
+						Priority struct {
+							Lane               string
+							CriticalityReasons []string
+						}
+					}
+				}
+			}
+		}
+		i.query(t, `{ dossier(identifier: {kind: "email", value: "k3@example.com"}) { timeline(first: 5, types: ["message.received"]) { edges { node { id verbatim {
+			language polarity criticality version themes { id polarity } reasons { code words } correctedBy correction } } } } }
+			inbox(first: 1) { edges { node { priority { lane criticalityReasons } } } } }`, nil, &answer)
+		if len(answer.Dossier.Timeline.Edges) != 1 || answer.Dossier.Timeline.Edges[0].Node.Verbatim == nil || len(answer.Inbox.Edges) != 1 {
+			t.Fatalf("%+v", answer)
+		}
+		return answer.Dossier.Timeline.Edges[0].Node, fmt.Sprint(answer.Inbox.Edges[0].Node.Priority)
+	}
+	before, lane := state()
+	if v := before.Verbatim; v.Language != "fr" || v.Polarity != "neg" || v.Criticality != "critical" || len(v.Reasons) != 2 || v.Reasons[0].Code != "safety" || v.CorrectedBy != nil || v.Version == "" ||
+		lane != "{critical [legal safety]}" {
+		t.Errorf("read as %+v, its case is %s", v, lane)
+	}
+	decide := func(of, key string, correction map[string]any) (event, code string) {
+		t.Helper()
+		var answer struct{ Done struct{ Event string } }
+		if errs := i.ask(t, i.APIToken, correcting, map[string]any{"of": of, "c": correction, "reason": "a film", "key": key}, &answer); len(errs) > 0 {
+			return "", errs[0].Extensions.Code
+		}
+		return answer.Done.Event, ""
+	}
+	event, code := decide(before.ID, "V", map[string]any{"criticality": "none", "themes": []string{"service"}})
+	if code != "" {
+		t.Fatal(code)
+	}
+	after, lane := state()
+	if v := after.Verbatim; v.Polarity != "neg" || v.Criticality != "none" || len(v.Reasons) != 0 || len(v.Themes) != 1 || v.Themes[0].ID != "service" || v.CorrectedBy == nil || *v.Correction != event ||
+		v.Version != before.Verbatim.Version || lane == "{critical [legal safety]}" {
+		t.Errorf("corrected to %+v, its case is %s", v, lane)
+	}
+	if again, _ := decide(before.ID, "V", map[string]any{"criticality": "none", "themes": []string{"service"}}); again != event {
+		t.Errorf("the same key made %s, and first %s", again, event)
+	}
+	for _, x := range []struct {
+		of, key, code string
+		c             map[string]any
+	}{
+		{before.ID, "V", "CONFLICT", map[string]any{"criticality": "low"}}, {event, "W", "BAD_USER_INPUT", map[string]any{"criticality": "low"}},
+		{before.ID, "W", "BAD_USER_INPUT", map[string]any{"polarity": "bad"}}, {before.ID, "W", "BAD_USER_INPUT", map[string]any{}},
+	} {
+		if event, code := decide(x.of, x.key, x.c); code != x.code {
+			t.Errorf("%v: event %q, code %q, want %q", x.c, event, code, x.code)
+		}
+	}
 }
 
 // TestConsentOfAVisitor: an agent records what somebody allows whom only a public key knows. It holds, and takes nothing out of the dossier.

@@ -555,3 +555,38 @@ func TestComplaints(t *testing.T) {
 	// p5, p6, p7, p10, p12 had bought before their complaint; p6, p7 and p12 have not since, within 180 days. p4 had not bought before.
 	check(t, r, "churnAfterComplaint", all, "60 n=5 people=5 -never_a_customer:1")
 }
+
+// Seven texts of six people in March. Of the texts that can be read (6), 2 are positive and 3 negative: (2 − 3) / 6 × 100. Two of seven are critical. The delivery is spoken of
+// by five people in six clauses, 1 of them positive and 4 negative; prices by two people, which is too few to show.
+func TestVerbatims(t *testing.T) {
+	conn := clickhousetest.Start(t)
+	if err := conn.Migrate(t.Context(), schema.Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	table(t, conn, "verbatims",
+		"id=r1; persona=p1; occurred_at=03-01 09:00; store=Lyon; polarity=neg; themes=['delivery','price']; theme_polarities=['neg','pos']; criticality=none",
+		"id=r2; persona=p2; occurred_at=03-02 09:00; store=Lyon; polarity=neg; themes=['delivery']; theme_polarities=['neg']; criticality=high",
+		"id=r3; persona=p3; occurred_at=03-03 09:00; store=Lyon; polarity=pos; themes=['delivery']; theme_polarities=['pos']; criticality=none",
+		"id=r4; persona=p4; occurred_at=03-04 09:00; store=Paris; polarity=neu; themes=['delivery','price']; theme_polarities=['neu','neg']; criticality=none",
+		"id=r5; persona=p5; occurred_at=03-05 09:00; store=Paris; polarity=neg; themes=['delivery']; theme_polarities=['neg']; criticality=critical",
+		"id=r6; persona=p5; occurred_at=03-06 09:00; store=Paris; polarity=pos; themes=['delivery']; theme_polarities=['neg']; criticality=none",
+		"id=r7; persona=p6; occurred_at=03-07 09:00; store=Paris; polarity=; criticality=none",
+	)
+	r := New(conn, nil, time.Now)
+	check(t, r, "verbatimSentiment", metric.Query{Now: now}, "-16.6667 n=6 people=5 positive=33.3333 neutral=16.6667 negative=50 -nothing_to_read:1")
+	check(t, r, "criticalShare", metric.Query{Now: now}, "28.5714 n=7 people=6")
+	check(t, r, "themeSentiment", metric.Query{Now: now, By: []metric.Dimension{metric.Said}}, "-37.5 n=8 people=5 positive=25 neutral=12.5 negative=62.5\n"+
+		"delivery: -50 n=6 people=5 positive=16.6667 neutral=16.6667 negative=66.6667\nprice: hidden n=2 people=2")
+	check(t, r, "themeSentiment", metric.Query{Now: now, By: []metric.Dimension{metric.Said, metric.Store}, Where: map[metric.Dimension][]string{metric.Polarity: {"neg"}}},
+		"hidden n=5 people=4\ndelivery/Lyon: hidden n=2 people=2\ndelivery/Paris: hidden n=2 people=1\nprice/Paris: hidden n=1 people=1")
+
+	// From the fourth on the delivery is spoken of in r4 to r6, by two people, and before in r1 to r3.
+	spoken, err := r.Rising(t.Context(), metric.Query{Workspace: "main", Now: now, From: in2026(t, "03-04 00:00"), To: in2026(t, "03-08 00:00")})
+	if err != nil || len(spoken) != 2 {
+		t.Fatalf("%+v, %v", spoken, err)
+	}
+	d := spoken[0]
+	if d.Theme != "delivery" || d.N != 3 || d.Before != 3 || d.People != 2 || d.Negative != 2 || len(d.Newest) != 3 || d.Newest[0] != (schema.EventID{1: 6, 6: 0x80, 8: 0x80}) {
+		t.Errorf("%+v", d)
+	}
+}

@@ -74,6 +74,26 @@ func (r *Reader) Figure(ctx context.Context, name string, q metric.Query) (metri
 	return a, err
 }
 
+// Rising counts what is spoken of in a period and in the one before it.
+func (r *Reader) Rising(ctx context.Context, q metric.Query) (list []metric.Spoken, err error) {
+	if q.Now == 0 {
+		q.Now = schema.InstantOf(r.Now())
+	}
+	s, err := metric.Rising(q)
+	if err != nil {
+		return nil, refused(err)
+	}
+	err = r.each(ctx, s, func(rows *clickhouse.Rows) error {
+		var x metric.Spoken
+		var n, before, people, negative uint64
+		err := rows.Scan(&x.Theme, &n, &before, &people, &negative, &x.Newest)
+		x.N, x.Before, x.People, x.Negative = int64(n), int64(before), int64(people), int64(negative)
+		list = append(list, x)
+		return err
+	})
+	return list, err
+}
+
 // tally reads one row of Definition.Count.
 func tally(rows *clickhouse.Rows) (metric.Tally, error) {
 	var t metric.Tally

@@ -107,6 +107,7 @@ const (
 	countConversations = "conversations"
 	countCases         = "cases"
 	countSurveys       = "surveys"
+	countVerbatims     = "verbatims"
 	countLetters       = "deadLetters"
 	countPersonas      = "personas"
 )
@@ -123,6 +124,7 @@ func (r *Rights) rows(ctx context.Context, workspace string, ids []uuid.UUID) (m
 		countConversations: "SELECT toInt64(uniqExact(id)) FROM " + schema.TableConversations + " WHERE workspace = {workspace:String} AND (persona IN {personas:Array(UUID)} OR hasAny(personas, {personas:Array(UUID)}))",
 		countCases:         "SELECT toInt64(uniqExact(id)) FROM " + schema.TableCases + " WHERE workspace = {workspace:String} AND (persona IN {personas:Array(UUID)} OR hasAny(personas, {personas:Array(UUID)}))",
 		countSurveys:       "SELECT toInt64(uniqExact(id)) FROM " + schema.TableSurveys + " WHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}",
+		countVerbatims:     "SELECT toInt64(uniqExact(id)) FROM " + schema.TableVerbatims + " WHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}",
 	} {
 		var n int64
 		if err := r.House.QueryRow(ctx, sql, params, nil, &n); err != nil {

@@ -371,6 +371,37 @@ var catalogue = []Definition{
 		leave: []exclusion{{"never_a_customer", "NOT bought_before"}, {"follow_up_ongoing", "began + INTERVAL 180 DAY > {now}"}},
 		value: "toInt64(0)", hit: "if(bought_later, 0, 1)",
 	},
+	{
+		Name: "verbatimSentiment", Group: "verbatims", Statistic: Net, Unit: Points, Version: 1,
+		Title:   Text{"Sentiment des verbatims", "Sentiment of verbatims"},
+		Is:      Text{"Part des textes de clients lus comme positifs moins part de ceux lus comme négatifs, corrections comprises.", "Share of customers' texts that are read as positive less share of those read as negative, corrections included."},
+		For:     Text{"Suivre ce que les clients disent, par canal, magasin, produit ou mois.", "To follow what customers say, by channel, store, product or month."},
+		NotFor:  Text{"Lire la part de neutres, que le modèle reconnaît mal ; comparer des langues ou des canaux dont les textes diffèrent.", "To read the share of neutral texts, which the model sees badly; to compare languages or channels whose texts differ."},
+		Formula: "(positive − negative) / texts × 100", Source: "the model's own reading (deploy/verbatim.md), not corrected for its errors; interval: Rocks 2016",
+		subject: verbatims, of: "1", happens: "occurred_at", begins: "occurred_at",
+		leave: []exclusion{{"nothing_to_read", "polarity = ''"}}, value: "toInt64(0)", hit: "multiIf(polarity = 'pos', 1, polarity = 'neg', -1, 0)",
+		parts: netParts("positive", "neutral", "negative"),
+	},
+	{
+		Name: "themeSentiment", Group: "verbatims", Statistic: Net, Unit: Points, Version: 1,
+		Title:   Text{"Sentiment par thème", "Sentiment by theme"},
+		Is:      Text{"Part positive moins part négative de ce que disent les clients d'un thème, par la proposition qui en parle ; un texte compte une fois par thème.", "Positive less negative share of what customers say of a theme, by the clause that speaks of it; a text counts once for each of its themes."},
+		For:     Text{"Voir de quoi l'on se plaint et ce que l'on loue : par thème et par magasin, produit ou mois.", "To see what is complained of and what is praised: by theme and by store, product or month."},
+		NotFor:  Text{"Additionner des thèmes pour compter des textes ou des clients.", "To add themes up to numbers of texts or customers."},
+		Formula: "(positive − negative) / mentions of the theme × 100", Source: "the model's own reading (deploy/verbatim.md), not corrected for its errors; interval: Rocks 2016",
+		subject: themes, of: "1", happens: "occurred_at", begins: "occurred_at",
+		leave: []exclusion{{"nothing_to_read", "said_polarity = ''"}}, value: "toInt64(0)", hit: "multiIf(said_polarity = 'pos', 1, said_polarity = 'neg', -1, 0)",
+		parts: netParts("positive", "neutral", "negative"),
+	},
+	{
+		Name: "criticalShare", Group: "verbatims", Statistic: Share, Unit: Percent, Version: 1,
+		Title:   Text{"Verbatims critiques", "Critical verbatims"},
+		Is:      Text{"Part des textes de clients qui parlent de sécurité, de droit ou de vulnérabilité, quel qu'en soit le ton.", "Share of customers' texts that speak of safety, law or vulnerability, whatever the tone."},
+		For:     Text{"Voir monter ce qui ne peut pas attendre.", "To see what cannot wait come up."},
+		NotFor:  Text{"Juger des personnes ; compter des incidents, car plusieurs textes peuvent en dire un seul.", "To judge people; to count incidents, since several texts may speak of one."},
+		Formula: "texts of criticality high or critical / texts × 100", Source: "rules with words to show (deploy/verbatim.md); interval: Wilson 1927",
+		subject: verbatims, of: "1", happens: "occurred_at", begins: "occurred_at", value: "toInt64(0)", hit: "if(criticality IN ('high', 'critical'), 1, 0)",
+	},
 }
 
 const (

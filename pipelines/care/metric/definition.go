@@ -34,7 +34,7 @@ const (
 // Definition is one metric.
 type Definition struct {
 	Name      string // camelCase: the field of GraphQL's metrics and the word of the command line
-	Group     string // reactivity, resolution, satisfaction, complaints
+	Group     string // reactivity, resolution, satisfaction, complaints, verbatims
 	Title     Text
 	Is        Text // what it is, one sentence
 	For       Text // what it is for
@@ -109,6 +109,7 @@ var reasons = map[string]Text{
 	"no_question":       {"aucune question posée", "nothing was asked"},
 	"never_a_customer":  {"aucun achat avant la réclamation", "no order before the complaint"},
 	"answered_unsent":   {"répondu avant l'envoi", "answered before it was sent"},
+	"nothing_to_read":   {"rien qui puisse être lu comme bon ou mauvais", "nothing in it that can be read as good or bad"},
 	"follow_up_ongoing": {"suivi de 180 jours incomplet", "the 180 days of follow-up are not over"},
 }
 

@@ -35,6 +35,7 @@ func TestGoldenStatements(t *testing.T) {
 		{"fcrNoRepeat", func(q *Query) { q.Window = 10 * day }},
 		{"recoveryRate", func(q *Query) { q.By = nil }},
 		{"churnAfterComplaint", func(q *Query) {}},
+		{"themeSentiment", func(q *Query) { q.By, q.Where = []Dimension{Said, Product}, map[Dimension][]string{Polarity: {"neg"}} }},
 	} {
 		asked := q
 		c.change(&asked)

@@ -43,6 +43,7 @@ const (
 	Polarity   Dimension = "POLARITY"       // of the customer's first words: neg, neu, pos
 	Said       Dimension = "VERBATIM_THEME" // what the customer's first words are most surely about; THEME is what the source says
 	Gravity    Dimension = "CRITICALITY"    // the gravest of the customer's words: none to critical
+	Product    Dimension = "PRODUCT"
 	Day        Dimension = "DAY"
 	Week       Dimension = "WEEK"
 	Month      Dimension = "MONTH"
@@ -56,7 +57,7 @@ var periods = map[Dimension]string{
 
 // order is that in which dimensions are listed.
 var order = []Dimension{
-	Channel, Team, Brand, Store, Theme, Touchpoint, Source, Language, Country, Queue, Tier, Priority, Calendar, Instrument, Explained, Complaint, Polarity, Said, Gravity, Day, Week, Month, Year,
+	Channel, Team, Brand, Store, Theme, Touchpoint, Source, Language, Country, Queue, Tier, Priority, Calendar, Instrument, Explained, Complaint, Polarity, Said, Gravity, Product, Day, Week, Month, Year,
 }
 
 // Dimensions lists what the metric can be grouped and filtered by.

@@ -105,6 +105,30 @@ var cases = subject{
 	}),
 }
 
+// verbatims are texts of customers, as they are read now.
+var verbatims = subject{
+	name: "verbatim", event: "id",
+	from:       "SELECT * FROM current_verbatims WHERE workspace = {workspace:String}",
+	dimensions: read("polarity", "if(empty(themes), '', toString(themes[1]))"),
+}
+
+// themes are what texts are about: each text once for each of its themes, with the polarity of the clause that speaks of it.
+var themes = subject{
+	name: "theme of a verbatim", event: "id",
+	from: `SELECT *, said.1 AS said_theme, said.2 AS said_polarity
+  FROM (SELECT * FROM current_verbatims WHERE workspace = {workspace:String})
+  ARRAY JOIN arrayZip(themes, theme_polarities) AS said`,
+	dimensions: read("said_polarity", "said_theme"),
+}
+
+// read are the dimensions of texts.
+func read(polarity, theme string) map[Dimension]string {
+	return map[Dimension]string{
+		Channel: "channel", Team: "team", Brand: "brand", Store: "store", Product: "product", Source: "source", Language: "language", Country: "country",
+		Polarity: polarity, Said: theme, Gravity: "criticality",
+	}
+}
+
 // displeased are people with a closed episode of dissatisfaction in the period, each by the first one, with what came after it: detractors,
 // satisfaction of 1 or 2, complaints that were resolved.
 var displeased = subject{

@@ -51,7 +51,7 @@ func (i *installation) startCare(ctx context.Context) error {
 			texts.Forget()
 			return i.care.Erase(ctx, care.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
 		},
-		purger: i.newPurger("care", store.Name, purgeBoth(store, i.house, schema.TableConversations, schema.TableCases, schema.TableSurveys)),
+		purger: i.newPurger("care", store.Name, purgeBoth(store, i.house, schema.TableConversations, schema.TableCases, schema.TableSurveys, schema.TableVerbatims)),
 	}
 	i.hold(careLease(mainWorkspace), nil, i.keepCare)
 	return nil

@@ -14,6 +14,8 @@ import (
 type verbatimCommand struct {
 	Score verbatimScoreCommand `cmd:"" help:"Read the texts of a file: language, polarity, themes, criticality."`
 	Train verbatimTrainCommand `cmd:"" help:"Learn a model from labelled texts."`
+
+	Rising verbatimRisingCommand `cmd:"" help:"What customers speak of more than before, with their newest words."`
 }
 
 func (verbatimCommand) Help() string {
