@@ -64,7 +64,7 @@ func (c *benchCommand) foldMix(ctx context.Context, rounds int) (out benchResult
 	flow := &flow{grown: make(chan struct{})}
 	s, err := service.Open(ctx, service.Config{
 		Workspace: mainWorkspace, Folder: dir, Feed: flow, Log: flow, Hash: service.NewHasher(prf),
-		Store: state.Options{Logger: slog.New(slog.DiscardHandler)}, Logger: slog.New(slog.DiscardHandler),
+		Store: state.Options{CacheBytes: identityCache(), Logger: slog.New(slog.DiscardHandler)}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return out, err

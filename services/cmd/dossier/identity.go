@@ -35,7 +35,7 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 			&identity.ProfilesTopic{Workspace: mainWorkspace, Producer: i.client, Now: time.Now},
 			i.people,
 		},
-		StandBy: i.coordination != nil, Store: state.Options{Logger: i.logger}, Logger: i.logger, Trace: i.tracer.Fold("identity fold"),
+		StandBy: i.coordination != nil, Store: state.Options{CacheBytes: identityCache(), Logger: i.logger}, Logger: i.logger, Trace: i.tracer.Fold("identity fold"),
 	})
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/services/demo"
-	"github.com/dossier-cdp/dossier/services/internal/machine"
 )
 
 type upCommand struct {
@@ -33,14 +32,6 @@ func (upCommand) Help() string {
 When it serves, it prints one line 'ready http://HOST:PORT' to stdout. A first start makes the workspace main and writes
 DIR/credentials.json. DOSSIER_MASTER_KEY (64 hex digits) or DOSSIER_MASTER_KEY_FILE gives the master key; else a first start
 makes one in DIR/keys. Ctrl-C stops cleanly, and the same command carries on.`
-}
-
-// memoryLimit is what the Go heap of the main process is kept under where that can be, in bytes: a sixteenth of the memory that there is,
-// within 384 MiB and 1 GiB. It is no wall. Too near to what lives, it costs more than anything else: under full load about 300 MB live,
-// and a limit of 384 MiB had the heap collected five times a second, for a third of all CPU.
-func memoryLimit() int64 {
-	const mib = int64(1) << 20
-	return min(max(machine.Memory()/16, 384*mib), 1024*mib)
 }
 
 // Run starts an installation, serves until a signal, and stops in the reverse order.
