@@ -42,6 +42,8 @@
 //	control topic                           control.TestAppendFaults
 //	coordination: claims, signs, notes      coordination.TestNeverTwoOwners (lost, late, twice), TestOwnerWithoutLog
 //	keeper: erasures, dead letters too      TestErased, main.TestClosedLetters
+//	erasure: any step, by kill -9           TestForgotten (20 moments under DOSSIER_PROVE=1)
+//	audit: a chain of records               audit.TestChains
 //	keeper: ring files                      keeper.TestKilledWhileWriting, TestFaultWhileWriting, TestKilledTwice
 //	state of any role: file of the store    state.TestCrashLeavesAPrefixOfCommits, TestFullDisk
 //	identity: commit, sinks                 identity.TestCommitFaults, TestSinkFaults
