@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 
 	gqlerrors "github.com/graph-gophers/graphql-go/errors"
+
+	"github.com/dossier-cdp/dossier/schema"
 	"github.com/graph-gophers/graphql-go/introspection"
 )
 
@@ -27,9 +29,10 @@ type Request struct {
 // Response answers a Request. Without Data nothing was answered: the request was refused, and no field of a mutation has run
 // unless the code is TIMEOUT or INTERNAL.
 type Response struct {
-	Errors []*ResponseError `json:"errors,omitempty"`
-	Data   json.RawMessage  `json:"data,omitempty"`
-	Cost   *Cost            `json:"-"` // in extensions.cost; nil: the document was refused before it had a price
+	Errors []*ResponseError   `json:"errors,omitempty"`
+	Data   json.RawMessage    `json:"data,omitempty"`
+	People []schema.ProfileID `json:"-"` // whom the operation read, each once
+	Cost   *Cost              `json:"-"` // in extensions.cost; nil: the document was refused before it had a price
 }
 
 // ResponseError is one error of a Response. Its extensions have a code, and a hint where there is something to do.
@@ -84,6 +87,7 @@ type operation struct {
 	queries atomic.Int64 // of the timeline's engine
 	fields  atomic.Int64 // answered
 	broken  atomic.Bool  // a resolver panicked
+	people  sync.Map     // schema.ProfileID, of whom it read
 
 	// A rehearsal goes through the root fields without running them.
 	rehearsal bool
@@ -97,6 +101,16 @@ type operationKey struct{}
 func operationOf(ctx context.Context) *operation {
 	o, _ := ctx.Value(operationKey{}).(*operation)
 	return o
+}
+
+// shown lists of whom the operation read, sorted.
+func (o *operation) shown() (people []schema.ProfileID) {
+	o.people.Range(func(id, _ any) bool {
+		people = append(people, id.(schema.ProfileID))
+		return true
+	})
+	slices.SortFunc(people, schema.ProfileID.Compare)
+	return people
 }
 
 // spend counts rows that are about to be asked of a backend.
@@ -121,6 +135,7 @@ var mutationScopes = map[string]string{
 	"erase":      scopePrivacy,
 	"recordCase": scopeCare, "assignCase": scopeCare, "planNextStep": scopeCare, "resolveCase": scopeCare, "reopenCase": scopeCare, "addTask": scopeCare,
 	"completeTask": scopeCare, "addNote": scopeCare, "promise": scopeCare, "grantGesture": scopeCare,
+	"correctVerbatim": scopeCare,
 }
 
 // Execute runs one operation for a caller. A mutation is rehearsed first: when one of its fields lacks a scope, or a variable is of
@@ -192,7 +207,7 @@ func (s *Schema) run(ctx context.Context, o *operation, r Request) (response *Re
 		// Of the fields that were kept from running the library says that their context is over.
 		answer.Errors = slices.DeleteFunc(answer.Errors, func(e *gqlerrors.QueryError) bool { return e.Message == context.Canceled.Error() })
 	}
-	response = &Response{Errors: answer.Errors, Data: answer.Data, Cost: o.spent()}
+	response = &Response{Errors: answer.Errors, Data: answer.Data, Cost: o.spent(), People: o.shown()}
 	for _, e := range response.Errors {
 		coded(e)
 		if e.Path == nil {

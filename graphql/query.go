@@ -94,7 +94,15 @@ func (r *resolver) holders(ctx context.Context, workspace string, ids []schema.P
 		if err := spend(ctx, max(len(ids), lookupCost)); err != nil {
 			return nil, err
 		}
-		return r.backends.Profiles.People(ctx, workspace, ids)
+		people, err := r.backends.Profiles.People(ctx, workspace, ids)
+		if o := operationOf(ctx); o != nil {
+			for _, p := range people {
+				if p != nil {
+					o.people.Store(p.ID, nil)
+				}
+			}
+		}
+		return people, err
 	})
 }
 

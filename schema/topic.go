@@ -19,6 +19,7 @@ const (
 	TopicDeadLetters  = "deadletters"
 	TopicProfiles     = "profiles"  // merges, splits, changes of canonical persona; ids only
 	TopicDecisions    = "decisions" // segments entered and left, things sent
+	TopicAudit        = "audit"     // who saw or changed what of people, in chains of hashes; not in control, which is read whole at every start
 )
 
 // Topics lists every topic.
@@ -30,5 +31,6 @@ func Topics() []Topic {
 		{Name: TopicDeadLetters, Partitions: 1, Archived: true},
 		{Name: TopicProfiles, Partitions: 1, Archived: true},
 		{Name: TopicDecisions, Partitions: 1, Archived: true},
+		{Name: TopicAudit, Partitions: 1, Archived: true},
 	}
 }

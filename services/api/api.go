@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/services/audit"
 	"github.com/dossier-cdp/dossier/services/internal/access"
 )
 
@@ -25,6 +26,7 @@ type Config struct {
 	Ready    func() (bool, string) // whether all answers are right, else what is waited for; nil: always
 	Logger   *slog.Logger          // nil: slog.Default()
 	Timeout  time.Duration         // of one operation; 0: 10 seconds
+	Audit    *audit.Writer         // of whom personal values are shown; nil: nothing is recorded
 	MaxCost  int                   // of an operation of a token without a limit of its own; 0: graphql.DefaultMaxCost
 }
 

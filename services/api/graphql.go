@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/services/audit"
 )
 
 // The media types of an answer. Under legacyType a document that is refused is answered 200, as old clients want it; under
@@ -88,7 +90,28 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) (mediaType string, 
 		return mediaType, nil, err
 	}
 	response, err = a.execute(r.Context(), caller, request)
+	if err == nil {
+		err = a.audit(r, caller, response)
+	}
 	return mediaType, response, err
+}
+
+// scopeUnmask shows personal values.
+const scopeUnmask = "unmask"
+
+// audit records whose personal values an operation shows, before they go out.
+func (a *API) audit(r *http.Request, caller graphql.Caller, response *graphql.Response) error {
+	if a.Audit == nil || len(response.People) == 0 || !slices.Contains(caller.Scopes, scopeUnmask) {
+		return nil
+	}
+	record := audit.Record{Actor: caller.Actor, Action: "graphql", Purpose: r.Header.Get(audit.PurposeHeader), Scopes: caller.Scopes, People: len(response.People)}
+	for _, id := range response.People[:min(len(response.People), audit.MaxProfiles)] {
+		record.Profiles = append(record.Profiles, id.String())
+	}
+	if err := a.Audit.Add(r.Context(), record); err != nil {
+		return &refusal{http.StatusServiceUnavailable, "NOT_READY", "the audit log takes no record", "ask again in a moment"}
+	}
+	return nil
 }
 
 // execute waits for a turn and runs the operation, within the time that it has.

@@ -271,6 +271,71 @@ func TestForgotten(t *testing.T) {
 	if again := i.must(t, "erasures", "list", "--json"); strings.TrimSpace(again) != "[]" {
 		t.Fatalf("a plan has decided: %s", again)
 	}
+	// Everything that is held, with its origin; and what is wrong can be corrected.
+	i.must(t, "rectify", "email:"+stays.marker+"@example.com", "--set", `lastName="`+stays.marker+`-married"`, "--reason", "she married")
+	for _, m := range []marked{gone, stays} {
+		text := i.must(t, "access", "email:"+m.marker+"@example.com", "--reason", "asked for it")
+		var file struct {
+			Events                                 []struct{ Source, Type string }
+			Conversations, Cases, Surveys, Letters []json.RawMessage
+			DeadLetters                            []struct{ Payload json.RawMessage }
+			GoldenRecord                           []struct {
+				Name, Source string
+				Value        any
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &file); err != nil {
+			t.Fatal(err)
+		}
+		sources := map[string]bool{}
+		for _, e := range file.Events {
+			sources[e.Source] = true
+		}
+		if len(file.Events) < 12 || len(sources) < 6 || len(file.Conversations) == 0 || len(file.Cases) == 0 || len(file.Surveys) == 0 || len(file.DeadLetters) < 3 {
+			t.Errorf("the file of %s has %d events of %d sources, %d conversations, %d cases, %d surveys, %d letters", m.marker, len(file.Events), len(sources),
+				len(file.Conversations), len(file.Cases), len(file.Surveys), len(file.DeadLetters))
+		}
+		for _, other := range []marked{gone, stays} {
+			if other != m && strings.Contains(strings.ToLower(text), other.marker) {
+				t.Errorf("the file of %s has %s", m.marker, other.marker)
+			}
+		}
+		for _, trait := range file.GoldenRecord {
+			if trait.Name == "lastName" && m == stays && trait.Value != stays.marker+"-married" {
+				t.Errorf("rectified: %+v", trait)
+			}
+		}
+	}
+	page := filepath.Join(t.TempDir(), "page.html")
+	i.must(t, "access", "email:"+stays.marker+"@example.com", "--reason", "asked for it", "--page", page, "--language", "fr")
+	if text, err := os.ReadFile(page); err != nil || !bytes.Contains(text, []byte("Ce qui est conservé à votre sujet")) || bytes.Count(text, []byte(stays.marker)) < 30 {
+		t.Errorf("the page: %d bytes %v", len(text), err)
+	}
+	var seen []struct {
+		Actor, Action, Purpose string
+		Profiles               []string
+	}
+	i.must(t, "show", "email:"+stays.marker+"@example.com", "--purpose", "to answer her letter")
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		if err := json.Unmarshal([]byte(i.must(t, "audit", "list", "--json")), &seen); err != nil {
+			t.Fatal(err)
+		}
+		reads, rights := 0, 0
+		for _, r := range seen {
+			if r.Action == "graphql" && r.Purpose == "to answer her letter" && len(r.Profiles) > 0 {
+				reads++
+			}
+			if r.Action == "POST /v1/access" && len(r.Profiles) == 1 {
+				rights++
+			}
+		}
+		if reads > 0 && rights == 3 {
+			break
+		}
+		if time.Since(begun) > patience {
+			t.Fatalf("the audit log has %d reads and %d accesses: %+v", reads, rights, seen)
+		}
+	}
 	// A hold forbids it.
 	hold := strings.TrimSpace(i.must(t, "holds", "place", subject, "--reason", "an invoice in dispute"))
 	if o := i.dossier(t, "erase", subject, "--reason", "asked for it"); o.code != 1 || !strings.Contains(o.stderr, "an invoice in dispute") {
@@ -332,6 +397,9 @@ func TestForgotten(t *testing.T) {
 	}
 	i.down(t)
 	i.up(t)
+	if chains := i.must(t, "audit", "verify"); strings.Count(chains, "whole") < 3 {
+		t.Errorf("the chains of the audit log: %s", chains)
+	}
 	i.down(t)
 	if found := gone.found(t, i.data); len(found) > 0 {
 		t.Errorf("the erased stands in %s", strings.Join(found, "\n"))
@@ -490,5 +558,110 @@ func TestRegulations(t *testing.T) {
 		if a := i.raw(t, "/regulations", "Bearer "+i.APIToken, strings.NewReader(bad)); a.status != 400 || a.Error.Hint == "" {
 			t.Errorf("%s: %d %s", bad, a.status, a.body)
 		}
+	}
+}
+
+// TestDeadLettersRepaired: letters are counted by what is wrong with them, replayed as received when they were received, repaired by a change of their members or
+// another payload; twice adds nothing, and what was done stays with the letter.
+func TestDeadLettersRepaired(t *testing.T) {
+	besideOthers(t)
+	i := install(t)
+	bad := func(path, body string) {
+		t.Helper()
+		if a := i.raw(t, path, basic(i.WriteKey), strings.NewReader(body)); a.status != 400 && !strings.Contains(a.body, "refused") && a.status != 200 {
+			t.Fatalf("%s: %+v", path, a)
+		}
+	}
+	for n := range 3 {
+		bad("/v1/events", fmt.Sprintf(`{"type":"message.got","channel":"email","source":"shop","messageId":"r-%d","userId":"repair-%d","text":"où est mon colis ?"}`, n, n))
+	}
+	bad("/v1/batch", `{"batch":[{"type":"track","userId":"repair-9","messageId":"r-9","timestamp":"2026-01-01T00:00:00Z","properties":{"total":1.50}}],"context":{"ip":"192.0.2.1"}}`)
+	bad("/v1/events", `{"type":"profile.identified","source":"crm","messageId":"r-10","occurredAt":"soon","userId":"repair-10"}`)
+	type stat struct {
+		Code          string
+		Letters, Open int
+	}
+	stats := func() map[string]stat {
+		t.Helper()
+		out := map[string]stat{}
+		var lines []stat
+		if err := json.Unmarshal([]byte(i.must(t, "deadletters", "stats", "--json")), &lines); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range lines {
+			out[l.Code] = l
+		}
+		return out
+	}
+	if got := stats(); got["type_unknown"].Letters != 3 || got["no_event_name"].Open != 1 || got["time_invalid"].Letters != 1 {
+		t.Fatalf("%+v", got)
+	}
+	if o := i.dossier(t, "deadletters", "replay", "--code", "type_unknown"); o.code != 3 || strings.Count(o.stdout, "type_unknown") != 3 {
+		t.Errorf("replayed as they were: %d %s %s", o.code, o.stdout, o.stderr)
+	}
+	if text := i.must(t, "deadletters", "repair", "--code", "type_unknown", "--set", `type="message.received"`, "--dry-run"); strings.Count(text, "repaired") != 3 {
+		t.Errorf("a dry run: %s", text)
+	}
+	i.wait(t)
+	if n := counts(t, i.digest(t))["events"]; n != 0 {
+		t.Fatalf("a dry run has made %d events", n)
+	}
+	repair := []string{"deadletters", "repair", "--code", "type_unknown", "--set", `type="message.received"`, "--reason", "the till was misconfigured"}
+	first := i.must(t, repair...)
+	i.must(t, "deadletters", "repair", "--code", "no_event_name", "--set", `event="Order Completed"`, "--rename", "properties.total=properties.revenue")
+	i.wait(t)
+	want := i.digest(t)
+	if n := counts(t, want)["events"]; n != 4 {
+		t.Errorf("%d events after the repair, want 4", n)
+	}
+	id := ""
+	for line := range strings.Lines(first) {
+		if f := strings.Fields(line); len(f) > 1 && f[1] == "repaired" {
+			id = f[0]
+		}
+	}
+	i.must(t, "deadletters", "repair", id, "--set", `type="message.received"`) // once more
+	i.wait(t)
+	i.sameDigest(t, want, nil)
+	var shown struct {
+		State   string
+		Payload struct{ Type string }
+		History []struct {
+			Action, Actor, Reason, Code string
+			Events                      []string
+			Payload                     struct{ Type string }
+		}
+	}
+	if err := json.Unmarshal([]byte(i.must(t, "deadletters", "show", id)), &shown); err != nil {
+		t.Fatal(err)
+	}
+	if shown.State != "repaired" || shown.Payload.Type != "message.got" || len(shown.History) != 3 || shown.History[0].Code != "type_unknown" ||
+		shown.History[1].Payload.Type != "message.received" || shown.History[1].Reason != "the till was misconfigured" || shown.History[1].Actor == "" || len(shown.History[1].Events) != 1 {
+		t.Errorf("%+v", shown)
+	}
+	file := filepath.Join(t.TempDir(), "event.json")
+	if err := os.WriteFile(file, []byte(`{"type":"profile.identified","source":"crm","messageId":"r-10","occurredAt":"2026-01-01T00:00:00Z","userId":"repair-10"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var open []struct{ ID, Code string }
+	if err := json.Unmarshal([]byte(i.must(t, "deadletters", "list", "--json")), &open); err != nil || len(open) != 1 {
+		t.Fatalf("%+v %v", open, err)
+	}
+	i.must(t, "deadletters", "repair", open[0].ID, "--payload", file)
+	i.must(t, "deadletters", "drop", open[0].ID, "--reason", "it is repaired")
+	if list := i.must(t, "deadletters", "list", "--json"); strings.TrimSpace(list) != "[]" {
+		t.Errorf("still open: %s", list)
+	}
+	i.wait(t)
+	if n := counts(t, i.digest(t))["events"]; n != 5 {
+		t.Errorf("%d events in the end, want 5", n)
+	}
+	for _, wrong := range [][]string{{"repair", id}, {"replay"}, {"repair", id, "--set", "type"}, {"replay", id, "--code", "x"}} {
+		if o := i.dossier(t, append([]string{"deadletters"}, wrong...)...); o.code != 2 {
+			t.Errorf("%v: %d %s", wrong, o.code, o.stderr)
+		}
+	}
+	if o := i.dossier(t, "deadletters", "replay", "00112233445566778899aabbccddeeff"); o.code != 3 || !strings.Contains(o.stdout, "letter_unknown") {
+		t.Errorf("an unknown letter: %d %s", o.code, o.stdout)
 	}
 }

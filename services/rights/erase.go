@@ -311,8 +311,13 @@ func (r *Rights) needed() []struct{ name, detail string } {
 		{"identity", "traits, identifiers, links and consents are deleted, and the files that held them are rewritten"},
 		{"timeline", "rows and index are deleted, and the parts and files that held them are gone"},
 	}
-	if r.Cares() {
-		needed = append(needed, struct{ name, detail string }{"care", "conversations, cases and surveys are deleted, and the parts and files that held them are gone"})
+	for _, may := range []struct{ name, detail string }{
+		{"care", "conversations, cases, surveys and what was read in texts are deleted, and the parts and files that held them are gone"},
+		{"segments", "the person's row and the history of segments are deleted, and the parts and files that held them are gone"},
+	} {
+		if r.Keeps(may.name) {
+			needed = append(needed, may)
+		}
 	}
 	return needed
 }

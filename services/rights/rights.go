@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/api/backend"
+	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/control"
@@ -24,13 +26,17 @@ type Rights struct {
 	People  backend.Lookups
 	House   *clickhouse.Conn
 	Letters deadletter.Reader
-	Keys    *seal.Ring
+	// Events writes the events of personas as the export of events does, with clocks.
+	Events func(ctx context.Context, workspace string, personas []schema.PersonaID, w io.Writer) error
+	Keys   *seal.Ring
+	// Collector takes in what is rectified, as everything else.
+	Collector *collector.Collector
 	// Visible returns when identity and tables show everything that the log and the control topic hold at the call.
 	Visible func(ctx context.Context) error
 	// Stale names the copies of the key ring that are older than the ring.
 	Stale func() []string
-	// Cares says whether some process keeps conversations and cases.
-	Cares func() bool
+	// Keeps says whether some process has the role care, or segments: an installation may be without.
+	Keeps func(role string) bool
 	Now   func() time.Time
 }
 

@@ -56,7 +56,7 @@ func allowed(kind schema.Type, s *channel.Sender) *schema.Refusal {
 			return channel.ScopeMissing(kind.String(), scope)
 		}
 		return nil
-	case kind == schema.TypeConsentRecorded && s.Has(scopePrivacy):
+	case (kind == schema.TypeConsentRecorded || kind == schema.TypeProfileIdentified) && s.Has(scopePrivacy):
 		return nil
 	case !s.Has(scopeCare):
 		return channel.ScopeMissing("sending "+kind.String()+" without a write key", scopeCare)

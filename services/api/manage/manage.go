@@ -28,6 +28,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/archive"
+	"github.com/dossier-cdp/dossier/services/audit"
 	"github.com/dossier-cdp/dossier/services/backup"
 	"github.com/dossier-cdp/dossier/services/internal/access"
 	"github.com/dossier-cdp/dossier/services/internal/control"
@@ -68,6 +69,8 @@ type Config struct {
 	RingCopies           RingCopies    // nil: not answered here
 	Customers            Customers     // nil: not answered here
 	Rights               Rights        // nil: not answered here
+	Audit                *audit.Writer // of each right exercised and each read of personal values; nil: nothing is recorded
+	AuditLog             audit.Reader  // nil: not answered here
 }
 
 type server struct{ Config }
@@ -97,6 +100,7 @@ func Handler(c Config) http.Handler {
 	s.backupPaths(mux)
 	s.valuePaths(mux)
 	s.rightsPaths(mux)
+	s.auditPaths(mux)
 	return mux
 }
 
@@ -126,7 +130,7 @@ func (s *server) needs(scopes []string, h handler) http.Handler {
 					return &refusal{403, "scope_missing", "this token lacks the scope " + scope, "create one with 'dossier tokens create --scope " + scope + "'"}
 				}
 			}
-			return h(w, r, token)
+			return s.recorded(w, r, token, scopes, h)
 		}()
 		if err != nil {
 			writeError(w, err)
@@ -529,6 +533,6 @@ func Paths() []string {
 		"/v1/export/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/deadletterstats", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
 		"/v1/tokens", "/v1/tokens/", "/v1/configuration", "/v1/configuration/",
 		"/v1/backup", "/v1/backup/", "/v1/ring/", "/v1/value/",
-		"/v1/erasures", "/v1/erasures/", "/v1/holds", "/v1/holds/", "/v1/suppressions", "/regulations", "/regulations/", "/v1/regulations", "/v1/regulations/",
+		"/v1/erasures", "/v1/erasures/", "/v1/holds", "/v1/holds/", "/v1/suppressions", "/v1/access", "/v1/rectifications", "/v1/audit", "/v1/audit/", "/regulations", "/regulations/", "/v1/regulations", "/v1/regulations/",
 	}
 }

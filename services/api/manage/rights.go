@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,6 +28,8 @@ type Rights interface {
 	Regulate(ctx context.Context, c graphql.Caller, kind string, subjects []string, of, reason, id string) (string, error)
 	Regulations(workspace string) []rights.Regulation
 	Regulation(workspace, id string) (rights.Regulation, bool)
+	Access(ctx context.Context, c graphql.Caller, s graphql.Subject) (*rights.File, error)
+	Rectify(ctx context.Context, c graphql.Caller, s graphql.Subject, traits map[string]json.RawMessage, reason, key string) (schema.EventID, error)
 }
 
 // Exercise is the body by which a right is exercised: whom it is about, why, and under which key.
@@ -39,6 +42,8 @@ type Exercise struct {
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 	DryRun         bool   `json:"dryRun,omitempty"`
 	Ended          bool   `json:"ended,omitempty"` // of a suppression: it is withdrawn
+
+	Traits map[string]json.RawMessage `json:"traits,omitempty"` // of a rectification; null takes one back
 }
 
 func (x *Exercise) subject() (s graphql.Subject, err error) {
@@ -97,6 +102,8 @@ func (s *server) rightsPaths(mux *http.ServeMux) {
 	mux.Handle("DELETE /v1/holds/{id}", s.needs(privacy, s.lift))
 	mux.Handle("POST /v1/suppressions", s.needs(privacy, s.suppress))
 	mux.Handle("GET /v1/suppressions", s.needs(privacy, s.listSuppressions))
+	mux.Handle("POST /v1/access", s.needs([]string{access.ScopePrivacy, access.ScopeUnmask}, s.giveAccess))
+	mux.Handle("POST /v1/rectifications", s.needs(privacy, s.rectify))
 	for _, path := range []string{"/regulations", "/v1/regulations"} {
 		mux.Handle("POST "+path, s.needs(privacy, s.regulate))
 		mux.Handle("GET "+path, s.needs(privacy, s.listRegulations))
@@ -118,6 +125,7 @@ func (s *server) erase(w http.ResponseWriter, r *http.Request, t access.Token) e
 	if err != nil {
 		return err
 	}
+	about(r, e.Profiles...)
 	return writeJSON(w, e)
 }
 
@@ -145,6 +153,7 @@ func (s *server) hold(w http.ResponseWriter, r *http.Request, t access.Token) er
 	if err != nil {
 		return err
 	}
+	about(r, h.Profiles...)
 	return writeJSON(w, h)
 }
 
@@ -165,6 +174,34 @@ func (s *server) lift(w http.ResponseWriter, r *http.Request, t access.Token) er
 		return &refusal{404, "hold_unknown", "there is no hold with this id", "list them with 'dossier holds list'"}
 	}
 	return writeJSON(w, map[string]string{"lifted": r.PathValue("id")})
+}
+
+func (s *server) giveAccess(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	_, subject, err := readExercise(r)
+	if err != nil {
+		return err
+	}
+	file, err := s.Rights.Access(r.Context(), callerOf(t), subject)
+	if err != nil {
+		return err
+	}
+	about(r, file.Profile)
+	return writeJSON(w, file)
+}
+
+func (s *server) rectify(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	x, subject, err := readExercise(r)
+	if err != nil {
+		return err
+	}
+	if len(x.Traits) == 0 {
+		return &refusal{400, "traits_missing", "say what is right: at least one trait with its value", "null takes a trait back"}
+	}
+	event, err := s.Rights.Rectify(r.Context(), callerOf(t), subject, x.Traits, x.Reason, x.IdempotencyKey)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, map[string]string{"event": event.String()})
 }
 
 func (s *server) suppress(w http.ResponseWriter, r *http.Request, t access.Token) error {

@@ -181,7 +181,7 @@ func (c *ringDestroyed) Run(ctx context.Context) error {
 // archivedLogs are what a backup of this installation copies, the control topic last.
 func (i *installation) archivedLogs(ctx context.Context) ([]*eventlog.Log, error) {
 	logs := []*eventlog.Log{i.eventLog, i.letterLog}
-	for _, topic := range []string{schema.TopicProfiles, schema.TopicDecisions} {
+	for _, topic := range []string{schema.TopicProfiles, schema.TopicDecisions, schema.TopicAudit} {
 		log, err := eventlog.Open(ctx, i.client, i.store, topic, 0)
 		if err != nil {
 			return nil, err

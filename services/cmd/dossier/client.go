@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/dossier-cdp/dossier/services/audit"
 )
 
 // credentials is what a first start leaves in DIR/credentials.json (mode 0600).
@@ -27,6 +29,8 @@ type target struct {
 	Data  string `default:"./dossier-data" type:"path" help:"The data folder of the installation; its credentials.json is read." placeholder:"DIR"`
 	URL   string `help:"Address of the installation, instead of the one in credentials.json." placeholder:"URL"`
 	Token string `help:"Token, instead of the one in credentials.json." placeholder:"TOKEN"`
+
+	Purpose string `help:"What for; recorded with what is shown of people." placeholder:"TEXT"`
 }
 
 func (t *target) credentials() (credentials, error) {
@@ -57,7 +61,8 @@ func (t *target) credentials() (credentials, error) {
 // client speaks to a running installation.
 type client struct {
 	credentials
-	http http.Client
+	purpose string
+	http    http.Client
 }
 
 func (t *target) client() (*client, error) {
@@ -65,7 +70,7 @@ func (t *target) client() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{credentials: c}, nil
+	return &client{credentials: c, purpose: t.Purpose}, nil
 }
 
 // apiError is what the installation answered instead of a result.
@@ -100,6 +105,9 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.APIToken)
+	if c.purpose != "" {
+		request.Header.Set(audit.PurposeHeader, c.purpose)
+	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

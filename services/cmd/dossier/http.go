@@ -84,7 +84,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 				Cases: cases, Rules: cases.Rules,
 			},
 		},
-		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger, MaxCost: i.limits.MaxQueryCost,
+		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger, MaxCost: i.limits.MaxQueryCost, Audit: i.audit,
 	})
 	mux.Handle("/graphql", i.tracer.Handler("graphql query", front.Handler()))
 	mux.Handle("/", front.Handler())
@@ -101,6 +101,8 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		RingCopies:           i.ringCopies(),
 		Customers:            i.customers,
 		Rights:               persons,
+		Audit:                i.audit,
+		AuditLog:             i.readAudit,
 	})
 	for _, path := range manage.Paths() {
 		mux.Handle(path, management)

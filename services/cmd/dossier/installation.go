@@ -20,6 +20,7 @@ import (
 	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/api/backend"
 	"github.com/dossier-cdp/dossier/services/archive"
+	"github.com/dossier-cdp/dossier/services/audit"
 	"github.com/dossier-cdp/dossier/services/care"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
@@ -67,6 +68,8 @@ type installation struct {
 	client                          *kafka.Client
 	store                           archive.Store
 	controlLog, eventLog, letterLog *eventlog.Log
+	auditLog                        *eventlog.Log         // nil where nothing is answered
+	audit                           *audit.Writer         // nil where nothing is answered
 	generations                     []eventlog.Generation // of the events
 	control                         *control.Control
 	credentials                     credentials // of the first start; empty but where the keeper runs
@@ -254,6 +257,11 @@ func (i *installation) startRoles(ctx context.Context) error {
 		}
 	}
 	i.findPeers()
+	if i.roles.has(apiRole) {
+		if err := i.startAudit(ctx); err != nil {
+			return err
+		}
+	}
 	if i.roles.has(segmentsRole) {
 		if err := i.startSegments(ctx); err != nil {
 			return err

@@ -65,12 +65,15 @@ type commands struct {
 	Keys         keysCommand         `cmd:"" help:"List, create and revoke write keys."`
 	Tokens       tokensCommand       `cmd:"" help:"List, create and revoke tokens."`
 	Deadletters  deadlettersCommand  `cmd:"" help:"List and show what was refused."`
+	Access       accessCommand       `cmd:"" help:"Write everything that is held of a person, with the origin of each item."`
+	Rectify      rectifyCommand      `cmd:"" help:"Correct what is believed of a person."`
 	Erase        eraseCommand        `cmd:"" help:"Forget a person: in the log, in every store, for ever; with a proof."`
 	Erasures     erasuresCommand     `cmd:"" help:"List erasures, and show how far one is, or its proof."`
 	Holds        holdsCommand        `cmd:"" help:"Place, list and lift what forbids to erase somebody."`
 	Suppress     suppressCommand     `cmd:"" help:"Refuse whatever comes of a person from now on."`
 	Unsuppress   unsuppressCommand   `cmd:"" help:"Take again what comes of a suppressed person."`
 	Suppressions suppressionsCommand `cmd:"" help:"List the decisions to suppress."`
+	Audit        auditCommand        `cmd:"" help:"List and verify who saw personal values and exercised rights."`
 	Doctor       doctorCommand       `cmd:"" help:"Check engines, lag, keys and disk; a line each with what to do."`
 	Certificates certificatesCommand `cmd:"" help:"Make and list the certificates of the processes of an installation."`
 	Ready        readyCommand        `cmd:"" help:"Ask a process whether it is ready; for health checks."`

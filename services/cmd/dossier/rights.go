@@ -1,17 +1,27 @@
 package main
 
 import (
+	"context"
+	"io"
 	"time"
 
+	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/api/manage"
+	"github.com/dossier-cdp/dossier/services/archive"
 	"github.com/dossier-cdp/dossier/services/rights"
 )
 
 // rights is what people may ask for, over whatever answers here.
 func (i *installation) rights() *rights.Rights {
 	return &rights.Rights{
-		Control: i.control, People: i.identityPeer, House: i.house, Letters: letterReader{i}.read, Keys: i.ring, Visible: i.visible,
-		Stale: i.staleCopies, Cares: i.cares, Now: time.Now,
+		Control: i.control, People: i.identityPeer, House: i.house, Letters: letterReader{i}.read, Keys: i.ring, Collector: i.collector, Visible: i.visible,
+		Events: i.eventsOf, Stale: i.staleCopies, Keeps: i.keeps, Now: time.Now,
 	}
+}
+
+// eventsOf writes the events of personas.
+func (i *installation) eventsOf(ctx context.Context, workspace string, personas []schema.PersonaID, w io.Writer) error {
+	return i.exportEvents(ctx, workspace, w, manage.ExportOptions{Clocks: true, Select: archive.Filter{Personas: personas}})
 }
 
 // staleCopies names the copies of the key ring that lack what the keeper has given up since.
@@ -24,11 +34,15 @@ func (i *installation) staleCopies() (names []string) {
 	return names
 }
 
-// cares says whether some process keeps conversations and cases.
-func (i *installation) cares() bool {
+// keeps says whether some process has a role, of those without which an installation runs, too.
+func (i *installation) keeps(name string) bool {
 	if i.coordination == nil {
-		return true
+		return i.roles.has(role(name))
 	}
-	_, held := i.coordination.Owner(careLease(mainWorkspace))
+	lease := careLease(mainWorkspace)
+	if role(name) == segmentsRole {
+		lease = segmentsLease(mainWorkspace)
+	}
+	_, held := i.coordination.Owner(lease)
 	return held
 }

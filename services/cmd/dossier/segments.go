@@ -56,7 +56,8 @@ func (i *installation) startSegments(ctx context.Context) error {
 	i.onRest(store.Rest)
 	i.segmentsErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
-		erase: func(ctx context.Context, e control.Erasure) error { return i.segments.Erase(ctx, e.PersonaEpoch) },
+		erase:  func(ctx context.Context, e control.Erasure) error { return i.segments.Erase(ctx, e.PersonaEpoch) },
+		purger: i.newPurger("segments", store.Name, purgeBoth(store, i.house, schema.TablePeople, schema.TableSegmentChanges)),
 	}
 	i.hold(segmentsLease(mainWorkspace), nil, i.keepSegments)
 	return nil
