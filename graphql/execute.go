@@ -135,7 +135,6 @@ var mutationScopes = map[string]string{
 	"erase":      scopePrivacy,
 	"recordCase": scopeCare, "assignCase": scopeCare, "planNextStep": scopeCare, "resolveCase": scopeCare, "reopenCase": scopeCare, "addTask": scopeCare,
 	"completeTask": scopeCare, "addNote": scopeCare, "promise": scopeCare, "grantGesture": scopeCare,
-	"correctVerbatim": scopeCare,
 }
 
 // Execute runs one operation for a caller. A mutation is rehearsed first: when one of its fields lacks a scope, or a variable is of
