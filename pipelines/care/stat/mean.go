@@ -23,6 +23,12 @@ func Mean(sum, squares *big.Int, n int64) Estimate {
 	return Estimate{mean, mean - half, mean + half}
 }
 
+// Around is a share with a known variance, 0 to 1: the normal interval, cut at 0 and 1.
+func Around(share, variance float64) Estimate {
+	half := z * math.Sqrt(variance)
+	return Estimate{share, max(0, share-half), min(1, share+half)}
+}
+
 // studentQuantile is the two-sided quantile of Student's t at Level, by halving: the distribution function is P(|T| ≤ t) = I(df/2, 1/2) …
 // with the regularised incomplete beta function (Abramowitz and Stegun 26.7.1).
 func studentQuantile(df int64) float64 {

@@ -1,6 +1,7 @@
 package stat
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -239,6 +240,72 @@ func TestSuppress(t *testing.T) {
 		}
 		if !total && hidden > 0 && hidden < 5 {
 			t.Fatalf("of %v the total less what is shown is %d: %v", people, all-shown, groups)
+		}
+	}
+}
+
+// quantileBySteps is Curve.Quantile as it is defined: every step with both bounds, one after the other.
+func quantileBySteps(closed, open []int64, p float64) Estimate {
+	e := None()
+	atRisk, s, variance, high := len(closed)+len(open), 1.0, 0.0, 1.0
+	for i, o := 0, 0; i < len(closed); {
+		t, d := closed[i], 0
+		for ; o < len(open) && open[o] < t; o++ {
+			atRisk--
+		}
+		for ; i < len(closed) && closed[i] == t; i++ {
+			d++
+		}
+		n := float64(atRisk)
+		s *= (n - float64(d)) / n
+		if atRisk > d {
+			variance += float64(d) / (n * (n - float64(d)))
+		}
+		atRisk -= d
+		low := s
+		if s > 0 {
+			half := z * math.Sqrt(variance) / math.Log(s)
+			low, high = math.Pow(s, math.Exp(-half)), math.Pow(s, math.Exp(half))
+		}
+		if math.IsInf(e.Low, -1) && low <= 1-p+1e-9 {
+			e.Low = float64(t)
+		}
+		if math.IsNaN(e.Value) && s <= 1-p+1e-9 {
+			e.Value = float64(t)
+		}
+		if high <= 1-p+1e-9 {
+			e.High = float64(t)
+			break
+		}
+	}
+	return e
+}
+
+// What is passed over changes no bit.
+func TestSurvivalPassesOverNothing(t *testing.T) {
+	s := seed(t)
+	r := rand.New(rand.NewPCG(s, 9))
+	for round := range 300 {
+		size := 1 << (1 + r.IntN(14))
+		var closed, open []int64
+		for range size {
+			at := int64(r.ExpFloat64() * 1e6)
+			if round%3 == 0 {
+				at %= 50 // many at once
+			}
+			if r.IntN(1+round%5) > 1 {
+				open = append(open, at)
+			} else {
+				closed = append(closed, at)
+			}
+		}
+		slices.Sort(closed)
+		slices.Sort(open)
+		for _, p := range []float64{.01, .1, .5, .75, .9, .99} {
+			got, want := Survival(closed, open).Quantile(p), quantileBySteps(closed, open, p)
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Fatalf("seed %d: the %v-quantile of %d closed and %d open is %v, want %v", s, p, len(closed), len(open), got, want)
+			}
 		}
 	}
 }
