@@ -36,14 +36,11 @@ func (d *dossier) fold(rules *Rules) {
 		Source: d.key.source, Number: d.key.number, FirstReplyWait: NoSpan, FirstReplyOpen: NoSpan, ResolutionWait: NoSpan, ResolutionOpen: NoSpan,
 		FullResolutionWait: NoSpan, FullResolutionOpen: NoSpan,
 	}
-	r := &d.row
 	d.gather()
 	turns := d.turns()
 	d.live(turns)
 	d.stated()
-	k := rules.clocks(r.Channel, r.Priority, r.Tier, r.Brand, r.Team)
-	r.Calendar = k.version()
-	d.wait(k)
+	d.wait(rules)
 	d.promises(rules)
 	d.hear()
 	d.weigh()
@@ -308,10 +305,15 @@ func (c *Contact) due() schema.Instant {
 }
 
 // wait makes the waits and the deadlines of the case.
-func (d *dossier) wait(k clocks) {
+func (d *dossier) wait(rules *Rules) {
 	r := &d.row
+	since := func(at schema.Instant) clocks {
+		return rules.At(at).clocks(r.Channel, r.Priority, r.Tier, r.Brand, r.Team)
+	}
+	k := since(r.OpenedAt)
+	r.Calendar = k.version()
 	if r.FirstReplyAt != 0 && r.FirstInboundAt != 0 && r.FirstReplyAt >= r.FirstInboundAt {
-		r.FirstReplyWait, r.FirstReplyOpen = Span(r.FirstReplyAt-r.FirstInboundAt), k.calendar.Open(r.FirstInboundAt, r.FirstReplyAt)
+		r.FirstReplyWait, r.FirstReplyOpen = Span(r.FirstReplyAt-r.FirstInboundAt), since(r.FirstInboundAt).calendar.Open(r.FirstInboundAt, r.FirstReplyAt)
 	}
 	if r.Declared || r.State == "open" {
 		r.ResolutionDue = k.due(r.OpenedAt, k.Resolution)

@@ -428,7 +428,10 @@ func (t *thread) chat(rules *Rules) {
 // clock makes the deadlines, and the waits within open hours.
 func (t *thread) clock(rules *Rules) {
 	r := &t.row
-	k := rules.clocks(r.Channel, r.Priority, r.Tier, r.Brand, r.Team)
+	since := func(at schema.Instant) clocks {
+		return rules.At(at).clocks(r.Channel, r.Priority, r.Tier, r.Brand, r.Team)
+	}
+	k := since(cmp.Or(r.FirstInboundAt, r.OpenedAt))
 	r.Calendar = k.version()
 	if r.FirstInboundAt == 0 {
 		return
@@ -438,6 +441,7 @@ func (t *thread) clock(rules *Rules) {
 		r.FirstReplyOpen = k.calendar.Open(r.FirstInboundAt, r.FirstReplyAt)
 	}
 	for i, asked := range r.AskedAt {
+		k := since(asked)
 		target := k.NextReply
 		if i == 0 {
 			target = k.FirstReply
@@ -446,6 +450,7 @@ func (t *thread) clock(rules *Rules) {
 		r.ReplyOpen = append(r.ReplyOpen, k.calendar.Open(asked, r.RepliedAt[i]))
 	}
 	if r.WaitingSince != 0 {
+		k := since(r.WaitingSince)
 		target := k.NextReply
 		if r.FirstReplyAt == 0 {
 			target = k.FirstReply

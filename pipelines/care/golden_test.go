@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
 )
@@ -267,5 +268,51 @@ func TestPriority(t *testing.T) {
 	}
 	if rich := w.Prioritise(Inputs{Criticality: .1, Wait: 1.2, Value: 1, Social: 1}); rich.Score != late.Score {
 		t.Error("value moves what is overdue")
+	}
+}
+
+// A change of calendar or target measures what begins after it. What began before keeps what was in force, unless the new section restates it.
+func TestRulesSucceed(t *testing.T) {
+	rules := func(hours string, restate bool) *Rules {
+		always := map[string][]string{}
+		for day := range weekdays {
+			always[day] = []string{"00:00-24:00"}
+		}
+		r, err := Settings{
+			Calendars: map[string]CalendarSettings{"c" + hours: {Zone: "UTC", Week: always}},
+			Targets:   []TargetSettings{{Calendar: "c" + hours, FirstReply: hours, NextReply: hours}}, Restate: restate,
+		}.Rules(time.LoadLocation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	contacts := story(schema.ChannelEmail, "0 customer", "30 agent", "200 customer", "230 agent", "400 customer")
+	due := func(r *Rules) string {
+		c := Fold(contacts, r).Conversations[0]
+		name, _, _ := strings.Cut(c.Calendar, "@")
+		return fmt.Sprintf("%s first +%s then +%s waiting +%s", name, minutes(Span(c.FirstReplyDue-at(0))), minutes(Span(c.ReplyDue[1]-at(200))), minutes(Span(c.NextReplyDue-at(400))))
+	}
+	first, second, third := Enacted{at(150), rules("1h", false)}, Enacted{at(300), rules("2h", false)}, Enacted{at(350), rules("3h", true)}
+	none := Enacted{at(10), DefaultRules()}
+	for name, c := range map[string]struct {
+		history []Enacted
+		want    string
+	}{
+		"the first counts for what was before it":   {[]Enacted{none, first}, "c1h first +60 then +60 waiting +60"},
+		"the second counts from its instant on":     {[]Enacted{none, first, second}, "c1h first +60 then +60 waiting +120"},
+		"the same again is no change":               {[]Enacted{first, {at(220), first.Rules}}, "c1h first +60 then +60 waiting +60"},
+		"what restates counts for everything":       {[]Enacted{first, second, third}, "c3h first +180 then +180 waiting +180"},
+		"what comes after a restating one is later": {[]Enacted{first, third, {at(390), second.Rules}}, "c3h first +180 then +180 waiting +120"},
+	} {
+		if got := due(Succeeding(c.history)); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+	if a, b := Succeeding([]Enacted{first}).Version, Succeeding([]Enacted{none, first}).Version; a != first.Rules.Version || b != a {
+		t.Error("rules without earlier ones have another version than their own")
+	}
+	if a, b := Succeeding([]Enacted{first, second}).Version, Succeeding([]Enacted{first, {at(301), second.Rules}}).Version; a == b || a == second.Rules.Version {
+		t.Error("the version does not tell what is measured by what")
 	}
 }

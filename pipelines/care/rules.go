@@ -1,6 +1,9 @@
 package care
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -8,7 +11,8 @@ import (
 
 // Rules are what a fold depends on beside the contacts. They are read-only once made.
 type Rules struct {
-	Version string // hash of the section of the configuration
+	Version string // hash of the section of the configuration, and of the earlier ones that still count
+	Restate bool   // they hold for what began before them, too
 
 	// Gaps end a conversation where the channel gives no thread, or one thread for ever: so long a silence, and the next contact begins
 	// another one.
@@ -22,6 +26,9 @@ type Rules struct {
 
 	Targets   []Target // the first that matches counts
 	Calendars map[string]*Calendar
+
+	// Earlier are the rules that were in force before, oldest first. What began under them keeps their targets and calendars.
+	Earlier []Dated
 
 	Weights Weights
 	Limits  map[string]string // the most that a role may grant at once, decimal; the role "" is everybody else's
@@ -71,6 +78,58 @@ func DefaultRules() *Rules {
 		Weights: DefaultWeights(),
 		Alert:   DefaultAlerts(),
 	}
+}
+
+// Dated are rules that were in force up to an instant, without any Earlier of their own.
+type Dated struct {
+	Until schema.Instant // exclusive
+	Rules *Rules
+}
+
+// At are the rules whose targets and calendars measure what began at an instant: those that were in force then.
+func (r *Rules) At(at schema.Instant) *Rules {
+	for _, e := range r.Earlier {
+		if at < e.Until {
+			return e.Rules
+		}
+	}
+	return r
+}
+
+// Enacted are rules with the instant from which they are in force.
+type Enacted struct {
+	From  schema.Instant
+	Rules *Rules
+}
+
+// Succeeding gives the last of a workspace's rules, oldest first, with the earlier ones that still measure the past. The first that differ from the
+// default ones hold for everything before them too: nobody had chosen others. Rules that restate hold for everything before them.
+func Succeeding(history []Enacted) *Rules {
+	var line []Enacted
+	for _, next := range history {
+		switch {
+		case next.Rules.Restate || len(line) == 1 && line[0].Rules.Version == DefaultRules().Version:
+			line = []Enacted{next}
+		case len(line) == 0 || line[len(line)-1].Rules.Version != next.Rules.Version:
+			line = append(line, next)
+		}
+	}
+	if len(line) < 2 {
+		if len(line) == 0 {
+			return DefaultRules()
+		}
+		return line[0].Rules
+	}
+	last := *line[len(line)-1].Rules
+	h := sha256.New()
+	for i, e := range line[:len(line)-1] {
+		until := line[i+1].From
+		last.Earlier = append(last.Earlier, Dated{until, e.Rules})
+		fmt.Fprintf(h, "%s %d\n", e.Rules.Version, until) // it never fails
+	}
+	fmt.Fprintln(h, last.Version)
+	last.Version = hex.EncodeToString(h.Sum(nil)[:8])
+	return &last
 }
 
 // gap is the silence that ends a conversation on a channel.

@@ -37,7 +37,8 @@ type Settings struct {
 	ShortAbandon string                      `json:"shortAbandon,omitempty"`
 	ChatIdle     string                      `json:"chatIdle,omitempty"`
 	Weights      *WeightSettings             `json:"weights,omitempty"`
-	Limits       map[string]json.Number      `json:"limits,omitempty"` // by role, the most that it may grant at once; "" is everybody else
+	Restate      bool                        `json:"restate,omitempty"` // measure what began before by these targets and calendars, too
+	Limits       map[string]json.Number      `json:"limits,omitempty"`  // by role, the most that it may grant at once; "" is everybody else
 
 	Alerts *AlertsSettings `json:"alerts,omitempty"`
 
@@ -174,7 +175,7 @@ func (s Settings) Rules(zones func(name string) (*time.Location, error)) (*Rules
 		return r, nil
 	}
 	sum := sha256.Sum256(text)
-	r.Version = hex.EncodeToString(sum[:8])
+	r.Version, r.Restate = hex.EncodeToString(sum[:8]), s.Restate
 	r.Calendars = map[string]*Calendar{}
 	for _, name := range slices.Sorted(maps.Keys(s.Calendars)) {
 		if r.Calendars[name], err = s.calendar(name, zones, 0); err != nil {

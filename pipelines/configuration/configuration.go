@@ -139,14 +139,8 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 			return nil, err
 		}
 	}
-	var settings care.Settings
-	if d.Care != nil {
-		if err := strict(d.Care, &settings, "care"); err != nil {
-			return nil, err
-		}
-	}
-	if c.Care, err = settings.Rules(zones); err != nil {
-		return nil, refuse("care: "+err.Error(), "see deploy/care.md")
+	if c.Care, err = d.care(zones); err != nil {
+		return nil, err
 	}
 	c.Verbatim = verbatim.DefaultSettings()
 	if d.Verbatim != nil && string(d.Verbatim) != "null" {
@@ -164,6 +158,31 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 	sum = sha256.Sum256(d.Identity)
 	c.IdentityHash = hex.EncodeToString(sum[:])
 	return c, nil
+}
+
+// CareOf reads what a document says of care, and nothing else of it.
+func CareOf(raw []byte, zones func(name string) (*time.Location, error)) (*care.Rules, error) {
+	var d document
+	if len(raw) > 0 {
+		if err := strict(raw, &d, "the document"); err != nil {
+			return nil, err
+		}
+	}
+	return d.care(zones)
+}
+
+func (d *document) care(zones func(name string) (*time.Location, error)) (*care.Rules, error) {
+	var settings care.Settings
+	if d.Care != nil {
+		if err := strict(d.Care, &settings, "care"); err != nil {
+			return nil, err
+		}
+	}
+	rules, err := settings.Rules(zones)
+	if err != nil {
+		return nil, refuse("care: "+err.Error(), "see deploy/care.md")
+	}
+	return rules, nil
 }
 
 // maxSegments bounds how many segments a workspace has, archived ones included.

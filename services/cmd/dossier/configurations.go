@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/pipelines/channel/webhook"
 	"github.com/dossier-cdp/dossier/pipelines/configuration"
@@ -31,9 +32,25 @@ func (c *configurations) refresh() error {
 	if err != nil {
 		return fmt.Errorf("the configuration in force cannot be read by this version of dossier: %w", err)
 	}
+	parsed.Care = c.succeeding(parsed.Care)
 	c.current.Store(parsed)
 	c.tell()
 	return nil
+}
+
+// succeeding gives the rules of care in force with those that were before. A document that this version cannot read any more counts as never written: what
+// began under it is measured by the next one.
+func (c *configurations) succeeding(inForce *care.Rules) *care.Rules {
+	var history []care.Enacted
+	for _, change := range c.control.State().Changes(mainWorkspace) {
+		if rules, err := configuration.CareOf(change.Document, time.LoadLocation); err == nil {
+			history = append(history, care.Enacted{From: change.At, Rules: rules})
+		}
+	}
+	if len(history) == 0 {
+		return inForce
+	}
+	return care.Succeeding(history)
 }
 
 // run takes over changes as they come and tells of each, until ctx ends.

@@ -50,6 +50,7 @@ type Change struct {
 	ID, Hash, Base, Actor, Reason string
 	At                            schema.Instant // RecordedAt
 	Position                      int64
+	Document                      json.RawMessage
 }
 
 // Erasure closes an epoch of a persona.
@@ -172,7 +173,7 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 		}
 		w.configuration = Configuration{Hash: c.Configuration.Hash, Document: c.Configuration.Document}
 		w.configurations = append(w.configurations, Change{
-			ID: c.ID, Hash: c.Configuration.Hash, Base: c.Configuration.Base, Actor: c.Actor, Reason: c.Reason, At: at, Position: offset,
+			ID: c.ID, Hash: c.Configuration.Hash, Base: c.Configuration.Base, Actor: c.Actor, Reason: c.Reason, At: at, Position: offset, Document: c.Configuration.Document,
 		})
 		w.foldSegments(c, at)
 	case schema.ControlValueTaken:
