@@ -132,6 +132,7 @@ var weights = map[string]weight{
 	"Metric.keys":                   {size: 2},
 	"Metric.groups":                 {size: 50},
 	"Metric.versions":               {size: 5},
+	"MetricDefinition.priors":       {size: 5},
 	"MetricExplanation.rows":        {queries: 1, each: true, sized: true},
 }
 

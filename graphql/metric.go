@@ -21,16 +21,25 @@ const MetricRowsPath = "/v1/metrics/"
 type measureArgs struct{ Of *metricInput }
 
 type metricInput struct {
-	From, To, Now                           *timeValue
+	From, To, Now, AsOf                     *timeValue
 	Reading                                 *string
 	By                                      *[]string
 	Where                                   *[]metricCondition
 	Channels, Teams, Brands, Themes, Stores *[]string
 	Profiles                                *[]gql.ID
+	Identifiers                             *[]identifierInput
 	Answers                                 *string
 	OpenHours                               *bool
 	Zone                                    *string
 	Within, WindowDays                      *int32
+	Currency                                *string
+	Budget                                  *float64
+	Priors                                  *[]metricPriorInput
+}
+
+type metricPriorInput struct {
+	Name  string
+	Value float64
 }
 
 type metricCondition struct {
@@ -47,10 +56,13 @@ func (m *metrics) query(ctx context.Context, in *metricInput) (q metric.Query, e
 	for _, t := range []struct {
 		from *timeValue
 		to   *schema.Instant
-	}{{in.From, &q.From}, {in.To, &q.To}, {in.Now, &q.Now}} {
+	}{{in.From, &q.From}, {in.To, &q.To}, {in.Now, &q.Now}, {in.AsOf, &q.AsOf}} {
 		if *t.to, err = t.from.instant(); err != nil {
 			return q, err
 		}
+	}
+	if q.AsOf != 0 && q.Now == 0 {
+		q.Now = q.AsOf
 	}
 	if in.Reading != nil {
 		q.Reading = map[string]metric.Reading{"EVENT_DATE": metric.EventDate, "COHORT": metric.Cohort}[*in.Reading]
@@ -97,22 +109,49 @@ func (m *metrics) query(ctx context.Context, in *metricInput) (q metric.Query, e
 			return q, badInput("windowDays is from 1 to 30")
 		}
 	}
-	if in.Profiles != nil {
-		q.Profiles, err = m.holders(ctx, *in.Profiles)
+	if in.Currency != nil {
+		q.Currency = *in.Currency
+	}
+	if in.Budget != nil {
+		q.Budget = *in.Budget
+	}
+	if in.Priors != nil {
+		q.Priors = map[string]float64{}
+		for _, p := range *in.Priors {
+			if _, twice := q.Priors[p.Name]; twice {
+				return q, badInput("the prior %s is given twice", p.Name)
+			}
+			q.Priors[p.Name] = p.Value
+		}
+	}
+	if in.Profiles != nil || in.Identifiers != nil {
+		q.Profiles, err = m.holders(ctx, in.Profiles, in.Identifiers)
 	}
 	return q, err
 }
 
-// holders gives the profiles that hold ids now, each once.
-func (m *metrics) holders(ctx context.Context, ids []gql.ID) ([]schema.ProfileID, error) {
-	if len(ids) > MaxIDs {
-		return nil, badInput("at most %d ids at once", MaxIDs)
+// holders gives the profiles that hold ids now, and all owners of identifiers, each once. An identifier that nobody has adds nobody.
+func (m *metrics) holders(ctx context.Context, ids *[]gql.ID, identifiers *[]identifierInput) ([]schema.ProfileID, error) {
+	var asked []schema.ProfileID
+	if ids != nil {
+		for _, id := range *ids {
+			profile, err := profileIDOf(id)
+			if err != nil {
+				return nil, err
+			}
+			asked = append(asked, profile)
+		}
 	}
-	asked := make([]schema.ProfileID, len(ids))
-	for i, id := range ids {
-		var err error
-		if asked[i], err = profileIDOf(id); err != nil {
-			return nil, err
+	if n := len(asked); identifiers != nil && n+len(*identifiers) > MaxIDs || n > MaxIDs {
+		return nil, badInput("at most %d ids and identifiers at once", MaxIDs)
+	}
+	if identifiers != nil {
+		for _, i := range *identifiers {
+			owners, err := m.root.owners(ctx, m.workspace, i)
+			if err != nil {
+				return nil, err
+			}
+			asked = append(asked, owners...)
 		}
 	}
 	people, err := m.root.people(ctx, m.workspace, asked)
@@ -210,6 +249,15 @@ func (m *measure) Open() int32        { return int32(m.figure.Open) }
 func (m *measure) NotReached() bool   { return m.figure.NotReached }
 func (m *measure) Suppressed() bool   { return m.figure.Suppressed }
 
+// Place resolves Metric.place.
+func (m *measure) Place() *int32 {
+	if m.figure.Place == 0 {
+		return nil
+	}
+	place := int32(m.figure.Place)
+	return &place
+}
+
 // Numerator resolves Metric.numerator.
 func (m *measure) Numerator() *float64 {
 	if m.figure.Numerator == nil {
@@ -301,18 +349,19 @@ type metricDefinition struct {
 	language   string
 }
 
-func (d *metricDefinition) Name() string    { return d.definition.Name }
-func (d *metricDefinition) Group() string   { return d.definition.Group }
-func (d *metricDefinition) Title() string   { return in(d.language, d.definition.Title) }
-func (d *metricDefinition) Is() string      { return in(d.language, d.definition.Is) }
-func (d *metricDefinition) For() string     { return in(d.language, d.definition.For) }
-func (d *metricDefinition) NotFor() string  { return in(d.language, d.definition.NotFor) }
-func (d *metricDefinition) Unit() string    { return string(d.definition.Unit) }
-func (d *metricDefinition) Formula() string { return d.definition.Formula }
-func (d *metricDefinition) Source() string  { return d.definition.Source }
-func (d *metricDefinition) OpenHours() bool { return d.definition.HasOpenHours() }
-func (d *metricDefinition) Version() int32  { return int32(d.definition.Version) }
-func (d *metricDefinition) Reading() string { return readingOf(d.definition, metric.Query{}) }
+func (d *metricDefinition) Name() string       { return d.definition.Name }
+func (d *metricDefinition) Group() string      { return d.definition.Group }
+func (d *metricDefinition) Title() string      { return in(d.language, d.definition.Title) }
+func (d *metricDefinition) Is() string         { return in(d.language, d.definition.Is) }
+func (d *metricDefinition) For() string        { return in(d.language, d.definition.For) }
+func (d *metricDefinition) NotFor() string     { return in(d.language, d.definition.NotFor) }
+func (d *metricDefinition) Unit() string       { return string(d.definition.Unit) }
+func (d *metricDefinition) Formula() string    { return d.definition.Formula }
+func (d *metricDefinition) Source() string     { return d.definition.Source }
+func (d *metricDefinition) OpenHours() bool    { return d.definition.HasOpenHours() }
+func (d *metricDefinition) LessIsBetter() bool { return d.definition.Lower }
+func (d *metricDefinition) Version() int32     { return int32(d.definition.Version) }
+func (d *metricDefinition) Reading() string    { return readingOf(d.definition, metric.Query{}) }
 
 // Dimensions resolves MetricDefinition.dimensions.
 func (d *metricDefinition) Dimensions() []string {
@@ -321,6 +370,21 @@ func (d *metricDefinition) Dimensions() []string {
 		out = append(out, string(by))
 	}
 	return out
+}
+
+// Priors resolves MetricDefinition.priors.
+func (d *metricDefinition) Priors() []metricPrior {
+	out := []metricPrior{}
+	for _, p := range d.definition.Priors {
+		out = append(out, metricPrior{p.Name, p.Value, p.Low, p.High, in(d.language, p.Of), p.Source})
+	}
+	return out
+}
+
+type metricPrior struct {
+	Name             string
+	Value, Low, High float64
+	Is, Source       string
 }
 
 func readingOf(d metric.Definition, q metric.Query) string {

@@ -178,3 +178,43 @@ func (m *metrics) ThemeSentiment(ctx context.Context, args measureArgs) (*measur
 func (m *metrics) CriticalShare(ctx context.Context, args measureArgs) (*measure, error) {
 	return m.measure(ctx, "criticalShare", args)
 }
+
+// GestureRate resolves Metrics.gestureRate.
+func (m *metrics) GestureRate(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "gestureRate", args)
+}
+
+// GestureSpend resolves Metrics.gestureSpend.
+func (m *metrics) GestureSpend(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "gestureSpend", args)
+}
+
+// ChannelPremium resolves Metrics.channelPremium.
+func (m *metrics) ChannelPremium(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "channelPremium", args)
+}
+
+// ChurnExcess resolves Metrics.churnExcess.
+func (m *metrics) ChurnExcess(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "churnExcess", args)
+}
+
+// ValueAtStake resolves Metrics.valueAtStake.
+func (m *metrics) ValueAtStake(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "valueAtStake", args)
+}
+
+// ComplaintRoi resolves Metrics.complaintRoi.
+func (m *metrics) ComplaintRoi(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "complaintRoi", args)
+}
+
+// Ror resolves Metrics.ror.
+func (m *metrics) Ror(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "ror", args)
+}
+
+// LateDeliveries resolves Metrics.lateDeliveries.
+func (m *metrics) LateDeliveries(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "lateDeliveries", args)
+}

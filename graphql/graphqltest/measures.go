@@ -45,7 +45,7 @@ func (m measures) Figure(ctx context.Context, name string, q metric.Query) (metr
 		tallies = append(tallies, email, phone)
 	}
 	a := metric.Answer{Now: q.Now, Versions: []metric.Version{{Name: "definition", Value: name + "@1"}, {Name: "identity", Value: "7"}}}
-	a.Whole, a.Groups = d.Figures(tallies)
+	a.Whole, a.Groups = d.Figures(q, tallies, nil)
 	return a, nil
 }
 

@@ -1,5 +1,7 @@
 package metric
 
+import "slices"
+
 const (
 	minute = int64(60_000_000)
 	hour   = 60 * minute
@@ -32,10 +34,13 @@ const (
 	sinceAsked = "micros({now}) - micros(first_inbound_at)"
 )
 
-// catalogue is the one table of metrics. A new one is an entry here, and a field of GraphQL's metrics of the same name.
-var catalogue = []Definition{
+// catalogue is the one table of metrics. A new one is an entry here or in returns, and a field of GraphQL's metrics of the same name.
+var catalogue = slices.Concat(service, returns)
+
+// service is how people are served.
+var service = []Definition{
 	{
-		Name: "nps", Group: "satisfaction", Statistic: Net, Unit: Points, Version: 1,
+		Name: "nps", Group: "satisfaction", Statistic: Net, Unit: Points, Version: 1, later: "touched > {asof}",
 		Title:   Text{"NPS (recommandation)", "NPS (net promoter score)"},
 		Is:      Text{"Part des notes 9 et 10 moins part des notes 0 à 6, parmi les réponses de 0 à 10 à « nous recommanderiez-vous ? ».", "Share of marks 9 and 10 less share of marks 0 to 6, of the answers from 0 to 10 to \"would you recommend us?\"."},
 		For:     Text{"Suivre une relation dans le temps, par point de contact, sur des effectifs suffisants.", "To follow a relationship over time, by touchpoint, where there are enough answers."},
@@ -46,7 +51,7 @@ var catalogue = []Definition{
 		parts: netParts("promoters", "passives", "detractors"),
 	},
 	{
-		Name: "csat", Group: "satisfaction", Statistic: Share, Unit: Percent, Version: 1,
+		Name: "csat", Group: "satisfaction", Statistic: Share, Unit: Percent, Version: 1, later: "touched > {asof}",
 		Title:   Text{"CSAT (satisfaction)", "CSAT (satisfaction)"},
 		Is:      Text{"Part des notes 4 et 5 parmi les réponses de 1 à 5 à « êtes-vous satisfait ? ».", "Share of marks 4 and 5 of the answers from 1 to 5 to \"are you satisfied?\"."},
 		For:     Text{"Juger un contact précis, juste après lui.", "To judge one contact, just after it."},
@@ -56,7 +61,7 @@ var catalogue = []Definition{
 		leave: and(noRating, scale(1, 5)), value: millionths, hit: "if(rating >= 4, 1, 0)", parts: meanRating,
 	},
 	{
-		Name: "ces1", Group: "satisfaction", Statistic: Average, Unit: Rating, Version: 1,
+		Name: "ces1", Group: "satisfaction", Statistic: Average, Unit: Rating, Version: 1, Lower: true, later: "touched > {asof}",
 		Title:   Text{"CES 2010 (effort fourni)", "CES 2010 (effort put forth)"},
 		Is:      Text{"Moyenne, de 1 à 5, de l'effort que le client dit avoir dû fournir ; moins vaut mieux.", "Mean, from 1 to 5, of the effort that customers say they had to put forth; less is better."},
 		For:     Text{"Poursuivre une série commencée avec la question de 2010.", "To go on with a series that began with the question of 2010."},
@@ -66,7 +71,7 @@ var catalogue = []Definition{
 		leave: and(noRating, scale(1, 5)), value: millionths, hit: "0",
 	},
 	{
-		Name: "ces2", Group: "satisfaction", Statistic: Average, Unit: Rating, Version: 1,
+		Name: "ces2", Group: "satisfaction", Statistic: Average, Unit: Rating, Version: 1, later: "touched > {asof}",
 		Title:   Text{"CES 2013 (facilité)", "CES 2013 (made it easy)"},
 		Is:      Text{"Moyenne, de 1 à 7, de l'accord avec « l'entreprise m'a facilité les choses » ; plus vaut mieux.", "Mean, from 1 to 7, of the agreement with \"the company made it easy\"; more is better."},
 		For:     Text{"Trouver où les clients peinent.", "To find where customers struggle."},
@@ -77,7 +82,7 @@ var catalogue = []Definition{
 		marks: []string{"rating >= 5"}, parts: easeParts,
 	},
 	{
-		Name: "companyEffort", Group: "satisfaction", Statistic: Share, Unit: Percent, Version: 1,
+		Name: "companyEffort", Group: "satisfaction", Statistic: Share, Unit: Percent, Version: 1, later: "touched > {asof}",
 		Title:   Text{"Effort de l'entreprise", "Company effort"},
 		Is:      Text{"Part des clients d'accord (4 ou 5 sur 5) que l'entreprise a fait tous les efforts possibles.", "Share of customers who agree (4 or 5 of 5) that the company made every effort."},
 		For:     Text{"Voir si les efforts faits sont vus.", "To see whether efforts are seen."},
@@ -87,7 +92,7 @@ var catalogue = []Definition{
 		leave: and(noRating, scale(1, 5)), value: millionths, hit: "if(rating >= 4, 1, 0)", parts: meanRating,
 	},
 	{
-		Name: "reviewRating", Group: "satisfaction", Statistic: Average, Unit: Rating, Version: 1,
+		Name: "reviewRating", Group: "satisfaction", Statistic: Average, Unit: Rating, Version: 1, later: "touched > {asof}",
 		Title:   Text{"Note des avis", "Review rating"},
 		Is:      Text{"Moyenne, de 1 à 5, des avis publiés, chacun par sa dernière version.", "Mean, from 1 to 5, of published reviews, each by its latest version."},
 		For:     Text{"Voir ce que lisent les futurs clients.", "To see what future customers read."},
@@ -108,7 +113,7 @@ var catalogue = []Definition{
 		value: "toInt64(0)", hit: "toInt8(answered)",
 	},
 	{
-		Name: "enps", Group: "satisfaction", Statistic: Net, Unit: Points, Version: 1, Employee: true,
+		Name: "enps", Group: "satisfaction", Statistic: Net, Unit: Points, Version: 1, later: "touched > {asof}", Employee: true,
 		Title:   Text{"eNPS (employés)", "eNPS (employees)"},
 		Is:      Text{"Part des employés à 9 et 10 moins part de 0 à 6 à « recommanderiez-vous d'y travailler ? ».", "Share of employees at 9 and 10 less share at 0 to 6 on \"would you recommend working here?\"."},
 		For:     Text{"Suivre le climat d'équipes d'au moins cinq réponses, à côté du NPS des clients.", "To follow the mood of teams of five answers or more, beside the customers' NPS."},
@@ -119,7 +124,7 @@ var catalogue = []Definition{
 		parts: netParts("promoters", "passives", "detractors"),
 	},
 	{
-		Name: "firstReply", Group: "reactivity", Statistic: Wait, Unit: Seconds, Version: 1, Cohort: true,
+		Name: "firstReply", Group: "reactivity", Statistic: Wait, Unit: Seconds, Version: 1, Cohort: true, Lower: true,
 		Title:   Text{"Délai de première réponse", "First reply time"},
 		Is:      Text{"Temps entre la première demande du client à un humain et la première réponse publique d'un humain ; les robots et accusés de réception ne comptent pas.", "Time from a customer's first word to a human to the first public word of a human; bots and acknowledgements do not count."},
 		For:     Text{"Savoir à quelle vitesse on répond sur chaque canal.", "To know how fast each channel answers."},
@@ -141,7 +146,7 @@ var catalogue = []Definition{
 		value: "if(isNull(first_reply_at), " + sinceAsked + ", ifNull(first_reply_wait, 0))", hit: "0", limits: []int64{2 * hour, 4 * hour, 24 * hour},
 	},
 	{
-		Name: "nextReply", Group: "reactivity", Statistic: Wait, Unit: Seconds, Version: 1, Cohort: true,
+		Name: "nextReply", Group: "reactivity", Statistic: Wait, Unit: Seconds, Version: 1, Cohort: true, Lower: true,
 		Title:   Text{"Délai des réponses suivantes", "Next reply time"},
 		Is:      Text{"Après la première réponse : temps entre le premier message sans réponse du client et la réponse d'un humain, chaque attente comptée.", "After the first reply: time from the customer's earliest unanswered message to a human's answer, each such wait counted."},
 		For:     Text{"Voir si l'on reste réactif une fois la conversation engagée.", "To see whether answers stay fast once a conversation has begun."},
@@ -174,7 +179,7 @@ var catalogue = []Definition{
 		value: "ifNull(micros(replied) - micros(asked), 0)", hit: "if(isNotNull(replied) AND replied <= due, 1, 0)",
 	},
 	{
-		Name: "speedOfAnswer", Group: "reactivity", Statistic: Wait, Unit: Seconds, Version: 1,
+		Name: "speedOfAnswer", Group: "reactivity", Statistic: Wait, Unit: Seconds, Version: 1, Lower: true,
 		Title:   Text{"Délai de décroché", "Speed of answer"},
 		Is:      Text{"Temps d'attente en file des appels décrochés ; la moyenne (DMR, ASA) est à côté.", "Time in the queue of the calls that were answered; the mean (ASA) stands beside it."},
 		For:     Text{"Dimensionner une file d'appels.", "To staff a queue."},
@@ -205,7 +210,7 @@ var catalogue = []Definition{
 		value: "ifNull(queue_wait, 0)", hit: "if(outcome = 'answered' AND queue_wait <= {within}, 1, 0)",
 	},
 	{
-		Name: "abandonment", Group: "reactivity", Statistic: Share, Unit: Percent, Version: 1,
+		Name: "abandonment", Group: "reactivity", Statistic: Share, Unit: Percent, Version: 1, Lower: true,
 		Title:   Text{"Taux d'abandon", "Abandonment"},
 		Is:      Text{"Part des appels mis en file où le client a raccroché avant d'être pris ; un rappel demandé n'est pas un abandon.", "Share of the calls queued in which the customer hung up before an answer; asking for a call-back is no abandon."},
 		For:     Text{"Voir ce que coûte l'attente.", "To see what waiting costs."},
@@ -216,7 +221,7 @@ var catalogue = []Definition{
 		value: "ifNull(queue_wait, 0)", hit: "if(outcome = 'abandoned', 1, 0)",
 	},
 	{
-		Name: "handlingTime", Group: "reactivity", Statistic: Average, Unit: Seconds, Version: 1,
+		Name: "handlingTime", Group: "reactivity", Statistic: Average, Unit: Seconds, Version: 1, Lower: true,
 		Title:   Text{"DMT (durée moyenne de traitement)", "AHT (average handling time)"},
 		Is:      Text{"Temps moyen d'un agent par contact : parole, attente et post-appel ; pour un chat, son temps partagé entre les chats simultanés.", "Mean time of an agent per contact: talk, hold and wrap-up; of a chat, the time shared among the chats at once."},
 		For:     Text{"Estimer un coût et un effectif.", "To estimate cost and staff."},
@@ -226,7 +231,7 @@ var catalogue = []Definition{
 		leave: []exclusion{{"not_answered", "kind IN ('call', 'callback') AND isNull(handling) AND outcome != 'answered'"}, {"no_duration", "isNull(handling)"}}, value: "ifNull(handling, 0)", hit: "0",
 	},
 	{
-		Name: "forumAnswer", Group: "reactivity", Statistic: Wait, Unit: Seconds, Version: 1, Cohort: true,
+		Name: "forumAnswer", Group: "reactivity", Statistic: Wait, Unit: Seconds, Version: 1, Cohort: true, Lower: true,
 		Title:   Text{"Première réponse sur le forum", "First answer in the forum"},
 		Is:      Text{"Temps entre une question et la première réponse d'un autre client ou de la marque.", "Time from a question to the first answer of another customer or of the brand."},
 		For:     Text{"Voir si la communauté vit.", "To see whether the community lives."},
@@ -244,9 +249,10 @@ var catalogue = []Definition{
 		Formula: "questions with an answer / questions × 100; those of the last 24 h left out", Source: "R7; interval: Wilson 1927",
 		subject: conversations, of: "kind = 'forum'", happens: "opened_at", begins: "opened_at",
 		leave: []exclusion{{"too_young", "opened_at > {now} - INTERVAL 24 HOUR"}}, value: "toInt64(0)", hit: "if(isNotNull(" + answered + "), 1, 0)",
+		marks: []string{"isNotNull(first_peer_at) AND first_peer_at = " + answered},
 	},
 	{
-		Name: "resolution", Group: "resolution", Statistic: Wait, Unit: Seconds, Version: 1, Cohort: true,
+		Name: "resolution", Group: "resolution", Statistic: Wait, Unit: Seconds, Version: 1, Cohort: true, Lower: true,
 		Title:   Text{"Délai de première résolution", "Time to first resolution"},
 		Is:      Text{"Temps entre l'ouverture d'un dossier et sa première résolution.", "Time from a case's opening to its first resolution."},
 		For:     Text{"Savoir combien de temps un problème dure, dossiers ouverts compris.", "To know how long a problem lasts, open cases included."},
@@ -256,7 +262,7 @@ var catalogue = []Definition{
 		leave: decided, value: "ifNull(resolution_wait, 0)", hours: "ifNull(resolution_open, 0)", hit: "0", open: "isNull(first_resolved_at)", running: "micros({now}) - micros(opened_at)",
 	},
 	{
-		Name: "fullResolution", Group: "resolution", Statistic: Wait, Unit: Seconds, Version: 1, Cohort: true,
+		Name: "fullResolution", Group: "resolution", Statistic: Wait, Unit: Seconds, Version: 1, Cohort: true, Lower: true, later: "touched > {asof} AND isNotNull(first_resolved_at)",
 		Title:   Text{"Délai de résolution complète", "Time to full resolution"},
 		Is:      Text{"Temps entre l'ouverture d'un dossier et sa dernière résolution, réouvertures comprises.", "Time from a case's opening to its last resolution, reopenings included."},
 		For:     Text{"Voir ce que les réouvertures ajoutent.", "To see what reopenings add."},
@@ -266,7 +272,7 @@ var catalogue = []Definition{
 		leave: decided, value: "ifNull(full_resolution_wait, 0)", hours: "ifNull(full_resolution_open, 0)", hit: "0", open: "isNull(last_resolved_at)", running: "micros({now}) - micros(opened_at)",
 	},
 	{
-		Name: "requesterWait", Group: "resolution", Statistic: Wait, Unit: Seconds, Version: 1,
+		Name: "requesterWait", Group: "resolution", Statistic: Wait, Unit: Seconds, Version: 1, Lower: true, later: "touched > {asof} AND isNotNull(first_resolved_at)",
 		Title:   Text{"Attente du client", "Requester's wait"},
 		Is:      Text{"Temps qu'un dossier résolu a passé à attendre l'entreprise.", "Time that a resolved case spent waiting for the company."},
 		For:     Text{"Séparer notre lenteur de celle du client.", "To tell our slowness from the customer's."},
@@ -276,7 +282,7 @@ var catalogue = []Definition{
 		leave: and(decided, exclusion{"never_resolved", "isNull(first_resolved_at)"}), value: "requester_wait", hit: "0",
 	},
 	{
-		Name: "agentWait", Group: "resolution", Statistic: Wait, Unit: Seconds, Version: 1,
+		Name: "agentWait", Group: "resolution", Statistic: Wait, Unit: Seconds, Version: 1, Lower: true, later: "touched > {asof} AND isNotNull(first_resolved_at)",
 		Title:   Text{"Attente de l'entreprise", "Agent's wait"},
 		Is:      Text{"Temps qu'un dossier résolu a passé à attendre le client.", "Time that a resolved case spent waiting for the customer."},
 		For:     Text{"Séparer la lenteur du client de la nôtre.", "To tell the customer's slowness from ours."},
@@ -297,7 +303,7 @@ var catalogue = []Definition{
 		value: "ifNull(resolution_wait, 0)", hit: "if(isNotNull(first_resolved_at) AND first_resolved_at <= resolution_due, 1, 0)",
 	},
 	{
-		Name: "fcrGross", Group: "resolution", Statistic: Share, Unit: Percent, Version: 1, Cohort: true,
+		Name: "fcrGross", Group: "resolution", Statistic: Share, Unit: Percent, Version: 1, Cohort: true, later: "touched > {asof} AND isNull(first_resolved_at)",
 		Title:   Text{"FCR brut", "FCR, gross"},
 		Is:      Text{"Part des dossiers entrants résolus au premier contact, selon la source.", "Share of incoming cases that were resolved at the first contact, as their source says."},
 		For:     Text{"Voir ce que le premier niveau résout.", "To see what level one resolves."},
@@ -306,7 +312,7 @@ var catalogue = []Definition{
 		subject: cases, of: "contacts > 0", happens: "opened_at", begins: "opened_at", leave: firstContact, value: "toInt64(contacts_before_resolution)", hit: onceResolved,
 	},
 	{
-		Name: "fcrNet", Group: "resolution", Statistic: Share, Unit: Percent, Version: 1, Cohort: true,
+		Name: "fcrNet", Group: "resolution", Statistic: Share, Unit: Percent, Version: 1, Cohort: true, later: "touched > {asof} AND isNull(first_resolved_at)",
 		Title:   Text{"FCR net", "FCR, net"},
 		Is:      Text{"FCR brut sans les demandes qu'un premier niveau ne peut résoudre.", "FCR without the requests that level one cannot resolve."},
 		For:     Text{"Juger le premier niveau sur ce qui dépend de lui.", "To judge level one by what depends on it."},
@@ -329,7 +335,7 @@ var catalogue = []Definition{
 		value: "ifNull(micros(next_at) - micros(first_inbound_at), 0)", hit: "if(isNull(next_at) OR next_at > first_inbound_at + toIntervalMicrosecond({window}), 1, 0)",
 	},
 	{
-		Name: "fcrFlag", Group: "resolution", Statistic: Share, Unit: Percent, Version: 1,
+		Name: "fcrFlag", Group: "resolution", Statistic: Share, Unit: Percent, Version: 1, later: "touched > {asof}",
 		Title:   Text{"FCR selon l'agent", "FCR, as agents say"},
 		Is:      Text{"Part des contacts que l'agent dit résolus, parmi ceux où il s'est prononcé.", "Share of contacts that the agent calls resolved, of those of which the agent says so or not."},
 		For:     Text{"Comparer l'avis de l'agent aux deux autres mesures.", "To compare the agents' view with the other two."},
@@ -339,7 +345,7 @@ var catalogue = []Definition{
 		leave: []exclusion{{"no_flag", "isNull(resolved_flag)"}}, value: "toInt64(0)", hit: "toInt8(ifNull(resolved_flag, 0))",
 	},
 	{
-		Name: "reopenRate", Group: "resolution", Statistic: Share, Unit: Percent, Version: 1,
+		Name: "reopenRate", Group: "resolution", Statistic: Share, Unit: Percent, Version: 1, Lower: true, later: "touched > {asof}",
 		Title:   Text{"Taux de réouverture", "Reopen rate"},
 		Is:      Text{"Part des dossiers résolus au moins une fois qui ont été rouverts ; un simple merci ne rouvre pas.", "Share of the cases resolved once that were reopened; a mere thank-you does not reopen."},
 		For:     Text{"Voir les résolutions qui n'en sont pas.", "To see resolutions that are none."},
@@ -361,7 +367,7 @@ var catalogue = []Definition{
 		parts: recoveryParts,
 	},
 	{
-		Name: "churnAfterComplaint", Group: "complaints", Statistic: Share, Unit: Percent, Version: 1, Cohort: true,
+		Name: "churnAfterComplaint", Group: "complaints", Statistic: Share, Unit: Percent, Version: 1, Cohort: true, Lower: true,
 		Title:   Text{"Attrition après réclamation", "Churn after complaint"},
 		Is:      Text{"Part des clients qui, dans les 180 jours après leur première réclamation de la période, n'ont rien racheté.", "Share of customers who, within 180 days of their first complaint of the period, ordered nothing."},
 		For:     Text{"Voir combien partent après une réclamation.", "To see how many leave after a complaint."},

@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -15,150 +16,294 @@ type Statement struct {
 	Params map[string]any
 }
 
-// who is who is now: a relation (member, holder). A persona that it does not know is a profile of its own.
-const whoIsWho = "SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}"
+// whoIsWho is who is who now: a relation (member, holder). A persona that it does not know, or that is its own, is a profile of its own.
+const whoIsWho = "SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona"
 
 // words are what expressions may be written with.
 var words = strings.NewReplacer(
-	"{who}", whoIsWho, "{now}", "{now:DateTime64(6)}", "{within}", "{within:Int64}", "{window}", "{window:Int64}", "micros(", "toUnixTimestamp64Micro(",
+	"{who}", whoIsWho, "{now}", "{now:DateTime64(6)}", "{within}", "{within:Int64}", "{currency}", "{currency:String}", "{asof}", "{asof:DateTime64(6)}", "{window}", "{window:Int64}", "micros(", "toUnixTimestamp64Micro(",
 )
 
-// rows gives the rows of a query, each with what it counts for:
-//
-//	id, event, persona, profile, at, keys Array(String), calendar String, reason ("" if it counts), hit Int8, value Int64, marks Array(UInt8)
-func (d Definition) rows(q Query) (Statement, error) {
-	s, err := d.check(&q)
-	if err != nil {
-		return Statement{}, err
+// nobody is the holder of a persona that the map does not know.
+const nobody = "toUUID('00000000-0000-0000-0000-000000000000')"
+
+// plan is a query of a metric taken apart.
+type plan struct {
+	subject subject
+	params  map[string]any
+	from    string   // the subject's rows, each with the instant of the reading: dated
+	where   string   // those of the period that pass the filters
+	keys    []key    // for each dimension of By
+	reasons []string // why a row does not count, by code − 1; the code 0 counts
+	open    int      // the code of what is not over; 0: there is none
+	code    string   // UInt8
+	value   string
+	marks   []string // UInt8 each
+	sums    []string // Int64 each
+}
+
+// key is a dimension as rows are grouped by it, and as it is written: %s is the former.
+type key struct{ group, text string }
+
+func (k key) written(of string) string { return strings.ReplaceAll(k.text, "%s", of) }
+
+func (d Definition) plan(q Query) (p plan, err error) {
+	if p.subject, err = d.check(&q); err != nil {
+		return plan{}, err
 	}
-	p := map[string]any{
-		"workspace": q.Workspace, "now": q.Now, "zone": q.Zone, "within": q.Within, "window": q.Window, "from": q.From, "to": q.To,
+	p.params = map[string]any{
+		"workspace": q.Workspace, "now": q.Now, "zone": q.Zone, "within": q.Within, "window": q.Window, "from": q.From, "to": q.To, "currency": cmp.Or(q.Currency, DefaultCurrency),
 	}
 	if q.Zone == "" {
-		p["zone"] = "UTC"
+		p.params["zone"] = "UTC"
 	}
 	if q.Within == 0 {
-		p["within"] = int64(defaultWithin)
+		p.params["within"] = int64(defaultWithin)
 	}
 	if q.Window == 0 {
-		p["window"] = int64(defaultWindow)
+		p.params["window"] = int64(defaultWindow)
 	}
 	if q.From == 0 {
-		p["from"] = schema.FirstTimelineInstant
+		p.params["from"] = schema.FirstTimelineInstant
 	}
 	if q.To == 0 {
-		p["to"] = schema.EndTimelineInstant
+		p.params["to"] = schema.EndTimelineInstant
 	}
 	at := d.happens
 	if q.InForce(d) == Cohort {
 		at = d.begins
 	}
-	value, reason := d.value, &strings.Builder{}
-	reason.WriteString("multiIf(")
+	p.from = "SELECT *, toNullable(" + at + ") AS dated FROM (" + p.subject.from + ") WHERE " + d.of
+	p.value = d.value
+	var conditions []string
+	asOfDates := false
+	leave := func(condition, reason string) (code int) {
+		if code = slices.Index(p.reasons, reason) + 1; code == 0 {
+			p.reasons = append(p.reasons, reason)
+			code = len(p.reasons)
+		}
+		conditions = append(conditions, condition+", "+strconv.Itoa(code))
+		return code
+	}
+	if q.AsOf != 0 {
+		p.params["asof"] = q.AsOf
+		then := asOf.Replace(p.from)
+		if then == p.from { // rows that are what they were from the first
+			asOfDates = true
+		}
+		p.from = then
+		if d.later != "" {
+			leave(d.later, reasonLater)
+		}
+	}
 	for _, e := range d.leave {
-		reason.WriteString(e.condition + ", '" + e.reason + "', ")
+		leave(e.condition, e.reason)
 	}
 	switch {
 	case d.open != "" && q.OpenHours:
-		value = d.hours
-		reason.WriteString(d.open + ", '" + reasonOpenHours + "', ")
+		p.value = d.hours
+		leave(d.open, reasonOpenHours)
 	case d.open != "":
-		value = "if(" + d.open + ", " + d.running + ", " + d.value + ")"
-		reason.WriteString(d.open + ", '" + reasonOpen + "', ")
+		p.value = "if(" + d.open + ", " + d.running + ", " + d.value + ")"
+		p.open = leave(d.open, reasonOpen)
 	case q.OpenHours:
-		value = d.hours
+		p.value = d.hours
 	}
-	reason.WriteString("0, '', '')")
-	if len(d.leave) == 0 && d.open == "" {
-		reason.Reset()
-		reason.WriteString("''")
+	p.code = "toUInt8(0)"
+	if len(conditions) > 0 {
+		p.code = "toUInt8(multiIf(" + strings.Join(conditions, ", ") + ", 0))"
 	}
-	keys := make([]string, len(q.By))
-	for i, by := range q.By {
-		keys[i] = "toString(" + s.dimensions[by] + ")"
-		if s.dimensions[by] == "" {
-			keys[i] = periods[by]
+	for _, by := range q.By {
+		k, period := periods[by]
+		if !period {
+			k = key{p.subject.dimensions[by], "toString(%s)"}
 		}
+		p.keys = append(p.keys, k)
 	}
-	conditions := []string{"isNotNull(dated)", "dated >= {from:DateTime64(6)}", "dated < {to:DateTime64(6)}"}
+	filters := []string{"isNotNull(dated)", "dated >= {from:DateTime64(6)}", "dated < {to:DateTime64(6)}"}
 	for i, by := range slices.Sorted(maps.Keys(q.Where)) {
 		name := "where" + strconv.Itoa(i)
-		p[name] = q.Where[by]
-		conditions = append(conditions, "has({"+name+":Array(String)}, toString("+s.dimensions[by]+"))")
+		p.params[name] = q.Where[by]
+		filters = append(filters, "has({"+name+":Array(String)}, toString("+p.subject.dimensions[by]+"))")
 	}
-	calendar := "''"
-	if s.dimensions[Calendar] != "" {
-		calendar = "toString(" + s.dimensions[Calendar] + ")"
+	if asOfDates {
+		filters = append(filters, "dated <= {asof}")
 	}
-	marks := make([]string, len(d.marks))
-	for i, m := range d.marks {
-		marks[i] = "toUInt8(ifNull(" + m + ", 0))"
+	p.where = strings.Join(filters, " AND ")
+	for _, m := range d.marks {
+		p.marks = append(p.marks, "toUInt8(ifNull("+m+", 0))")
 	}
-	markArray := "emptyArrayUInt8()"
-	if len(marks) > 0 {
-		markArray = "[" + strings.Join(marks, ", ") + "]"
+	for _, sum := range d.sums {
+		p.sums = append(p.sums, "toInt64(ifNull("+sum+", 0))")
 	}
-	keyArray := "emptyArrayString()"
-	if len(keys) > 0 {
-		keyArray = "[" + strings.Join(keys, ", ") + "]"
+	return p, nil
+}
+
+// calendar is the version of the calendar that a row was measured by.
+func (p plan) calendar() string {
+	if p.subject.dimensions[Calendar] == "" {
+		return "''"
 	}
-	profiles := ""
-	if q.Profiles != nil {
-		p["profiles"] = q.Profiles
-		profiles = "\nWHERE has({profiles:Array(UUID)}, profile)"
+	return "toString(" + p.subject.dimensions[Calendar] + ")"
+}
+
+// whose gives rows b as columns, with the profile that holds each row's persona now, those of the query's people.
+func (p plan) whose(q Query, columns, rows string) string {
+	sql := "SELECT " + columns + ", if(m.holder = " + nobody + ", b.persona, m.holder) AS profile\nFROM\n(\n" + rows + "\n) AS b\nLEFT JOIN ({who}) AS m ON m.member = b.persona"
+	switch {
+	case q.Profiles != nil && len(q.Profiles) == 0:
+		sql += "\nWHERE 0"
+	case q.Profiles != nil:
+		p.params["profiles"] = q.Profiles
+		sql += "\nWHERE profile IN {profiles:Array(UUID)}"
 	}
-	sql := `SELECT b.id AS id, b.event AS event, b.persona AS persona, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile,
-  b.at AS at, b.keys AS keys, b.calendar AS calendar, b.reason AS reason, b.hit AS hit, b.value AS value, b.marks AS marks
-FROM
-(
-  SELECT id, ` + s.event + ` AS event, persona, assumeNotNull(dated) AS at, ` + keyArray + ` AS keys, ` + calendar + ` AS calendar,
-    ` + reason.String() + ` AS reason, toInt8(` + d.hit + `) AS hit, toInt64(ifNull(` + value + `, 0)) AS value, ` + markArray + ` AS marks
-  FROM (SELECT *, toNullable(` + at + `) AS dated FROM (` + s.from + `) WHERE ` + d.of + `)
-  WHERE ` + strings.Join(conditions, " AND ") + `
-) AS b
-LEFT JOIN ({who}) AS m ON m.member = b.persona` + profiles
-	if q.Latest {
-		sql = `SELECT id, event, persona, profile, at, keys, calendar, if(reason = '' AND place > 1, '` + reasonSuperseded + `', reason) AS reason, hit, value, marks
-FROM
-(
-  SELECT *, row_number() OVER (PARTITION BY profile, reason ORDER BY at DESC, id DESC) AS place
-  FROM (` + sql + `)
-)`
-	}
+	return sql
+}
+
+// latest marks all rows of each person but the last as superseded.
+func (p *plan) latest(columns, rows string) string {
+	p.reasons = append(p.reasons, reasonSuperseded)
+	return "SELECT " + columns + ", if(code = 0 AND place > 1, " + strconv.Itoa(len(p.reasons)) + ", code) AS code\nFROM\n(\n" +
+		"  SELECT *, row_number() OVER (PARTITION BY profile, code ORDER BY at DESC, id DESC) AS place\n  FROM (" + rows + ")\n)"
+}
+
+// statement writes a text with the parameters that it names.
+func (p plan) statement(sql string) Statement {
 	sql = words.Replace(sql)
-	for name := range p {
+	for name := range p.params {
 		if !strings.Contains(sql, "{"+name+":") {
-			delete(p, name)
+			delete(p.params, name)
 		}
 	}
-	return Statement{sql, p}, nil
+	return Statement{sql, p.params}
 }
 
 // Count counts the rows of each group, and of all together: one Tally a row, the one of all first, then by keys. Its columns are
 //
-//	all UInt8, keys Array(String), n, people, began UInt64, up, down UInt64, sum, squares Int128, marks Array(UInt64),
-//	reasons Map(String, UInt64), calendars Array(String), over, open Array(Int64) (ascending)
+//	whole UInt8, keys Array(String), n, people, up, down UInt64, sum, squares String (whole numbers), marks Array(UInt64), sums Array(String),
+//	reasons Map(String, UInt64), calendars Array(String), over, open Array(Int64)
+//
+// Durations come in no order, and of all together not at all where there are groups: they are those of the groups. Neither come their sums.
+//
+// Rows are read once. They are counted by group, and the few groups to all together.
 func (d Definition) Count(q Query) (Statement, error) {
-	rows, err := d.rows(q)
+	p, err := d.plan(q)
 	if err != nil {
-		return rows, err
+		return Statement{}, err
 	}
-	over, open := "CAST([], 'Array(Int64)')", "CAST([], 'Array(Int64)')"
-	if d.Unit == Seconds || d.Statistic == Bands {
-		over, open = "arraySort(groupArrayIf(value, reason = ''))", "arraySort(groupArrayIf(value, reason = 'open'))"
+	columns := []string{"persona", p.code + " AS code", "toInt8(" + d.hit + ") AS hit", "toInt64(ifNull(" + p.value + ", 0)) AS value"}
+	names := []string{"b.hit AS hit", "b.value AS value"}
+	add := func(expression, name string) {
+		columns, names = append(columns, expression+" AS "+name), append(names, "b."+name+" AS "+name)
 	}
-	aggregates := `countIf(reason = '') AS n, uniqExactIf(profile, reason IN ('', 'open')) AS people,
-  countIf(reason = '' AND hit > 0) AS up, countIf(reason = '' AND hit < 0) AS down,
-  toString(sumIf(toInt128(value), reason = '')) AS sum, toString(sumIf(toInt128(value) * value, reason = '')) AS squares,
-  sumForEachIf(marks, reason = '') AS marks, sumMapIf(map(reason, toUInt64(1)), reason != '') AS reasons,
-  arraySort(groupUniqArrayIf(calendar, calendar != '' AND reason IN ('', 'open'))) AS calendars,
-  ` + over + ` AS over, ` + open + ` AS open`
-	if len(q.By) == 0 {
-		rows.SQL = "SELECT toUInt8(1) AS whole, emptyArrayString() AS keys, " + aggregates + "\nFROM\n(\n" + rows.SQL + "\n)"
-		return rows, nil
+	for i, m := range p.marks {
+		add(m, "mark"+strconv.Itoa(i))
 	}
-	rows.SQL = "SELECT toUInt8(grouping(keys) = 1) AS whole, keys, " + aggregates + "\nFROM\n(\n" + rows.SQL + "\n)\nGROUP BY GROUPING SETS ((keys), ())\nORDER BY whole DESC, keys ASC\nLIMIT " + strconv.Itoa(MaxGroups+2)
-	return rows, nil
+	for i, sum := range p.sums {
+		add(sum, "sum"+strconv.Itoa(i))
+	}
+	for i, k := range p.keys {
+		add(k.group, "key"+strconv.Itoa(i))
+	}
+	calendars := p.subject.dimensions[Calendar] != ""
+	if calendars {
+		add(p.subject.dimensions[Calendar], "timed")
+	}
+	if q.Latest {
+		add("id", "id")
+	}
+	at := "assumeNotNull(dated) AS at"
+	add("at", "at")
+	columns[len(columns)-1] = at
+	base := "  SELECT " + strings.Join(columns, ", ") + "\n  FROM (" + p.from + ")\n  WHERE " + p.where
+	rows := p.whose(q, strings.Join(append(slices.Clone(names), "b.code AS code"), ", "), base)
+	if q.Latest {
+		var plain []string
+		for _, n := range names {
+			_, name, _ := strings.Cut(n, " AS ")
+			plain = append(plain, name)
+		}
+		rows = p.latest(strings.Join(append(plain, "profile"), ", "), rows)
+	}
+
+	open := strconv.Itoa(max(p.open, 0))
+	durations := d.Unit == Seconds || d.Statistic == Bands
+	inner := []string{
+		"countIf(code = 0) AS n", "uniqExactStateIf(profile, code IN (0, " + open + ")) AS people", "countIf(code = 0 AND hit > 0) AS up", "countIf(code = 0 AND hit < 0) AS down",
+	}
+	outer := []string{"sum(n) AS n", "uniqExactMerge(people) AS people", "sum(up) AS up", "sum(down) AS down"}
+	if durations {
+		outer = append(outer, "'0' AS sum", "'0' AS squares")
+	} else {
+		inner = append(inner, "sumIf(toInt128(value), code = 0) AS total", "sumIf(toInt128(value) * value, code = 0) AS squared")
+		outer = append(outer, "toString(sum(total)) AS sum", "toString(sum(squared)) AS squares")
+	}
+	marks, sums, reasons := []string{}, []string{}, []string{}
+	for i := range p.marks {
+		n := "marked" + strconv.Itoa(i)
+		inner = append(inner, "countIf(code = 0 AND mark"+strconv.Itoa(i)+" = 1) AS "+n)
+		marks = append(marks, "sum("+n+")")
+	}
+	for i := range p.sums {
+		n := "summed" + strconv.Itoa(i)
+		inner = append(inner, "sumIf(toInt128(sum"+strconv.Itoa(i)+"), code = 0) AS "+n)
+		sums = append(sums, "toString(sum("+n+"))")
+	}
+	for i, reason := range p.reasons {
+		n := "left" + strconv.Itoa(i+1)
+		inner = append(inner, "countIf(code = "+strconv.Itoa(i+1)+") AS "+n)
+		reasons = append(reasons, "'"+reason+"', sum("+n+")")
+	}
+	outer = append(outer, list("UInt64", marks)+" AS marks", list("String", sums)+" AS sums")
+	if len(reasons) > 0 {
+		outer = append(outer, "mapFilter((reason, rows) -> rows > 0, map("+strings.Join(reasons, ", ")+")) AS reasons")
+	} else {
+		outer = append(outer, "CAST(map(), 'Map(String, UInt64)') AS reasons")
+	}
+	if calendars {
+		inner = append(inner, "groupUniqArrayIf(timed, code IN (0, "+open+")) AS timings")
+		outer = append(outer, "arraySort(arrayFilter(c -> c != '', arrayMap(c -> toString(c), groupUniqArrayArray(timings)))) AS calendars")
+	} else {
+		outer = append(outer, list("String", nil)+" AS calendars")
+	}
+	over, running := list("Int64", nil), list("Int64", nil)
+	if durations {
+		inner = append(inner, "groupArrayIf(value, code = 0) AS overs")
+		over = "any(overs)"
+		if p.open > 0 {
+			inner = append(inner, "groupArrayIf(value, code = "+open+") AS opens")
+			running = "any(opens)"
+		}
+	}
+	if len(p.keys) == 0 {
+		outer = append(outer, over+" AS over", running+" AS open")
+		sql := "SELECT toUInt8(1) AS whole, " + list("String", nil) + " AS keys, " + strings.Join(outer, ", ") + "\nFROM\n(\nSELECT " + strings.Join(inner, ", ") + "\nFROM\n(\n" + rows + "\n)\n)"
+		return p.statement(sql), nil
+	}
+	groups, written := []string{}, []string{}
+	for i, k := range p.keys {
+		name := "key" + strconv.Itoa(i)
+		groups, written = append(groups, name), append(written, k.written(name)+" AS text"+strconv.Itoa(i))
+	}
+	texts := make([]string, len(p.keys))
+	for i := range texts {
+		texts[i] = "text" + strconv.Itoa(i)
+	}
+	all := strings.Join(texts, ", ")
+	none := "CAST([], 'Array(Int64)')"
+	outer = append(outer, "if(whole = 1, "+none+", "+over+") AS over", "if(whole = 1, "+none+", "+running+") AS open")
+	sql := "SELECT toUInt8(grouping(" + texts[0] + ") = 1) AS whole, if(whole = 1, " + list("String", nil) + ", [" + all + "]) AS keys, " + strings.Join(outer, ", ") +
+		"\nFROM\n(\nSELECT " + strings.Join(written, ", ") + ", " + strings.Join(inner, ", ") + "\nFROM\n(\n" + rows + "\n)\nGROUP BY " + strings.Join(groups, ", ") +
+		"\n)\nGROUP BY GROUPING SETS ((" + all + "), ())\nORDER BY whole DESC, keys ASC\nLIMIT " + strconv.Itoa(MaxGroups+2)
+	return p.statement(sql), nil
+}
+
+// list is an array of a type.
+func list(kind string, of []string) string {
+	if len(of) == 0 {
+		return "CAST([], 'Array(" + kind + ")')"
+	}
+	return "[" + strings.Join(of, ", ") + "]"
 }
 
 // After is a place in the list of rows: the row that comes after so many of an instant.
@@ -167,38 +312,69 @@ type After struct {
 	Skip int64
 }
 
+// listed gives the rows of a query as they are listed: id, event, persona, profile, at, keys Array(String), code, hit, value.
+func (d Definition) listed(q Query) (p plan, rows string, err error) {
+	if p, err = d.plan(q); err != nil {
+		return plan{}, "", err
+	}
+	keys := make([]string, len(p.keys))
+	for i, k := range p.keys {
+		keys[i] = k.written(k.group)
+	}
+	columns := []string{"id", p.subject.event + " AS event", "persona", "assumeNotNull(dated) AS at", list("String", keys) + " AS keys", p.code + " AS code", "toInt8(" + d.hit + ") AS hit", "toInt64(ifNull(" + p.value + ", 0)) AS value"}
+	base := "  SELECT " + strings.Join(columns, ", ") + "\n  FROM (" + p.from + ")\n  WHERE " + p.where
+	rows = p.whose(q, "b.id AS id, b.event AS event, b.persona AS persona, b.at AS at, b.keys AS keys, b.code AS code, b.hit AS hit, b.value AS value", base)
+	if q.Latest {
+		rows = p.latest("id, event, persona, at, keys, hit, value, profile", rows)
+	}
+	return p, rows, nil
+}
+
+// rows is listed as a statement.
+func (d Definition) rows(q Query) (Statement, error) {
+	p, rows, err := d.listed(q)
+	if err != nil {
+		return Statement{}, err
+	}
+	return p.statement(rows), nil
+}
+
 // List lists the rows of a query, by time: those that count and those that do not, with the reason. first bounds them; 0 is all.
 func (d Definition) List(q Query, after *After, first int) (Statement, error) {
 	if d.Employee {
 		return Statement{}, fault("%s shows no rows: employees' answers are confidential", d.Name)
 	}
-	rows, err := d.rows(q)
+	p, rows, err := d.listed(q)
 	if err != nil {
-		return rows, err
+		return Statement{}, err
 	}
 	unit := "value / 1000000"
 	if d.Statistic == Net || d.Statistic == Share {
 		unit = "toFloat64(hit)"
 	}
-	rows.SQL = "SELECT id, event, persona, profile, at, keys, toUInt8(reason = '') AS counts, reason, " + unit + " AS value\nFROM\n(\n" + rows.SQL + "\n)"
+	reason := "''"
+	if len(p.reasons) > 0 {
+		reason = "['', '" + strings.Join(p.reasons, "', '") + "'][code + 1]"
+	}
+	sql := "SELECT id, event, persona, profile, at, keys, toUInt8(code = 0) AS counts, " + reason + " AS reason, " + unit + " AS value\nFROM\n(\n" + rows + "\n)"
 	var conditions []string
 	if after != nil {
-		rows.Params["after"] = after.At
+		p.params["after"] = after.At
 		conditions = append(conditions, "at >= {after:DateTime64(6)}")
 	}
 	if q.Keys != nil {
-		rows.Params["keys"] = q.Keys
+		p.params["keys"] = q.Keys
 		conditions = append(conditions, "keys = {keys:Array(String)}")
 	}
 	if len(conditions) > 0 {
-		rows.SQL += "\nWHERE " + strings.Join(conditions, " AND ")
+		sql += "\nWHERE " + strings.Join(conditions, " AND ")
 	}
-	rows.SQL += "\nORDER BY at ASC, id ASC, reason ASC, value ASC"
+	sql += "\nORDER BY at ASC, id ASC, reason ASC, value ASC"
 	if first > 0 {
-		rows.SQL += "\nLIMIT " + strconv.Itoa(first)
+		sql += "\nLIMIT " + strconv.Itoa(first)
 	}
 	if after != nil && after.Skip > 0 {
-		rows.SQL += "\nOFFSET " + strconv.FormatInt(after.Skip, 10)
+		sql += "\nOFFSET " + strconv.FormatInt(after.Skip, 10)
 	}
-	return rows, nil
+	return p.statement(sql), nil
 }

@@ -18,6 +18,15 @@ const (
 	Wait
 	// Bands is the share of durations within the last of several limits, with the share of each band beside it.
 	Bands
+	// Total is the sum of amounts of money in the query's currency. It has no interval: nothing is estimated.
+	Total
+	// Fraction is the sum of amounts as a share of all there is, in percent. It has no interval either.
+	Fraction
+	// Excess is the share of rows that hit less the share that was to be expected by rows that match them, in points.
+	Excess
+	// Composite is made by a formula of its own, of counts and of priors that whoever asks may change. Low and High are no interval of 95 % but the
+	// band within which the value lies while every prior stays within its range.
+	Composite
 )
 
 // Unit is what a figure's value is given in.
@@ -29,6 +38,7 @@ const (
 	Percent Unit = "percent"
 	Rating  Unit = "rating"
 	Seconds Unit = "seconds"
+	Money   Unit = "money" // of the query's currency
 )
 
 // Definition is one metric.
@@ -47,6 +57,11 @@ type Definition struct {
 
 	// Employee marks what employees say: no profile filter, no rows, and complementary suppression.
 	Employee bool
+	// Lower says that less is better; else more is.
+	Lower bool
+	// Priors are what a Composite supposes where nothing was measured. A query may set each by its name.
+	Priors []Prior
+
 	// Cohort says that the usual reading dates a row by when it began; else by what it measures.
 	Cohort bool
 
@@ -62,8 +77,23 @@ type Definition struct {
 	hours   string      // the value within open hours; empty: there is none
 	limits  []int64     // of Bands, in microseconds, ascending
 	marks   []string    // conditions whose rows parts needs to count
+	later   string      // condition on rows as of an instant: what happened after it hides how they were
+	sums    []string    // Int64: further sums over the rows that count
 	parts   func(t Tally) []Part
+	uses    []string // further metrics that compose needs
+	compose func(p priors, own Tally, others map[string]Tally) (value float64, parts []Part)
 }
+
+// Prior is a supposition with the range in which it is thought to lie, and where it comes from.
+type Prior struct {
+	Name             string
+	Value, Low, High float64
+	Of               Text
+	Source           string
+}
+
+// priors are the values of a definition's priors.
+type priors map[string]float64
 
 // exclusion says why a row does not count.
 type exclusion struct{ reason, condition string }
@@ -72,6 +102,7 @@ type exclusion struct{ reason, condition string }
 const (
 	reasonOpen       = "open"       // not over: it counts as censored
 	reasonSuperseded = "superseded" // the person has answered again since
+	reasonLater      = "changed_since"
 	reasonOpenHours  = "open_hours_unknown"
 )
 
@@ -111,6 +142,11 @@ var reasons = map[string]Text{
 	"answered_unsent":   {"répondu avant l'envoi", "answered before it was sent"},
 	"nothing_to_read":   {"rien qui puisse être lu comme bon ou mauvais", "nothing in it that can be read as good or bad"},
 	"follow_up_ongoing": {"suivi de 180 jours incomplet", "the 180 days of follow-up are not over"},
+	"no_control":        {"aucun cas comparable", "nothing comparable to match it with"},
+	reasonLater:         {"changé depuis d'une façon qui cache l'état d'alors", "changed since in a way that hides how it was then"},
+	"cancelled":         {"commande annulée", "the order was cancelled"},
+	"no_promise":        {"aucune date promise", "no date was promised"},
+	"other_currency":    {"autre devise", "another currency"},
 }
 
 // Reason explains why a row is left out.

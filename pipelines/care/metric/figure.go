@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -18,6 +19,7 @@ type Tally struct {
 	Up, Down     int64    // rows that hit, and that miss
 	Sum, Squares *big.Int // of the values, exact
 	Marks        []int64
+	Sums         []*big.Int       // further sums of the definition
 	Reasons      map[string]int64 // rows that do not count, by reason
 	Calendars    []string         // versions under which the rows were measured
 	Over, Open   []int64          // durations in microseconds, ascending: of rows that count, and of those that are not over
@@ -49,16 +51,22 @@ type Figure struct {
 	Parts       []Part
 	Exclusions  []Exclusion // by reason
 	Calendars   []string
+	Place       int // among the groups, 1 is the best; 0: it has none (rank)
 }
 
-// Figures makes figures of the tallies of a query, that of all rows first. What is of fewer than stat.MinimumPeople is suppressed.
-func (d Definition) Figures(tallies []Tally) (whole Figure, groups []Figure) {
+// Figures makes figures of the tallies of a query, that of all rows first. others are the tallies of the metrics that Uses names. What is of fewer than
+// stat.MinimumPeople is suppressed.
+func (d Definition) Figures(q Query, tallies []Tally, others map[string][]Tally) (whole Figure, groups []Figure) {
 	var people []int64
 	for _, t := range tallies {
+		f := d.figure(q, t)
+		if d.compose != nil {
+			d.composed(&f, q, t, others)
+		}
 		if t.Whole {
-			whole = d.figure(t)
+			whole = f
 		} else {
-			groups, people = append(groups, d.figure(t)), append(people, t.People)
+			groups, people = append(groups, f), append(people, t.People)
 		}
 	}
 	hidden := make([]bool, len(groups))
@@ -73,7 +81,46 @@ func (d Definition) Figures(tallies []Tally) (whole Figure, groups []Figure) {
 	if few(whole.People) {
 		whole.suppress()
 	}
+	d.rank(groups)
 	return whole, groups
+}
+
+// Uses are the metrics whose tallies Figures needs beside the metric's own, of the same query.
+func (d Definition) Uses() []string { return slices.Clone(d.uses) }
+
+// MinimumRanked is the fewest rows that a group needs to have a place among others.
+const MinimumRanked = 30
+
+// rank gives places: one more than the number of groups that are better beyond their intervals. So groups whose intervals overlap are never put
+// before one another by chance alone, and may share a place. What has too few rows, no interval or no value has no place.
+func (d Definition) rank(groups []Figure) {
+	if d.Statistic == Composite || d.Employee {
+		return // a band of priors is no interval; employees are not ranked
+	}
+	ranked := func(f Figure) bool {
+		return f.Known() && !f.Suppressed && f.N >= MinimumRanked && !math.IsInf(f.Low, 0) && !math.IsInf(f.High, 0) && f.Low < f.High
+	}
+	var ends []float64 // of the others' intervals, on the side that is worse
+	for _, g := range groups {
+		switch {
+		case !ranked(g):
+		case d.Lower:
+			ends = append(ends, g.High)
+		default:
+			ends = append(ends, -g.Low)
+		}
+	}
+	slices.Sort(ends)
+	for i := range groups {
+		if g := &groups[i]; ranked(*g) {
+			best := g.Low
+			if !d.Lower {
+				best = -g.High
+			}
+			better, _ := slices.BinarySearch(ends, best)
+			g.Place = better + 1
+		}
+	}
 }
 
 func few(people int64) bool { return people > 0 && people < stat.MinimumPeople }
@@ -83,7 +130,7 @@ func (f *Figure) suppress() {
 	f.Estimate, f.Numerator, f.Parts = stat.None(), nil, nil
 }
 
-func (d Definition) figure(t Tally) Figure {
+func (d Definition) figure(q Query, t Tally) Figure {
 	f := Figure{Keys: t.Keys, Estimate: stat.None(), N: t.N, People: t.People, Denominator: t.N, Open: t.Reasons[reasonOpen], Calendars: t.Calendars}
 	for reason, n := range t.Reasons {
 		if reason != reasonOpen {
@@ -111,6 +158,12 @@ func (d Definition) figure(t Tally) Figure {
 		d.wait(&f, t)
 	case Bands:
 		bands(&f, t, d.limits)
+	case Total:
+		total(&f, t, q.Budget)
+	case Fraction:
+		fraction(&f, t)
+	case Excess:
+		excess(&f, t)
 	}
 	if d.parts != nil {
 		f.Parts = append(f.Parts, d.parts(t)...)
@@ -146,6 +199,110 @@ func bands(f *Figure, t Tally, limits []int64) {
 	}
 	f.Parts = append(f.Parts, Part{"beyond" + itoa(int(limits[len(limits)-1]/hour)) + "h", stat.Proportion(t.N-int64(from), t.N).Scale(100), t.N})
 	f.Estimate, f.Numerator = stat.Proportion(int64(from), t.N).Scale(100), big.NewRat(int64(from), 1)
+}
+
+// total makes the sum of amounts, with their mean, and how much of a budget it is.
+func total(f *Figure, t Tally, budget float64) {
+	f.Numerator = new(big.Rat).SetFrac(t.Sum, big.NewInt(1_000_000))
+	if t.N == 0 {
+		return
+	}
+	sum, _ := f.Numerator.Float64()
+	f.Estimate = stat.Estimate{Value: sum, Low: math.Inf(-1), High: math.Inf(1)}
+	f.Parts = append(f.Parts, Part{"mean", millionth(stat.Mean(t.Sum, t.Squares, t.N)), t.N})
+	if budget > 0 {
+		f.Parts = append(f.Parts, exactly("budget", budget, t.N), exactly("budgetUsed", sum/budget*100, t.N), exactly("budgetLeft", budget-sum, t.N))
+	}
+}
+
+// fraction makes the sum of values as a share of the first further sum, which each row has whole.
+func fraction(f *Figure, t Tally) {
+	if t.N == 0 || len(t.Sums) == 0 || t.Sums[0].Sign() == 0 {
+		return
+	}
+	all := new(big.Rat).SetFrac(t.Sums[0], big.NewInt(t.N))
+	share, _ := new(big.Rat).Quo(new(big.Rat).SetInt(t.Sum), all).Float64()
+	f.Estimate, f.Numerator = stat.Estimate{Value: share * 100, Low: math.Inf(-1), High: math.Inf(1)}, new(big.Rat).SetFrac(t.Sum, big.NewInt(1_000_000))
+	mine, _ := f.Numerator.Float64()
+	whole, _ := all.Quo(all, big.NewRat(1_000_000, 1)).Float64()
+	f.Parts = append(f.Parts, exactly("amount", mine, t.N), exactly("ofAll", whole, t.N))
+}
+
+// excess makes the share that hit less the share to be expected: the mean of the values, in millionths. The first further sum is, over the rows,
+// that of the expected share's variance times the rows of the same stratum, in thousand-millionths; so divided by the rows' square it is the variance of
+// the expected share as a mean over strata of fixed sizes.
+func excess(f *Figure, t Tally) {
+	if t.N == 0 {
+		return
+	}
+	n := float64(t.N)
+	sum, _ := new(big.Rat).SetFrac(t.Sum, big.NewInt(1_000_000)).Float64()
+	expected := stat.Around(sum/n, 0)
+	if len(t.Sums) > 0 {
+		variance, _ := new(big.Rat).SetFrac(t.Sums[0], big.NewInt(1_000_000_000)).Float64()
+		expected = stat.Around(sum/n, variance/n/n)
+	}
+	seen := stat.Proportion(t.Up, t.N)
+	f.Estimate, f.Numerator = stat.Difference(seen, expected).Scale(100), nil
+	f.Parts = append(f.Parts, Part{"observed", seen.Scale(100), t.N}, Part{"expected", expected.Scale(100), t.N})
+}
+
+// exactly is a part that is counted or given, not estimated.
+func exactly(name string, value float64, n int64) Part {
+	return Part{name, stat.Estimate{Value: value, Low: math.Inf(-1), High: math.Inf(1)}, n}
+}
+
+// composed makes the value by the definition's formula, and the band within which it lies while every prior that was not given stays within its
+// range. A part for each prior says what it alone can change.
+func (d Definition) composed(f *Figure, q Query, own Tally, others map[string][]Tally) {
+	beside := map[string]Tally{}
+	for name, tallies := range others {
+		for _, t := range tallies {
+			if t.Whole == own.Whole && slices.Equal(t.Keys, own.Keys) {
+				beside[name] = t
+			}
+		}
+	}
+	base, free := priors{}, []Prior{}
+	for _, p := range d.Priors {
+		value, given := q.Priors[p.Name]
+		if base[p.Name] = value; !given {
+			base[p.Name] = p.Value
+			free = append(free, p)
+		}
+	}
+	at := func(change func(p priors)) float64 {
+		p := maps.Clone(base)
+		change(p)
+		value, _ := d.compose(p, own, beside)
+		return value
+	}
+	value, parts := d.compose(base, own, beside)
+	f.Parts = append(f.Parts, parts...)
+	if math.IsNaN(value) {
+		return
+	}
+	// Every formula is monotone in each prior while the others stand, so the ends are at corners.
+	low, high := value, value
+	for corner := range 1 << len(free) {
+		v := at(func(p priors) {
+			for i, prior := range free {
+				if p[prior.Name] = prior.Low; corner>>i&1 == 1 {
+					p[prior.Name] = prior.High
+				}
+			}
+		})
+		low, high = min(low, v), max(high, v)
+	}
+	f.Estimate = stat.Estimate{Value: value, Low: low, High: high}
+	for _, p := range d.Priors {
+		part := exactly("prior."+p.Name, base[p.Name], own.N)
+		if slices.ContainsFunc(free, func(other Prior) bool { return other.Name == p.Name }) {
+			a, b := at(func(all priors) { all[p.Name] = p.Low }), at(func(all priors) { all[p.Name] = p.High })
+			part.Low, part.High = min(a, b), max(a, b)
+		}
+		f.Parts = append(f.Parts, part)
+	}
 }
 
 func millionth(e stat.Estimate) stat.Estimate {

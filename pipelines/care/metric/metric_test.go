@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dossier-cdp/dossier/schema"
 )
@@ -36,6 +38,9 @@ func TestGoldenStatements(t *testing.T) {
 		{"recoveryRate", func(q *Query) { q.By = nil }},
 		{"churnAfterComplaint", func(q *Query) {}},
 		{"themeSentiment", func(q *Query) { q.By, q.Where = []Dimension{Said, Product}, map[Dimension][]string{Polarity: {"neg"}} }},
+		{"gestureSpend", func(q *Query) { q.Profiles = nil; q.Currency = "CHF" }},
+		{"churnExcess", func(q *Query) { q.By = q.By[:1] }},
+		{"complaintRoi", func(q *Query) { q.By = nil; q.Profiles = []schema.ProfileID{} }},
 	} {
 		asked := q
 		c.change(&asked)
@@ -110,6 +115,7 @@ func TestValues(t *testing.T) {
 		{From: 1_767_225_600_000_000, To: 1_769_904_000_123_456, Now: 1_780_000_000_000_000, Reading: Cohort, By: []Dimension{Channel, Month}, Keys: []string{"", "2026-01"}},
 		{Reading: EventDate, Where: map[Dimension][]string{Theme: {"late & lost", ""}, Store: {"Lyon"}}, Profiles: []schema.ProfileID{{1}, {2}}, Latest: true},
 		{Profiles: []schema.ProfileID{}, OpenHours: true, Zone: "Europe/Paris", Within: 30_000_000, Window: 10 * day},
+		{Currency: "CHF", Budget: 1250.5, Priors: map[string]float64{"years": 2, "kPlus": .5}},
 	} {
 		got, err := ParseValues(q.Values())
 		if err != nil || !reflect.DeepEqual(got, q) {
@@ -133,7 +139,7 @@ func TestSuppressed(t *testing.T) {
 	whole.Whole = true
 	for name, want := range map[string]string{"nps": "[false true false]", "enps": "[true true false]"} {
 		d, _ := Find(name)
-		all, groups := d.Figures([]Tally{whole, tally("a", 5), tally("b", 4), tally("c", 8)})
+		all, groups := d.Figures(Query{}, []Tally{whole, tally("a", 5), tally("b", 4), tally("c", 8)}, nil)
 		var hidden []bool
 		for _, g := range groups {
 			hidden = append(hidden, g.Suppressed)
@@ -143,6 +149,56 @@ func TestSuppressed(t *testing.T) {
 		}
 		if fmt.Sprint(hidden) != want || all.Suppressed {
 			t.Errorf("%s hides %v, want %v", name, hidden, want)
+		}
+	}
+}
+
+// Places follow intervals, not values alone: groups whose intervals overlap share one, and of too few rows there is none.
+func TestRank(t *testing.T) {
+	tally := func(key string, up, n int64) Tally {
+		return Tally{Keys: []string{key}, N: n, People: n, Up: up, Sum: big.NewInt(0), Squares: big.NewInt(0)}
+	}
+	// By Wilson: 90 of 100 is .83 to .94, 85 of 100 is .77 to .91, 50 of 100 is .40 to .60.
+	groups := []Tally{tally("a", 90, 100), tally("b", 85, 100), tally("c", 50, 100), tally("d", 20, 20)}
+	for name, want := range map[string]string{"csat": "[1 1 3 0]", "reopenRate": "[2 2 1 0]"} {
+		d, _ := Find(name)
+		_, figures := d.Figures(Query{}, groups, nil)
+		var places []int
+		for _, f := range figures {
+			places = append(places, f.Place)
+		}
+		if fmt.Sprint(places) != want {
+			t.Errorf("%s gives the places %v, want %s", name, places, want)
+		}
+	}
+}
+
+// Durations are sorted and summed as by comparing and by big numbers.
+func TestComplete(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 1))
+	d, _ := Find("firstReply")
+	for _, size := range []int{0, 1, 300, 5000, 70_000} {
+		tallies := []Tally{{Whole: true}, {Keys: []string{"a"}}, {Keys: []string{"b"}}}
+		var all []int64
+		sum, squares := new(big.Int), new(big.Int)
+		for i := range size {
+			v := r.Int64N(1 << (1 + r.IntN(53)))
+			if r.IntN(9) == 0 {
+				v = -v
+			}
+			t := &tallies[1+i%2]
+			t.Over, all = append(t.Over, v), append(all, v)
+			sum.Add(sum, big.NewInt(v))
+			squares.Add(squares, new(big.Int).Mul(big.NewInt(v), big.NewInt(v)))
+		}
+		d.Complete(tallies)
+		slices.Sort(all)
+		if !slices.Equal(all, tallies[0].Over) || tallies[0].Sum.Cmp(sum) != 0 || tallies[0].Squares.Cmp(squares) != 0 {
+			t.Errorf("seed %d: %d durations are not sorted and summed", seed, size)
+		}
+		if !slices.IsSorted(tallies[1].Over) || !slices.IsSorted(tallies[2].Over) || len(tallies[1].Over)+len(tallies[2].Over) != size {
+			t.Errorf("seed %d: the groups of %d durations are not sorted", seed, size)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package metric
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,9 +51,16 @@ const (
 	Year       Dimension = "YEAR"
 )
 
-var periods = map[Dimension]string{
-	Day: "toString(toDate(at, {zone:String}))", Week: "toString(toStartOfWeek(at, 1, {zone:String}))",
-	Month: "formatDateTime(at, '%Y-%m', {zone:String})", Year: "formatDateTime(at, '%Y', {zone:String})",
+// periods are grouped by as numbers and written as text: 2026-02-28, 2026-02, 2026; a week is its Monday.
+var periods = map[Dimension]key{
+	Day: {"toDate(at, {zone:String})", "toString(%s)"}, Week: {"toStartOfWeek(at, 1, {zone:String})", "toString(%s)"},
+	Month: {"toYYYYMM(at, {zone:String})", "concat(leftPad(toString(intDiv(%s, 100)), 4, '0'), '-', leftPad(toString(modulo(%s, 100)), 2, '0'))"},
+	Year:  {"toYear(at, {zone:String})", "leftPad(toString(%s), 4, '0')"},
+}
+
+func (s subject) has(by Dimension) bool {
+	_, period := periods[by]
+	return period || s.dimensions[by] != ""
 }
 
 // order is that in which dimensions are listed.
@@ -66,7 +74,7 @@ func (d Definition) Dimensions() []Dimension {
 	if s.wider != nil {
 		s = *s.wider
 	}
-	return slices.DeleteFunc(slices.Clone(order), func(by Dimension) bool { return s.dimensions[by] == "" && periods[by] == "" })
+	return slices.DeleteFunc(slices.Clone(order), func(by Dimension) bool { return !s.has(by) })
 }
 
 // HasOpenHours says whether the metric's durations are known within a calendar's open hours.
@@ -77,6 +85,7 @@ type Query struct {
 	Workspace string
 	From, To  schema.Instant // of the reading's instant: [From, To); 0: open
 	Now       schema.Instant // up to which what is not over has run; never 0 where a statement is made
+	AsOf      schema.Instant // as if nothing had happened after it; 0: as it is. Now is then AsOf
 	Reading   Reading
 	By        []Dimension            // at most two
 	Where     map[Dimension][]string // any of the values; "" is what has none
@@ -87,7 +96,13 @@ type Query struct {
 	Zone      string                 // IANA; empty: UTC
 	Within    int64                  // of serviceLevel, microseconds; 0: 20 s
 	Window    int64                  // of fcrNoRepeat, microseconds; 0: 7 days
+	Currency  string                 // of amounts, ISO 4217; empty: EUR
+	Budget    float64                // of gestureSpend, in the currency; 0: none
+	Priors    map[string]float64     // of a composite metric, by name
 }
+
+// DefaultCurrency is that of amounts where a query names none.
+const DefaultCurrency = "EUR"
 
 // Bounds of a query.
 const (
@@ -131,23 +146,40 @@ func (d Definition) check(q *Query) (subject, error) {
 	case q.Window < 0 || q.Window > 0 && (q.Window < day || q.Window > 30*day):
 		return s, fault("windowDays is from 1 to 30")
 	}
+	if q.AsOf != 0 && q.Now != q.AsOf {
+		return s, fault("asOf says up to when what is not over has run: leave now out")
+	}
+	if q.Currency != "" && !currency(q.Currency) {
+		return s, fault("currency is three capitals, such as EUR")
+	}
+	if !(q.Budget >= 0) || math.IsInf(q.Budget, 0) {
+		return s, fault("budget is an amount")
+	}
+	for name, value := range q.Priors {
+		if !slices.ContainsFunc(d.Priors, func(p Prior) bool { return p.Name == name }) {
+			return s, fault("%s has no prior %q; it has %s", d.Name, name, d.priorNames())
+		}
+		if math.IsNaN(value) || math.IsInf(value, 0) || value < 0 {
+			return s, fault("the prior %s is a number of 0 or more", name)
+		}
+	}
 	asked := slices.Clone(q.By)
 	for by, values := range q.Where {
 		if len(values) > MaxValues {
 			return s, fault("a filter has at most %d values", MaxValues)
 		}
-		if periods[by] != "" {
+		if _, period := periods[by]; period {
 			return s, fault("filter by from and to, not by %s", by)
 		}
 		asked = append(asked, by)
 	}
 	for _, by := range asked {
-		if s.dimensions[by] == "" && periods[by] == "" && s.wider != nil {
+		if !s.has(by) && s.wider != nil {
 			s = *s.wider
 		}
 	}
 	for _, by := range asked {
-		if s.dimensions[by] == "" && periods[by] == "" {
+		if !s.has(by) {
 			var names []string
 			for _, can := range d.Dimensions() {
 				names = append(names, string(can))
@@ -159,6 +191,22 @@ func (d Definition) check(q *Query) (subject, error) {
 		}
 	}
 	return s, nil
+}
+
+// currency says whether a text is a code of ISO 4217.
+func currency(code string) bool {
+	return len(code) == 3 && !strings.ContainsFunc(code, func(r rune) bool { return r < 'A' || r > 'Z' })
+}
+
+func (d Definition) priorNames() string {
+	names := make([]string, len(d.Priors))
+	for i, p := range d.Priors {
+		names[i] = p.Name
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }
 
 // InForce is the reading that the query gets of a metric.

@@ -11,11 +11,11 @@ import (
 )
 
 // Values writes a query as the parameters of a URL, without the workspace; what is usual is left out. Values of a filter are repeated under
-// where.DIMENSION.
+// where.DIMENSION, priors stand under prior.NAME.
 func (q Query) Values() url.Values {
 	v := url.Values{}
-	for name, t := range map[string]schema.Instant{"from": q.From, "to": q.To, "now": q.Now} {
-		if t != 0 {
+	for name, t := range map[string]schema.Instant{"from": q.From, "to": q.To, "now": q.Now, "asOf": q.AsOf} {
+		if t != 0 && (name != "now" || q.AsOf == 0) {
 			v.Set(name, t.String())
 		}
 	}
@@ -52,6 +52,15 @@ func (q Query) Values() url.Values {
 	if q.Window != 0 {
 		v.Set("windowDays", strconv.FormatInt(q.Window/day, 10))
 	}
+	if q.Currency != "" {
+		v.Set("currency", q.Currency)
+	}
+	if q.Budget != 0 {
+		v.Set("budget", strconv.FormatFloat(q.Budget, 'f', -1, 64))
+	}
+	for name, value := range q.Priors {
+		v.Set("prior."+name, strconv.FormatFloat(value, 'f', -1, 64))
+	}
 	return v
 }
 
@@ -63,12 +72,12 @@ func ParseValues(v url.Values) (q Query, err error) {
 			one = values[0]
 		}
 		switch name {
-		case "from", "to", "now":
+		case "from", "to", "now", "asOf":
 			at, err := schema.ParseInstant(one)
 			if err != nil {
 				return q, fault("%s is a time such as 2026-02-28T09:30:00Z", name)
 			}
-			*map[string]*schema.Instant{"from": &q.From, "to": &q.To, "now": &q.Now}[name] = at
+			*map[string]*schema.Instant{"from": &q.From, "to": &q.To, "now": &q.Now, "asOf": &q.AsOf}[name] = at
 		case "reading":
 			r, ok := map[string]Reading{"EVENT_DATE": EventDate, "COHORT": Cohort}[one]
 			if !ok {
@@ -112,7 +121,24 @@ func ParseValues(v url.Values) (q Query, err error) {
 			} else {
 				q.Window = n * day
 			}
+		case "currency":
+			q.Currency = one
+		case "budget":
+			if q.Budget, err = strconv.ParseFloat(one, 64); err != nil {
+				return q, fault("budget is an amount")
+			}
 		default:
+			if prior, ok := strings.CutPrefix(name, "prior."); ok {
+				value, err := strconv.ParseFloat(one, 64)
+				if err != nil {
+					return q, fault("the prior %s is a number of 0 or more", prior)
+				}
+				if q.Priors == nil {
+					q.Priors = map[string]float64{}
+				}
+				q.Priors[prior] = value
+				continue
+			}
 			by, ok := strings.CutPrefix(name, "where.")
 			if !ok {
 				return q, fault("there is no parameter %q", name)
@@ -122,6 +148,9 @@ func ParseValues(v url.Values) (q Query, err error) {
 			}
 			q.Where[Dimension(by)] = slices.Clone(values)
 		}
+	}
+	if q.AsOf != 0 && q.Now == 0 {
+		q.Now = q.AsOf
 	}
 	return q, nil
 }

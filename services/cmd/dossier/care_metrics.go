@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
@@ -17,23 +18,28 @@ import (
 
 type metricsCommand struct {
 	target
-	Name      string   `arg:"" optional:"" default:"list" help:"The metric, such as nps; list prints the catalogue." placeholder:"NAME"`
-	From      string   `help:"First instant of the period, or its first day (2026-01-01)." placeholder:"TIME"`
-	To        string   `help:"The instant, or the day, after the period." placeholder:"TIME"`
-	Now       string   `help:"Up to when what is not over has run; default: the present." placeholder:"TIME"`
-	By        []string `help:"Group by one or two: channel, team, brand, store, theme, touchpoint, month …" placeholder:"DIMENSION"`
-	Where     []string `sep:"none" help:"Only rows with a value, such as channel=email; again for another value or dimension." placeholder:"DIMENSION=VALUE"`
-	Profile   []string `help:"Only these people, by id." placeholder:"ID"`
-	Reading   string   `enum:"usual,event-date,cohort" default:"usual" help:"Which instant puts a row into the period: usual, event-date or cohort."`
-	Latest    bool     `help:"Of surveys: only the last answer of each person."`
-	OpenHours bool     `help:"Durations within the calendar's open hours."`
-	Zone      string   `help:"Time zone of days and months, such as Europe/Paris." placeholder:"ZONE"`
-	Within    int      `help:"Of serviceLevel: seconds." placeholder:"SECONDS"`
-	Window    int      `help:"Of fcrNoRepeat: days." placeholder:"DAYS"`
-	Language  string   `enum:"en,fr" default:"en" help:"Of sentences: en or fr."`
-	Explain   bool     `help:"Say where the figure comes from, and why rows do not count."`
-	Rows      string   `help:"Write every row to a file: CSV, or Parquet if it ends in .parquet." placeholder:"FILE" type:"path"`
-	JSON      bool     `help:"Print JSON."`
+	Name      string               `arg:"" optional:"" default:"list" help:"The metric, such as nps; list prints the catalogue." placeholder:"NAME"`
+	From      string               `help:"First instant of the period, or its first day (2026-01-01)." placeholder:"TIME"`
+	To        string               `help:"The instant, or the day, after the period." placeholder:"TIME"`
+	Now       string               `help:"Up to when what is not over has run; default: the present." placeholder:"TIME"`
+	AsOf      string               `name:"as-of" help:"As if nothing had happened after this time." placeholder:"TIME"`
+	By        []string             `help:"Group by one or two: channel, team, brand, store, theme, touchpoint, month …" placeholder:"DIMENSION"`
+	Where     []string             `sep:"none" help:"Only rows with a value, such as channel=email; again for another value or dimension." placeholder:"DIMENSION=VALUE"`
+	Profile   []string             `help:"Only these people, by id." placeholder:"ID"`
+	Who       []identifierArgument `name:"identifier" sep:"none" help:"Only who owns these, as KIND:VALUE." placeholder:"KIND:VALUE"`
+	Reading   string               `enum:"usual,event-date,cohort" default:"usual" help:"Which instant puts a row into the period: usual, event-date or cohort."`
+	Latest    bool                 `help:"Of surveys: only the last answer of each person."`
+	OpenHours bool                 `help:"Durations within the calendar's open hours."`
+	Zone      string               `help:"Time zone of days and months, such as Europe/Paris." placeholder:"ZONE"`
+	Within    int                  `help:"Of serviceLevel: seconds." placeholder:"SECONDS"`
+	Window    int                  `help:"Of fcrNoRepeat: days." placeholder:"DAYS"`
+	Currency  string               `help:"Of amounts: EUR by default." placeholder:"CODE"`
+	Budget    float64              `help:"Of gestureSpend: what may be spent in the period." placeholder:"AMOUNT"`
+	Prior     []string             `sep:"none" help:"Of complaintRoi and ror: what you know better, such as serviceCost=8; again for another." placeholder:"NAME=VALUE"`
+	Language  string               `enum:"en,fr" default:"en" help:"Of sentences: en or fr."`
+	Explain   bool                 `help:"Say where the figure comes from, and why rows do not count."`
+	Rows      string               `help:"Write every row to a file: CSV, or Parquet if it ends in .parquet." placeholder:"FILE" type:"path"`
+	JSON      bool                 `help:"Print JSON."`
 }
 
 func (metricsCommand) Help() string {
@@ -43,7 +49,7 @@ func (metricsCommand) Help() string {
 // query reads the flags. Days are those of the zone's UTC beginning: an instant is given where that matters.
 func (c *metricsCommand) query() (metric.Query, error) {
 	v := url.Values{}
-	for name, text := range map[string]string{"from": c.From, "to": c.To, "now": c.Now} {
+	for name, text := range map[string]string{"from": c.From, "to": c.To, "now": c.Now, "asOf": c.AsOf} {
 		if text == "" {
 			continue
 		}
@@ -82,13 +88,26 @@ func (c *metricsCommand) query() (metric.Query, error) {
 			v.Set(name, fmt.Sprint(n))
 		}
 	}
+	if c.Currency != "" {
+		v.Set("currency", c.Currency)
+	}
+	if c.Budget != 0 {
+		v.Set("budget", strconv.FormatFloat(c.Budget, 'f', -1, 64))
+	}
+	for _, p := range c.Prior {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return metric.Query{}, errors.New("--prior takes NAME=VALUE, such as serviceCost=8")
+		}
+		v.Set("prior."+name, value)
+	}
 	return metric.ParseValues(v)
 }
 
 // input is the query as GraphQL takes it.
 func input(q metric.Query) map[string]any {
 	of := map[string]any{}
-	for name, t := range map[string]schema.Instant{"from": q.From, "to": q.To, "now": q.Now} {
+	for name, t := range map[string]schema.Instant{"from": q.From, "to": q.To, "now": q.Now, "asOf": q.AsOf} {
 		if t != 0 {
 			of[name] = t.String()
 		}
@@ -128,6 +147,19 @@ func input(q metric.Query) map[string]any {
 	if q.Window != 0 {
 		of["windowDays"] = q.Window / 86_400_000_000
 	}
+	if q.Currency != "" {
+		of["currency"] = q.Currency
+	}
+	if q.Budget != 0 {
+		of["budget"] = q.Budget
+	}
+	var priors []map[string]any
+	for name, value := range q.Priors {
+		priors = append(priors, map[string]any{"name": name, "value": value})
+	}
+	if priors != nil {
+		of["priors"] = priors
+	}
 	return of
 }
 
@@ -144,6 +176,7 @@ type metricView struct {
 	Open        int64        `json:"open"`
 	NotReached  bool         `json:"notReached"`
 	Suppressed  bool         `json:"suppressed"`
+	Place       *int         `json:"place,omitempty"`
 	Keys        []keyView    `json:"keys"`
 	Parts       []partView   `json:"parts"`
 	Exclusions  []reasonView `json:"exclusions"`
@@ -186,7 +219,7 @@ type reasonView struct {
 	Text   string `json:"text"`
 }
 
-const figureFields = "name unit value low high n people numerator denominator open notReached suppressed keys { dimension value } parts { name value low high n } exclusions { reason n text(language: $language) }"
+const figureFields = "name unit value low high n people numerator denominator open notReached suppressed place keys { dimension value } parts { name value low high n } exclusions { reason n text(language: $language) }"
 
 // Run prints a figure, or the catalogue.
 func (c *metricsCommand) Run(ctx context.Context) error {
@@ -204,10 +237,18 @@ func (c *metricsCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	of := input(q)
+	if len(c.Who) > 0 {
+		var owned []map[string]any
+		for _, i := range c.Who {
+			owned = append(owned, i.variables())
+		}
+		of["identifiers"] = owned
+	}
 	var answer struct{ Metrics struct{ Metric metricView } }
 	document := `query($name: String!, $of: MetricInput, $language: String) { metrics { metric(name: $name, of: $of) { ` + figureFields + ` versions { name value }
  groups { ` + figureFields + ` } explain { formula source reading filters rowsPath } definition(language: $language) { title is for notFor } } } }`
-	if err := api.query(ctx, document, map[string]any{"name": c.Name, "of": input(q), "language": c.Language}, &answer); err != nil {
+	if err := api.query(ctx, document, map[string]any{"name": c.Name, "of": of, "language": c.Language}, &answer); err != nil {
 		return err
 	}
 	m := &answer.Metrics.Metric
@@ -291,6 +332,10 @@ func (c *metricsCommand) print(m *metricView) error {
 	}
 	by := len(header)
 	header = append(header, strings.ToUpper(m.Unit), "95 % INTERVAL", "N", "PEOPLE")
+	places := slices.ContainsFunc(m.Groups, func(g metricView) bool { return g.Place != nil })
+	if places {
+		header = append(header, "PLACE")
+	}
 	var parts []string
 	for _, f := range append([]metricView{*m}, m.Groups...) {
 		for _, p := range f.Parts {
@@ -316,6 +361,13 @@ func (c *metricsCommand) print(m *metricView) error {
 			}
 		}
 		row = append(row, f.shown(f.Value), bounds(f.Low, f.High), fmt.Sprint(f.N), fmt.Sprint(f.People))
+		if places {
+			place := ""
+			if f.Place != nil {
+				place = fmt.Sprint(*f.Place)
+			}
+			row = append(row, place)
+		}
 		for _, name := range parts {
 			text := ""
 			for _, p := range f.Parts {

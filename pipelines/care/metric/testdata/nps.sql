@@ -1,29 +1,27 @@
-SELECT toUInt8(grouping(keys) = 1) AS whole, keys, countIf(reason = '') AS n, uniqExactIf(profile, reason IN ('', 'open')) AS people,
-  countIf(reason = '' AND hit > 0) AS up, countIf(reason = '' AND hit < 0) AS down,
-  toString(sumIf(toInt128(value), reason = '')) AS sum, toString(sumIf(toInt128(value) * value, reason = '')) AS squares,
-  sumForEachIf(marks, reason = '') AS marks, sumMapIf(map(reason, toUInt64(1)), reason != '') AS reasons,
-  arraySort(groupUniqArrayIf(calendar, calendar != '' AND reason IN ('', 'open'))) AS calendars,
-  CAST([], 'Array(Int64)') AS over, CAST([], 'Array(Int64)') AS open
+SELECT toUInt8(grouping(text0) = 1) AS whole, if(whole = 1, CAST([], 'Array(String)'), [text0, text1]) AS keys, sum(n) AS n, uniqExactMerge(people) AS people, sum(up) AS up, sum(down) AS down, toString(sum(total)) AS sum, toString(sum(squared)) AS squares, CAST([], 'Array(UInt64)') AS marks, CAST([], 'Array(String)') AS sums, mapFilter((reason, rows) -> rows > 0, map('employee', sum(left1), 'no_answer', sum(left2), 'no_rating', sum(left3), 'other_scale', sum(left4), 'superseded', sum(left5))) AS reasons, CAST([], 'Array(String)') AS calendars, if(whole = 1, CAST([], 'Array(Int64)'), CAST([], 'Array(Int64)')) AS over, if(whole = 1, CAST([], 'Array(Int64)'), CAST([], 'Array(Int64)')) AS open
 FROM
 (
-SELECT id, event, persona, profile, at, keys, calendar, if(reason = '' AND place > 1, 'superseded', reason) AS reason, hit, value, marks
+SELECT toString(key0) AS text0, concat(leftPad(toString(intDiv(key1, 100)), 4, '0'), '-', leftPad(toString(modulo(key1, 100)), 2, '0')) AS text1, countIf(code = 0) AS n, uniqExactStateIf(profile, code IN (0, 0)) AS people, countIf(code = 0 AND hit > 0) AS up, countIf(code = 0 AND hit < 0) AS down, sumIf(toInt128(value), code = 0) AS total, sumIf(toInt128(value) * value, code = 0) AS squared, countIf(code = 1) AS left1, countIf(code = 2) AS left2, countIf(code = 3) AS left3, countIf(code = 4) AS left4, countIf(code = 5) AS left5
 FROM
 (
-  SELECT *, row_number() OVER (PARTITION BY profile, reason ORDER BY at DESC, id DESC) AS place
-  FROM (SELECT b.id AS id, b.event AS event, b.persona AS persona, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile,
-  b.at AS at, b.keys AS keys, b.calendar AS calendar, b.reason AS reason, b.hit AS hit, b.value AS value, b.marks AS marks
+SELECT hit, value, key0, key1, id, at, profile, if(code = 0 AND place > 1, 5, code) AS code
 FROM
 (
-  SELECT id, event AS event, persona, assumeNotNull(dated) AS at, [toString(channel), formatDateTime(at, '%Y-%m', {zone:String})] AS keys, '' AS calendar,
-    multiIf(employee = 1, 'employee', answered = 0, 'no_answer', isNull(rating), 'no_rating', scale_low != 0 OR scale_high != 10 OR isNull(scale_low) OR isNull(scale_high), 'other_scale', 0, '', '') AS reason, toInt8(multiIf(rating >= 9, 1, rating <= 6, -1, 0)) AS hit, toInt64(ifNull(toInt64(ifNull(rating, 0) * 1000000), 0)) AS value, emptyArrayUInt8() AS marks
+  SELECT *, row_number() OVER (PARTITION BY profile, code ORDER BY at DESC, id DESC) AS place
+  FROM (SELECT b.hit AS hit, b.value AS value, b.key0 AS key0, b.key1 AS key1, b.id AS id, b.at AS at, b.code AS code, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile
+FROM
+(
+  SELECT persona, toUInt8(multiIf(employee = 1, 1, answered = 0, 2, isNull(rating), 3, scale_low != 0 OR scale_high != 10 OR isNull(scale_low) OR isNull(scale_high), 4, 0)) AS code, toInt8(multiIf(rating >= 9, 1, rating <= 6, -1, 0)) AS hit, toInt64(ifNull(toInt64(ifNull(rating, 0) * 1000000), 0)) AS value, channel AS key0, toYYYYMM(at, {zone:String}) AS key1, id AS id, assumeNotNull(dated) AS at
   FROM (SELECT *, toNullable(answered_at) AS dated FROM (SELECT *, toUInt8(type != 'survey.sent') AS answered FROM current_surveys WHERE workspace = {workspace:String}) WHERE instrument = 'nps')
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b
-LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS m ON m.member = b.persona
-WHERE has({profiles:Array(UUID)}, profile))
+LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS m ON m.member = b.persona
+WHERE profile IN {profiles:Array(UUID)})
 )
 )
-GROUP BY GROUPING SETS ((keys), ())
+GROUP BY key0, key1
+)
+GROUP BY GROUPING SETS ((text0, text1), ())
 ORDER BY whole DESC, keys ASC
 LIMIT 2002
 -- from = 2026-01-01T00:00:00Z
@@ -33,24 +31,22 @@ LIMIT 2002
 -- where1 = [late ]
 -- workspace = main
 -- zone = Europe/Paris
-SELECT id, event, persona, profile, at, keys, toUInt8(reason = '') AS counts, reason, toFloat64(hit) AS value
+SELECT id, event, persona, profile, at, keys, toUInt8(code = 0) AS counts, ['', 'employee', 'no_answer', 'no_rating', 'other_scale', 'superseded'][code + 1] AS reason, toFloat64(hit) AS value
 FROM
 (
-SELECT id, event, persona, profile, at, keys, calendar, if(reason = '' AND place > 1, 'superseded', reason) AS reason, hit, value, marks
+SELECT id, event, persona, at, keys, hit, value, profile, if(code = 0 AND place > 1, 5, code) AS code
 FROM
 (
-  SELECT *, row_number() OVER (PARTITION BY profile, reason ORDER BY at DESC, id DESC) AS place
-  FROM (SELECT b.id AS id, b.event AS event, b.persona AS persona, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile,
-  b.at AS at, b.keys AS keys, b.calendar AS calendar, b.reason AS reason, b.hit AS hit, b.value AS value, b.marks AS marks
+  SELECT *, row_number() OVER (PARTITION BY profile, code ORDER BY at DESC, id DESC) AS place
+  FROM (SELECT b.id AS id, b.event AS event, b.persona AS persona, b.at AS at, b.keys AS keys, b.code AS code, b.hit AS hit, b.value AS value, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile
 FROM
 (
-  SELECT id, event AS event, persona, assumeNotNull(dated) AS at, [toString(channel), formatDateTime(at, '%Y-%m', {zone:String})] AS keys, '' AS calendar,
-    multiIf(employee = 1, 'employee', answered = 0, 'no_answer', isNull(rating), 'no_rating', scale_low != 0 OR scale_high != 10 OR isNull(scale_low) OR isNull(scale_high), 'other_scale', 0, '', '') AS reason, toInt8(multiIf(rating >= 9, 1, rating <= 6, -1, 0)) AS hit, toInt64(ifNull(toInt64(ifNull(rating, 0) * 1000000), 0)) AS value, emptyArrayUInt8() AS marks
+  SELECT id, event AS event, persona, assumeNotNull(dated) AS at, [toString(channel), concat(leftPad(toString(intDiv(toYYYYMM(at, {zone:String}), 100)), 4, '0'), '-', leftPad(toString(modulo(toYYYYMM(at, {zone:String}), 100)), 2, '0'))] AS keys, toUInt8(multiIf(employee = 1, 1, answered = 0, 2, isNull(rating), 3, scale_low != 0 OR scale_high != 10 OR isNull(scale_low) OR isNull(scale_high), 4, 0)) AS code, toInt8(multiIf(rating >= 9, 1, rating <= 6, -1, 0)) AS hit, toInt64(ifNull(toInt64(ifNull(rating, 0) * 1000000), 0)) AS value
   FROM (SELECT *, toNullable(answered_at) AS dated FROM (SELECT *, toUInt8(type != 'survey.sent') AS answered FROM current_surveys WHERE workspace = {workspace:String}) WHERE instrument = 'nps')
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b
-LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS m ON m.member = b.persona
-WHERE has({profiles:Array(UUID)}, profile))
+LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS m ON m.member = b.persona
+WHERE profile IN {profiles:Array(UUID)})
 )
 )
 WHERE at >= {after:DateTime64(6)} AND keys = {keys:Array(String)}

@@ -1,17 +1,13 @@
-SELECT toUInt8(1) AS whole, emptyArrayString() AS keys, countIf(reason = '') AS n, uniqExactIf(profile, reason IN ('', 'open')) AS people,
-  countIf(reason = '' AND hit > 0) AS up, countIf(reason = '' AND hit < 0) AS down,
-  toString(sumIf(toInt128(value), reason = '')) AS sum, toString(sumIf(toInt128(value) * value, reason = '')) AS squares,
-  sumForEachIf(marks, reason = '') AS marks, sumMapIf(map(reason, toUInt64(1)), reason != '') AS reasons,
-  arraySort(groupUniqArrayIf(calendar, calendar != '' AND reason IN ('', 'open'))) AS calendars,
-  CAST([], 'Array(Int64)') AS over, CAST([], 'Array(Int64)') AS open
+SELECT toUInt8(1) AS whole, CAST([], 'Array(String)') AS keys, sum(n) AS n, uniqExactMerge(people) AS people, sum(up) AS up, sum(down) AS down, toString(sum(total)) AS sum, toString(sum(squared)) AS squares, [sum(marked0), sum(marked1), sum(marked2), sum(marked3), sum(marked4)] AS marks, CAST([], 'Array(String)') AS sums, mapFilter((reason, rows) -> rows > 0, map('follow_up_ongoing', sum(left1))) AS reasons, CAST([], 'Array(String)') AS calendars, CAST([], 'Array(Int64)') AS over, CAST([], 'Array(Int64)') AS open
 FROM
 (
-SELECT b.id AS id, b.event AS event, b.persona AS persona, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile,
-  b.at AS at, b.keys AS keys, b.calendar AS calendar, b.reason AS reason, b.hit AS hit, b.value AS value, b.marks AS marks
+SELECT countIf(code = 0) AS n, uniqExactStateIf(profile, code IN (0, 0)) AS people, countIf(code = 0 AND hit > 0) AS up, countIf(code = 0 AND hit < 0) AS down, sumIf(toInt128(value), code = 0) AS total, sumIf(toInt128(value) * value, code = 0) AS squared, countIf(code = 0 AND mark0 = 1) AS marked0, countIf(code = 0 AND mark1 = 1) AS marked1, countIf(code = 0 AND mark2 = 1) AS marked2, countIf(code = 0 AND mark3 = 1) AS marked3, countIf(code = 0 AND mark4 = 1) AS marked4, countIf(code = 1) AS left1
 FROM
 (
-  SELECT id, event AS event, persona, assumeNotNull(dated) AS at, emptyArrayString() AS keys, '' AS calendar,
-    multiIf(began + INTERVAL 180 DAY > {now:DateTime64(6)}, 'follow_up_ongoing', 0, '', '') AS reason, toInt8(if((content_later OR bought_later) AND NOT complained_again, 1, 0)) AS hit, toInt64(ifNull(toInt64(0), 0)) AS value, [toUInt8(ifNull(answered_later, 0)), toUInt8(ifNull(answered_later AND (content_later OR bought_later) AND NOT complained_again, 0)), toUInt8(ifNull(content_later, 0)), toUInt8(ifNull(bought_later, 0)), toUInt8(ifNull(complained_again, 0))] AS marks
+SELECT b.hit AS hit, b.value AS value, b.mark0 AS mark0, b.mark1 AS mark1, b.mark2 AS mark2, b.mark3 AS mark3, b.mark4 AS mark4, b.at AS at, b.code AS code, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile
+FROM
+(
+  SELECT persona, toUInt8(multiIf(began + INTERVAL 180 DAY > {now:DateTime64(6)}, 1, 0)) AS code, toInt8(if((content_later OR bought_later) AND NOT complained_again, 1, 0)) AS hit, toInt64(ifNull(toInt64(0), 0)) AS value, toUInt8(ifNull(answered_later, 0)) AS mark0, toUInt8(ifNull(answered_later AND (content_later OR bought_later) AND NOT complained_again, 0)) AS mark1, toUInt8(ifNull(content_later, 0)) AS mark2, toUInt8(ifNull(bought_later, 0)) AS mark3, toUInt8(ifNull(complained_again, 0)) AS mark4, assumeNotNull(dated) AS at
   FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, a.answers AS answers, a.good AS good, o.orders AS orders, k.complaints AS complaints,
     arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, answers) AS answered_later,
     arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, good) AS content_later,
@@ -35,7 +31,7 @@ FROM
         FROM current_cases
         WHERE workspace = {workspace:String} AND complaint = 1 AND isNotNull(first_resolved_at)
       ) AS d
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = d.persona
+      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = d.persona
       WHERE at >= {from:DateTime64(6)} AND at < {to:DateTime64(6)}
     )
     ORDER BY at ASC, id ASC
@@ -45,7 +41,7 @@ FROM
   (
     SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), s.persona, w.holder) AS who,
       groupArray(assumeNotNull(s.answered_at)) AS answers, groupArrayIf(assumeNotNull(s.answered_at), (s.instrument = 'nps' AND s.rating >= 7 AND s.scale_high = 10 OR s.instrument = 'csat' AND s.rating >= 4 AND s.scale_low = 1 AND s.scale_high = 5)) AS good
-    FROM current_surveys AS s LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = s.persona
+    FROM current_surveys AS s LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = s.persona
     WHERE s.workspace = {workspace:String} AND s.employee = 0 AND isNotNull(s.answered_at) AND isNotNull(s.rating) AND s.instrument IN ('nps', 'csat')
     GROUP BY who
   ) AS a ON a.who = e.who
@@ -55,21 +51,22 @@ FROM
     (
       SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
       FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = v.persona
+      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.persona
       GROUP BY who, v.source, v.number
     )
     GROUP BY who
   ) AS o ON o.who = e.who
   LEFT JOIN (
     SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
-    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = c.persona
+    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
     WHERE c.workspace = {workspace:String} AND c.complaint = 1
     GROUP BY who
   ) AS k ON k.who = e.who) WHERE 1)
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b
-LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS m ON m.member = b.persona
-WHERE has({profiles:Array(UUID)}, profile)
+LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS m ON m.member = b.persona
+WHERE profile IN {profiles:Array(UUID)}
+)
 )
 -- from = 2026-01-01T00:00:00Z
 -- now = 2026-05-28T20:26:40Z
@@ -78,15 +75,13 @@ WHERE has({profiles:Array(UUID)}, profile)
 -- where0 = [garance]
 -- where1 = [late ]
 -- workspace = main
-SELECT id, event, persona, profile, at, keys, toUInt8(reason = '') AS counts, reason, toFloat64(hit) AS value
+SELECT id, event, persona, profile, at, keys, toUInt8(code = 0) AS counts, ['', 'follow_up_ongoing'][code + 1] AS reason, toFloat64(hit) AS value
 FROM
 (
-SELECT b.id AS id, b.event AS event, b.persona AS persona, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile,
-  b.at AS at, b.keys AS keys, b.calendar AS calendar, b.reason AS reason, b.hit AS hit, b.value AS value, b.marks AS marks
+SELECT b.id AS id, b.event AS event, b.persona AS persona, b.at AS at, b.keys AS keys, b.code AS code, b.hit AS hit, b.value AS value, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile
 FROM
 (
-  SELECT id, event AS event, persona, assumeNotNull(dated) AS at, emptyArrayString() AS keys, '' AS calendar,
-    multiIf(began + INTERVAL 180 DAY > {now:DateTime64(6)}, 'follow_up_ongoing', 0, '', '') AS reason, toInt8(if((content_later OR bought_later) AND NOT complained_again, 1, 0)) AS hit, toInt64(ifNull(toInt64(0), 0)) AS value, [toUInt8(ifNull(answered_later, 0)), toUInt8(ifNull(answered_later AND (content_later OR bought_later) AND NOT complained_again, 0)), toUInt8(ifNull(content_later, 0)), toUInt8(ifNull(bought_later, 0)), toUInt8(ifNull(complained_again, 0))] AS marks
+  SELECT id, event AS event, persona, assumeNotNull(dated) AS at, CAST([], 'Array(String)') AS keys, toUInt8(multiIf(began + INTERVAL 180 DAY > {now:DateTime64(6)}, 1, 0)) AS code, toInt8(if((content_later OR bought_later) AND NOT complained_again, 1, 0)) AS hit, toInt64(ifNull(toInt64(0), 0)) AS value
   FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, a.answers AS answers, a.good AS good, o.orders AS orders, k.complaints AS complaints,
     arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, answers) AS answered_later,
     arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, good) AS content_later,
@@ -110,7 +105,7 @@ FROM
         FROM current_cases
         WHERE workspace = {workspace:String} AND complaint = 1 AND isNotNull(first_resolved_at)
       ) AS d
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = d.persona
+      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = d.persona
       WHERE at >= {from:DateTime64(6)} AND at < {to:DateTime64(6)}
     )
     ORDER BY at ASC, id ASC
@@ -120,7 +115,7 @@ FROM
   (
     SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), s.persona, w.holder) AS who,
       groupArray(assumeNotNull(s.answered_at)) AS answers, groupArrayIf(assumeNotNull(s.answered_at), (s.instrument = 'nps' AND s.rating >= 7 AND s.scale_high = 10 OR s.instrument = 'csat' AND s.rating >= 4 AND s.scale_low = 1 AND s.scale_high = 5)) AS good
-    FROM current_surveys AS s LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = s.persona
+    FROM current_surveys AS s LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = s.persona
     WHERE s.workspace = {workspace:String} AND s.employee = 0 AND isNotNull(s.answered_at) AND isNotNull(s.rating) AND s.instrument IN ('nps', 'csat')
     GROUP BY who
   ) AS a ON a.who = e.who
@@ -130,21 +125,21 @@ FROM
     (
       SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
       FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = v.persona
+      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.persona
       GROUP BY who, v.source, v.number
     )
     GROUP BY who
   ) AS o ON o.who = e.who
   LEFT JOIN (
     SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
-    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS w ON w.member = c.persona
+    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
     WHERE c.workspace = {workspace:String} AND c.complaint = 1
     GROUP BY who
   ) AS k ON k.who = e.who) WHERE 1)
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b
-LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String}) AS m ON m.member = b.persona
-WHERE has({profiles:Array(UUID)}, profile)
+LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS m ON m.member = b.persona
+WHERE profile IN {profiles:Array(UUID)}
 )
 WHERE at >= {after:DateTime64(6)} AND keys = {keys:Array(String)}
 ORDER BY at ASC, id ASC, reason ASC, value ASC
