@@ -19,6 +19,8 @@ type Reader struct {
 	Rules func() *care.Rules // those in force
 	Now   func() time.Time
 	Kept  func() bool // whether a process keeps cases; nil is always
+	// Openings finds the first cases of the inbox; nil reads all open ones from the table.
+	Openings *Openings
 }
 
 var _ graphql.Care = Reader{}
@@ -80,15 +82,30 @@ func (r Reader) Inbox(ctx context.Context, workspace string, simulated *care.Wei
 		inForce.Weights = *simulated
 		r.Rules = func() *care.Rules { return &inForce }
 	}
+	var ids []schema.EventID
+	where, limit, params := stillOpen, fmt.Sprintf("\nLIMIT %d OFFSET %d", first+1, skip), clickhouse.Params(nil)
+	if r.Openings != nil {
+		if ids, more, err = r.Openings.First(ctx, workspace, r.Rules().Weights, asked, skip+first); err != nil {
+			return nil, 0, false, err
+		}
+		if ids = ids[min(skip, len(ids)):]; len(ids) == 0 {
+			return nil, asked, false, nil
+		}
+		where, limit, params = " AND id IN {ids:Array(UUID)}"+stillOpen, "", clickhouse.Params{"ids": ids}
+	}
 	var personas []schema.ProfileID
-	err = r.cases(ctx, workspace, asked, stillOpen, fmt.Sprintf("\nLIMIT %d OFFSET %d", first+1, skip), nil, func(w graphql.Waiting, persona schema.ProfileID, _ []schema.ProfileID) {
+	err = r.cases(ctx, workspace, asked, where, limit, params, func(w graphql.Waiting, persona schema.ProfileID, _ []schema.ProfileID) {
 		w.Profile = persona
 		list, personas = append(list, w), append(personas, persona)
 	})
 	if err != nil {
 		return nil, 0, false, err
 	}
-	if more = len(list) > first; more {
+	if r.Openings != nil {
+		slices.SortFunc(list, func(a, b graphql.Waiting) int {
+			return cmp.Compare(slices.Index(ids, a.First), slices.Index(ids, b.First))
+		})
+	} else if more = len(list) > first; more {
 		list, personas = list[:first], personas[:first]
 	}
 	profiles, err := r.profiles(ctx, workspace, personas)

@@ -64,7 +64,7 @@ func (i *installation) serve() {
 
 // serveAPI answers GraphQL, the explorer and the management paths.
 func (i *installation) serveAPI(mux *http.ServeMux) {
-	cases := care.Reader{Conn: i.house, Rules: func() *rules.Rules { return i.configuration.current.Load().Care }, Now: time.Now, Kept: i.cared}
+	cases := care.Reader{Conn: i.house, Rules: func() *rules.Rules { return i.configuration.current.Load().Care }, Now: time.Now, Kept: i.cared, Openings: care.NewOpenings(i.house, time.Now)}
 	measures := metrics.New(i.house, func(workspace string) string { return i.control.State().Configuration(workspace).Hash }, time.Now)
 	persons := i.rights()
 	front := api.New(api.Config{
