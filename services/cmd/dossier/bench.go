@@ -19,9 +19,10 @@ import (
 )
 
 type benchCommand struct {
-	Names []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, idle, rebuild, fold, foldnew, or all. Those that need a store share one."`
+	Names []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, idle, rebuild, fold, foldnew, care, inbox, metrics, or all. Those that need a store share one."`
 	For   time.Duration `default:"20s" help:"How long to measure."`
-	Store int64         `default:"1000000" help:"Events stored before header, full, idle and rebuild are measured, and folded by fold and foldnew."`
+	Store int64         `default:"1000000" help:"Events stored before header, full, idle and rebuild are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations."`
+	Only  []string      `help:"Of metrics: these alone." placeholder:"METRIC"`
 	Rate  int           `help:"Events or reads a second that are offered (default: endtoend 22,500, freshness 2,000, header 1,000, full 60)."`
 	Dir   string        `help:"Where to make the throw-away data folders (default: the system's temporary folder)." type:"path"`
 	Kafka []string      `help:"Brokers to measure with instead of the embedded log, HOST:PORT,…; the topics that are made there are removed again." placeholder:"ADDRS"`
@@ -64,6 +65,9 @@ var benches = []bench{
 	{"rebuild", nil, (*benchCommand).rebuild},
 	{"fold", (*benchCommand).foldSteady, nil},
 	{"foldnew", (*benchCommand).foldNew, nil},
+	{"care", (*benchCommand).care, nil},
+	{"inbox", (*benchCommand).inbox, nil},
+	{"metrics", (*benchCommand).metrics, nil},
 }
 
 type bench struct {
