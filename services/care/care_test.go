@@ -93,6 +93,7 @@ const (
 	crashed
 	crashedAfter
 	kinds
+	slow // takes a while, and succeeds
 )
 
 var errCrash = errors.New("crash")
@@ -117,6 +118,12 @@ func (f *faults) around(what string, apply func() error) error {
 	kind := none
 	if f.at != nil {
 		kind = f.at(f.calls[what], what)
+	}
+	if kind == slow {
+		kind = none
+		f.mu.Unlock() // the others go on
+		time.Sleep(20 * time.Millisecond)
+		f.mu.Lock()
 	}
 	f.calls[what]++
 	if kind == none || kind == failedApplied || kind == crashedAfter {
@@ -348,6 +355,7 @@ type world struct {
 	decided *memoryDecided // nil: no alerts
 	now     func() time.Time
 	sender  Sender
+	notes   *memoryNotes // nil: without a lease
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
@@ -399,7 +407,14 @@ func (w *world) run(f *faults, then func(c *Care) error) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
+	go func() {
+		if w.notes != nil {
+			w.notes.faults = f
+			ended <- c.Lead(ctx, w.notes)
+			return
+		}
+		ended <- c.Run(ctx)
+	}()
 	ready := make(chan error, 1)
 	go func() {
 		ends := make([]int64, partitions)

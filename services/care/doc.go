@@ -23,14 +23,12 @@
 //
 // # Faults
 //
-// No test injects what is slow yet.
-//
 //	boundary                    failed         applied                    slow          tested by
-//	tables: identity, rank      tried again    –                          tried again   TestFaultAtEveryBoundary
-//	log: read                   tried again    –                          waited for    TestFaultAtEveryBoundary
-//	rank: note, state store     ends, or again a rank is skipped          waited for    no test yet
-//	insert of a table's rows    tried again    the same rows, a version   tried again   TestFaultAtEveryBoundary
-//	commit of a batch           ends           read again, deletes ids    waited for    no test yet
+//	tables: identity, rank      tried again    –                          waited for    TestFaultAtEveryBoundary, TestEverythingSlow
+//	log: read                   tried again    –                          waited for    TestFaultAtEveryBoundary, TestEverythingSlow
+//	rank: note                  tried again, or ends: a rank is skipped   waited for    TestRankNote, TestEverythingSlow
+//	insert of a table's rows    tried again    the same rows, a version   given up      TestFaultAtEveryBoundary, TestInsertStuck
+//	commit of a batch           ends           read again, deletes ids    waited for    TestFaultAtEveryBoundary (crash after the insert), TestCommitTakenBack
 //	erasure: new rows, old rows repeated       repeated                   waited for    TestErase
 //	decisions: read, record     tried again    read back, none twice          waited for    TestAlertsThroughFaults
 //	webhook                     tried again    tried again, with its id       tried again   TestAlertsAreSent

@@ -275,7 +275,15 @@ func (w *rewriting) cluster(k *cluster, strays bool) error {
 			return err
 		}
 		if len(read) > 0 { // what was read before is replaced
-			contacts = slices.Concat(contacts[:before], slices.DeleteFunc(contacts[before:], func(c care.Contact) bool { return read[c.ID] }))
+			contacts = slices.Concat(contacts[:before], slices.DeleteFunc(contacts[before:], func(c care.Contact) bool {
+				if read[c.ID] && i > 0 { // it stood in a cluster that is no more, where nobody would find it for an erasure
+					err = errors.Join(err, w.batch.Delete(contactKey(id, c.ID)), w.batch.Delete(personaKey(c.Of.Persona, id)))
+				}
+				return read[c.ID]
+			}))
+			if err != nil {
+				return err
+			}
 		}
 		if i == 0 {
 			k.id = id
