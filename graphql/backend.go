@@ -217,6 +217,7 @@ type Waiting struct {
 	Told                           []care.Promise // every promise, in the order of time
 	Notes                          []care.Note
 	Gestures                       []care.Gesture
+	Moderations                    []care.Moderation
 	Flags                          []string
 }
 
@@ -444,6 +445,7 @@ type CareDecision struct {
 	NextStep, Resolution                            string
 	Due                                             schema.Instant
 	Kind, Amount, Currency                          string
+	Action, Charter, Rule, Notice                   string
 	Reason, IdempotencyKey                          string
 }
 

@@ -51,10 +51,10 @@ func (r *resolver) tend(ctx context.Context, d CareDecision) (*caseDecision, err
 	if err := (reasoned{d.Reason, d.IdempotencyKey}).check(); err != nil {
 		return nil, err
 	}
-	if utf8.RuneCountInString(d.Text) > maxWords || utf8.RuneCountInString(d.NextStep) > maxWords {
+	if utf8.RuneCountInString(d.Text) > maxWords || utf8.RuneCountInString(d.NextStep) > maxWords || utf8.RuneCountInString(d.Notice) > maxWords {
 		return nil, badInput("a text has at most %d characters", maxWords)
 	}
-	for _, label := range []string{d.Number, d.Theme, d.Brand, d.Team, d.Owner, d.Kind, d.Resolution} {
+	for _, label := range []string{d.Charter, d.Rule, d.Number, d.Theme, d.Brand, d.Team, d.Owner, d.Kind, d.Resolution} {
 		if utf8.RuneCountInString(label) > maxLabel {
 			return nil, badInput("a name, a team, a theme, a kind and a resolution have at most %d characters", maxLabel)
 		}
@@ -326,6 +326,41 @@ func (r *resolver) GrantGesture(ctx context.Context, args struct {
 			return badInput("an amount has a currency")
 		}
 		return wanted("kind", d.Kind)
+	})
+}
+
+// ModerateContent resolves Mutation.moderateContent.
+func (r *resolver) ModerateContent(ctx context.Context, args struct {
+	caseArgs
+	Decision struct {
+		Action, Charter, Rule string
+		Notice                *string
+		AppealOf              *gql.ID
+	}
+}) (*caseDecision, error) {
+	in := args.Decision
+	return r.on(ctx, args.caseArgs, schema.TypeContentModerated, func(d *CareDecision) (err error) {
+		d.Action, d.Charter, d.Rule, d.Notice = in.Action, in.Charter, in.Rule, plain(in.Notice)
+		if d.Of, err = eventOf("appealOf", in.AppealOf); err != nil {
+			return err
+		}
+		review := in.Action == "upheld" || in.Action == "restored"
+		switch in.Action {
+		case "removed", "hidden", "demoted", "suspended":
+			if err := wanted("notice", d.Notice); err != nil {
+				return badInput("a notice tells the author why, when the content goes")
+			}
+		case "kept", "upheld", "restored":
+		default:
+			return badInput("action is removed, hidden, demoted, suspended or kept; of an appeal upheld or restored")
+		}
+		if review != !d.Of.IsZero() {
+			return badInput("upheld and restored decide an appeal, and appealOf names what it is against")
+		}
+		if err := wanted("charter", in.Charter); err != nil {
+			return err
+		}
+		return wanted("rule", in.Rule)
 	})
 }
 

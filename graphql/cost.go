@@ -115,6 +115,7 @@ var weights = map[string]weight{
 	"LastContact.agents":            {size: 2},
 	"Case.tasks":                    {size: 2},
 	"Case.notes":                    {size: 2},
+	"Case.moderations":              {size: 1},
 	"Case.gestures":                 {size: 1},
 	"Case.flags":                    {size: 1},
 	"Promises.list":                 {size: 1},

@@ -134,7 +134,7 @@ var mutationScopes = map[string]string{
 	"link": scopeDecide, "decideMatch": scopeDecide, "separate": scopeDecide, "release": scopeDecide, "recordConsent": scopeCare, "correctVerbatim": scopeCare, "applyConfiguration": scopeAdmin, "saveSegment": scopeMarketing,
 	"erase":      scopePrivacy,
 	"recordCase": scopeCare, "assignCase": scopeCare, "planNextStep": scopeCare, "resolveCase": scopeCare, "reopenCase": scopeCare, "addTask": scopeCare,
-	"completeTask": scopeCare, "addNote": scopeCare, "promise": scopeCare, "grantGesture": scopeCare,
+	"completeTask": scopeCare, "addNote": scopeCare, "promise": scopeCare, "moderateContent": scopeCare, "grantGesture": scopeCare,
 }
 
 // Execute runs one operation for a caller. A mutation is rehearsed first: when one of its fields lacks a scope, or a variable is of

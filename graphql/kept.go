@@ -120,6 +120,35 @@ func (c *caseNode) Gestures() *[]*gesture {
 	})
 }
 
+// Moderations resolves Case.moderations.
+func (c *caseNode) Moderations() *[]*moderation {
+	return told(c, func(w *Waiting) *[]*moderation {
+		return every(w.Moderations, func(m care.Moderation) *moderation { return &moderation{m, c.veil} })
+	})
+}
+
+type moderation struct {
+	m    care.Moderation
+	veil veil
+}
+
+func (m *moderation) Event() gql.ID    { return gql.ID(m.m.Event) }
+func (m *moderation) Action() *string  { return optional(m.m.Action) }
+func (m *moderation) Charter() *string { return optional(m.m.Charter) }
+func (m *moderation) Rule() *string    { return optional(m.m.Rule) }
+func (m *moderation) Reason() *string  { return m.veil.text(m.m.Reason) }
+func (m *moderation) Notice() *string  { return m.veil.text(m.m.Notice) }
+func (m *moderation) By() *string      { return m.veil.text(m.m.By) }
+func (m *moderation) At() timeValue    { return when(m.m.At) }
+func (m *moderation) Outcome() *string { return optional(m.m.Outcome) }
+func (m *moderation) AppealOf() *gql.ID {
+	if m.m.AppealOf == "" {
+		return nil
+	}
+	id := gql.ID(m.m.AppealOf)
+	return &id
+}
+
 // List resolves Promises.list.
 func (p *promises) List() []*promise { return promisesOf(p.w.Told, p.w.Asked, p.veil) }
 

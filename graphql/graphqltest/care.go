@@ -29,7 +29,11 @@ func (cases) all() []graphql.Waiting {
 			{Event: event(32), Text: "a call today", By: "lea", MadeAt: "2026-03-01T09:00:00Z", DueAt: "2026-03-01T18:00:00Z", KeptAt: "2026-03-01T17:00:00Z"},
 			{Event: event(33), Text: "the parcel by Tuesday", By: "lea", MadeAt: "2026-03-01T17:00:00Z", DueAt: "2026-03-03T08:00:00Z"},
 		},
-		Notes:    []care.Note{{Event: event(34), Text: "prefers the phone", By: "lea", At: "2026-03-01T09:05:00Z"}},
+		Notes: []care.Note{{Event: event(34), Text: "prefers the phone", By: "lea", At: "2026-03-01T09:05:00Z"}},
+		Moderations: []care.Moderation{
+			{Event: event(36), Action: "hidden", Charter: "3", Rule: "no insults", Reason: "insult", Notice: "we hid it", By: "tom", At: "2026-03-01T18:00:00Z", Outcome: "restored"},
+			{Event: event(37), Action: "restored", Charter: "3", Rule: "no insults", Reason: "irony", By: "lea", At: "2026-03-01T19:00:00Z", AppealOf: event(36)},
+		},
 		Gestures: []care.Gesture{{Event: event(35), Kind: "voucher", Amount: "5", Currency: "EUR", Text: "a voucher", Reason: "the delay", By: "lea", At: "2026-03-01T17:05:00Z"}},
 	}
 	complaint.Priority = care.DefaultWeights().Prioritise(care.Inputs{Criticality: .5, Wait: 4.0 / 3})
@@ -162,7 +166,7 @@ func (d decisions) Care(ctx context.Context, caller graphql.Caller, in graphql.C
 		whom = in.Case.String()
 	}
 	words := []string{in.Type.String(), whom}
-	for _, w := range []string{in.Number, in.Text, in.Theme, in.Team, in.Owner, in.Priority, in.NextStep, in.Resolution, in.Kind, in.Amount, in.Currency} {
+	for _, w := range []string{in.Number, in.Text, in.Theme, in.Team, in.Owner, in.Priority, in.NextStep, in.Resolution, in.Kind, in.Amount, in.Currency, in.Action, in.Charter, in.Rule, in.Notice} {
 		if w != "" {
 			words = append(words, w)
 		}

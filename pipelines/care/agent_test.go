@@ -182,3 +182,29 @@ func TestChatHandling(t *testing.T) {
 		}
 	}
 }
+
+// A decision about a post names the charter's rule and tells the author; an appeal is another decision, which tells the first how it ended.
+func TestModeration(t *testing.T) {
+	post := Contact{ID: eventID(1), At: at(0), Source: "forum", Channel: schema.ChannelForum, Type: schema.TypeMentionPublished, Persona: persona(1), Actor: schema.ActorCustomer, Entity: "p1"}
+	decide := func(n uint64, action, notice string) Contact {
+		c := Contact{ID: eventID(n), At: at(float64(n)), Source: "forum", Channel: schema.ChannelForum, Type: schema.TypeContentModerated, Persona: persona(1), Actor: schema.ActorAgent, ActorID: "tom", Entity: "p1"}
+		c.properties[propAction], c.properties[propCharter], c.properties[propRule], c.properties[propNotice] = action, "3", "no insults", notice
+		return c
+	}
+	appeal := decide(3, "restored", "")
+	appeal.properties[propAppeal] = eventID(2).String()
+	rows := Fold([]Contact{appeal, decide(2, "hidden", "we hid it"), post}, DefaultRules())
+	if len(rows.Cases) != 1 {
+		t.Fatalf("%d cases", len(rows.Cases))
+	}
+	list, err := Moderations(rows.Cases[0].Details)
+	if err != nil || len(list) != 2 || list[0].Outcome != "restored" || list[0].Notice != "we hid it" || list[1].AppealOf != eventID(2).String() || len(rows.Cases[0].Flags) != 0 {
+		t.Errorf("%+v, flags %v, %v", list, rows.Cases[0].Flags, err)
+	}
+	bare := decide(4, "removed", "")
+	bare.properties[propRule] = ""
+	rows = Fold([]Contact{post, bare}, DefaultRules())
+	if got := rows.Cases[0].Flags; !slices.Equal(got, []string{FlagModerationUnfounded, FlagModerationUntold}) {
+		t.Errorf("flags %v", got)
+	}
+}

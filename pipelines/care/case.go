@@ -337,6 +337,21 @@ type (
 		Promises []Promise `json:"promises,omitempty"`
 		Notes    []Note    `json:"notes,omitempty"`
 		Gestures []Gesture `json:"gestures,omitempty"`
+
+		Moderations []Moderation `json:"moderations,omitempty"`
+	}
+	// Moderation is a decision about what a customer published (R5).
+	Moderation struct {
+		Event    string `json:"event"`
+		Action   string `json:"action,omitempty"`  // removed, hidden, demoted, suspended, kept; of an appeal upheld or restored
+		Charter  string `json:"charter,omitempty"` // version of the charter
+		Rule     string `json:"rule,omitempty"`    // of the charter
+		Reason   string `json:"reason,omitempty"`
+		Notice   string `json:"notice,omitempty"` // what the author was told
+		By       string `json:"by,omitempty"`
+		At       string `json:"at"`
+		AppealOf string `json:"appealOf,omitempty"` // the decision that this one reviews
+		Outcome  string `json:"outcome,omitempty"`  // what an appeal came to: upheld or restored
 	}
 	// Task is something to be done for a case.
 	Task struct {
@@ -475,6 +490,8 @@ func (d *dossier) promises(rules *Rules) {
 				out.Promises[o.at].BrokenAt = at
 				r.PromisesBroken++
 			}
+		case schema.TypeContentModerated:
+			out.Moderations = d.moderate(out.Moderations, m)
 		case schema.TypeNoteAdded:
 			out.Notes = append(out.Notes, Note{Event: m.ID.String(), Text: m.Note, By: m.ActorID, At: at})
 		case schema.TypeGestureGranted:
@@ -521,13 +538,46 @@ func (d *dossier) promises(rules *Rules) {
 	default:
 		r.OnceAndDone = No
 	}
-	if len(tasks)+len(promises)+len(out.Notes)+len(out.Gestures) > 0 {
+	if len(tasks)+len(promises)+len(out.Notes)+len(out.Gestures)+len(out.Moderations) > 0 {
 		details, err := json.Marshal(out)
 		if err != nil {
 			panic(err) // Unreachable: the types marshal
 		}
 		r.Details = details
 	}
+}
+
+// moderate adds a decision about content to those before it, and tells the one that it reviews.
+func (d *dossier) moderate(list []Moderation, m *Contact) []Moderation {
+	out := Moderation{
+		Event: m.ID.String(), Action: strings.ToLower(m.properties[propAction]), Charter: m.properties[propCharter], Rule: m.properties[propRule],
+		Reason: cmp.Or(m.properties[propReason], m.Note), Notice: m.properties[propNotice], By: m.ActorID, At: m.At.String(), AppealOf: m.properties[propAppeal],
+	}
+	for i := range list {
+		if out.AppealOf != "" && list[i].Event == out.AppealOf {
+			list[i].Outcome = out.Action
+		}
+	}
+	if out.Charter == "" || out.Rule == "" {
+		d.flags.add(FlagModerationUnfounded)
+	}
+	switch out.Action {
+	case "removed", "hidden", "demoted", "suspended":
+		if out.Notice == "" {
+			d.flags.add(FlagModerationUntold)
+		}
+	}
+	return append(list, out)
+}
+
+// Moderations are the decisions about content in the details of a case's row.
+func Moderations(b []byte) ([]Moderation, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	var d detailed
+	err := json.Unmarshal(b, &d)
+	return d.Moderations, err
 }
 
 // over says whether a gesture is above the limit of its agent's role.

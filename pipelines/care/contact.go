@@ -106,6 +106,11 @@ const (
 	propCaseSource
 	propAboutSource
 	propAboutMessage
+	propCharter
+	propRule
+	propAction
+	propNotice
+	propAppeal
 	numProperties
 )
 
@@ -126,6 +131,7 @@ var propertyNames = [numProperties][]string{
 	propReferences: {"references", "in_reply_to"}, propID: {"id", "task", "promise"}, propLimit: {"limit"}, propRole: {"role"}, propResolved: {"resolved"},
 	propProduct:    {"product", "product_id", "sku"},
 	propCaseSource: {"case_source"}, propAboutSource: {"about_source"}, propAboutMessage: {"about_message"},
+	propCharter: {"charter_version", "charter"}, propRule: {"rule"}, propAction: {"action"}, propNotice: {"notice"}, propAppeal: {"appeal_of"},
 }
 
 var propertyOf = func() map[string]property {
@@ -363,6 +369,17 @@ func (c *Contact) human() bool {
 
 // keeper is the source that calls the case by the number that the contact names: its own, unless an agent acts on another one's case.
 func (c *Contact) keeper() string { return cmp.Or(c.properties[propCaseSource], c.Source) }
+
+// names gives the message that a mark is about, and its source; empty if it names none. What is moderated is named as the content that it is, too.
+func (c *Contact) names() (source, message string) {
+	switch {
+	case c.properties[propAboutMessage] != "":
+		return c.properties[propAboutSource], c.properties[propAboutMessage]
+	case c.Type == schema.TypeContentModerated:
+		return c.Source, cmp.Or(c.Parent, c.Entity)
+	}
+	return "", ""
+}
 
 // private says that the customer does not see it.
 func (c *Contact) private() bool { return c.says(propPrivate) == Yes }

@@ -203,7 +203,10 @@ func (t *thread) circles() {
 
 // naming finds the conversation that a mark names by one of its messages; nil if there is none.
 func (f *fold) naming(c *Contact) *thread {
-	source, message := c.properties[propAboutSource], c.properties[propAboutMessage]
+	if !isMark(c.Type) {
+		return nil
+	}
+	source, message := c.names()
 	if message == "" {
 		return nil
 	}

@@ -23,8 +23,10 @@ func (c *Contact) Links(dst []Link) []Link {
 	if c.Type == schema.TypeCaseMerged && c.properties[propMergedInto] != "" {
 		dst = append(dst, link("case", c.properties[propMergedInto]))
 	}
-	if isMark(c.Type) && c.properties[propAboutMessage] != "" {
-		dst = append(dst, link("message", c.properties[propAboutSource], c.properties[propAboutMessage]))
+	if isMark(c.Type) {
+		if source, message := c.names(); message != "" {
+			dst = append(dst, link("message", source, message))
+		}
 	}
 	if isContact(c.Type) {
 		for _, m := range c.messages() {

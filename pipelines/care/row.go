@@ -260,5 +260,7 @@ const (
 	FlagPromiseWithoutDate   = "promise_without_date"   // cannot be kept or broken
 	FlagAmountNotANumber     = "amount_not_a_number"    // a gesture's amount; it is not summed
 	FlagOverCap              = "gesture_over_limit"     // a gesture above its agent's limit
+	FlagModerationUnfounded  = "moderation_unfounded"   // content was moderated without the charter's version or its rule
+	FlagModerationUntold     = "moderation_untold"      // content was taken away, and its author not told why
 	FlagGestureTwice         = "gesture_repeated"       // the same kind of gesture twice for one case
 )

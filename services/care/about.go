@@ -29,6 +29,8 @@ type Kept struct {
 	Promises []care.Promise
 	Notes    []care.Note
 	Gestures []care.Gesture
+
+	Moderations []care.Moderation
 }
 
 // Case gives the case that an event belongs to; nil if there is none. It need not be the first event of the case, though that is found fastest.
@@ -48,6 +50,9 @@ WHERE workspace = {workspace:String} AND id = {id:UUID}`, clickhouse.Params{"wor
 	}
 	if k.Tasks, k.Promises, k.Notes, k.Gestures, err = care.ReadDetails([]byte(details)); err != nil {
 		return nil, fmt.Errorf("read the details of case %s: %w", id, err)
+	}
+	if k.Moderations, err = care.Moderations([]byte(details)); err != nil {
+		return nil, fmt.Errorf("read the details of case %s: %w", id, err) // Unreachable: they were just read
 	}
 	if len(conversations) == 0 {
 		return k, nil

@@ -250,6 +250,9 @@ WHERE workspace = {workspace:String} AND id IN {ids:Array(UUID)}`, clickhouse.Pa
 		if w.Tasks, w.Told, w.Notes, w.Gestures, err = care.ReadDetails([]byte(details)); err != nil {
 			return fmt.Errorf("read the details of case %s: %w", id, err)
 		}
+		if w.Moderations, err = care.Moderations([]byte(details)); err != nil {
+			return fmt.Errorf("read the details of case %s: %w", id, err) // Unreachable: they were just read
+		}
 		w.OpenLeft = care.NoSpan
 		if w.DueAt >= w.Asked {
 			if left, known := inForce.Open(w.Calendar, w.Asked, w.DueAt); known {

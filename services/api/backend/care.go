@@ -141,6 +141,17 @@ func known(kept *care.Kept, in *graphql.CareDecision) error {
 		case kept.Tasks[at].CompletedAt != "":
 			return &graphql.Error{Code: graphql.CodeConflict, Message: "the task was completed before"}
 		}
+	case schema.TypeContentModerated:
+		if in.Of.IsZero() {
+			return nil
+		}
+		at := slices.IndexFunc(kept.Moderations, func(m rules.Moderation) bool { return m.Event == of && m.AppealOf == "" })
+		switch {
+		case at < 0:
+			return &graphql.Error{Code: graphql.CodeBadInput, Message: "the case has no such decision about content", Hint: "appealOf is the event of one of its moderations"}
+		case kept.Moderations[at].Outcome != "":
+			return &graphql.Error{Code: graphql.CodeConflict, Message: "the appeal was decided before"}
+		}
 	case schema.TypePromiseKept, schema.TypePromiseBroken:
 		ended := func(p rules.Promise) bool { return p.KeptAt != "" || p.BrokenAt != "" }
 		if in.Of.IsZero() {
@@ -188,11 +199,16 @@ func said(in *graphql.CareDecision) *explanation {
 	e := &explanation{
 		Reason: in.Reason, Theme: in.Theme, Brand: in.Brand, Team: in.Team, Owner: in.Owner, Priority: in.Priority, Complaint: word(in.Complaint), Safety: word(in.Safety),
 		Legal: word(in.Legal), Vulnerable: word(in.Vulnerable), Explained: word(in.Explained), NextStep: in.NextStep, Resolution: in.Resolution, Kind: in.Kind,
+		Action: in.Action, Charter: in.Charter, Rule: in.Rule, Notice: in.Notice,
 	}
 	if in.Due != 0 {
 		e.DueAt = in.Due.String()
 	}
-	if !in.Of.IsZero() {
+	switch {
+	case in.Of.IsZero():
+	case in.Type == schema.TypeContentModerated:
+		e.AppealOf = in.Of.String()
+	default:
 		e.ID = in.Of.String()
 	}
 	return e

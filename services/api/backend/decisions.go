@@ -105,6 +105,11 @@ type explanation struct {
 	Resolution   string `json:"resolution,omitempty"`
 	Kind         string `json:"kind,omitempty"`
 	Role         string `json:"role,omitempty"`
+	Action       string `json:"action,omitempty"`
+	Charter      string `json:"charter_version,omitempty"`
+	Rule         string `json:"rule,omitempty"`
+	Notice       string `json:"notice,omitempty"`
+	AppealOf     string `json:"appeal_of,omitempty"`
 }
 
 type account struct {

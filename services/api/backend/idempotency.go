@@ -33,7 +33,7 @@ func (d *Decisions) recorded(ctx context.Context, caller graphql.Caller, key str
 	var kind, said, consents, properties, number, text, amount, currency string
 	err := d.House.QueryRow(ctx, `SELECT id, persona, type, assertion, consents, properties, case_id, text, amount, currency FROM events
 PREWHERE workspace = {workspace:String} AND type IN ('identity.linked', 'identity.separated', 'household.joined', 'identity.released', 'consent.recorded', 'verbatim.corrected', 'case.opened', 'case.updated',
-  'case.resolved', 'case.reopened', 'task.added', 'task.completed', 'note.added', 'promise.made', 'promise.kept', 'promise.broken', 'gesture.granted')
+  'case.resolved', 'case.reopened', 'task.added', 'task.completed', 'note.added', 'promise.made', 'promise.kept', 'promise.broken', 'gesture.granted', 'content.moderated')
 WHERE actor_id = {actor:String} AND JSONExtractString(provenance, 'messageId') = {message:String}
 ORDER BY occurred_at, id LIMIT 1`,
 		clickhouse.Params{"workspace": caller.Workspace, "actor": caller.Actor, "message": messageID(key)}, nil,
