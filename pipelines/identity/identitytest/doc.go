@@ -9,7 +9,7 @@
 // Thirty threads in which users of other systems say what went wrong, what is proven here against each, and where. Tests without a package are
 // pipelines/identity's.
 //
-//	 1 ids glued, no way back             TestComplaint01_UnmergeAnySubset                      any part of what is together comes apart by decisions, and together again by their release; a preview is simulate's matter
+//	 1 ids glued, no way back             TestComplaint01_UnmergeAnySubset                      any part of what is together comes apart by decisions, and together again by their release; services/identity: TestSimulatedIsWhatComes previews other rules and models
 //	 2 a split blanks the person          TestComplaint02_SplitEveryMember                      each member off, also the canonical one; every id leads to somebody with evidence
 //	 3 sentinel ids                       TestComplaint03_SentinelsMergeNobody                  unlisted values of five kinds, by degree alone
 //	 4 shared device                      TestComplaint04_SharedDeviceJoinsNoTwoKnown           three known people and a kiosk
