@@ -313,7 +313,7 @@ func (c *compiler) event(e *Event) string {
 			currency = "currency"
 		}
 	}
-	fields := fieldsOf(&e.Filter, summed, currency)
+	fields := fieldsOf(&e.Filter, summed, currency, e.By)
 	since := schema.Instant(0)
 	if e.Which == "" {
 		switch {
@@ -351,6 +351,10 @@ func (c *compiler) event(e *Event) string {
 	people := "SELECT profile FROM (" + rows + ")"
 	if len(where) > 0 {
 		people += " WHERE " + strings.Join(where, " AND ")
+	}
+	if e.By != "" {
+		group := fmt.Sprintf("f%d", slices.Index(fields, e.By))
+		return "p.profile IN (SELECT profile FROM (" + people + " GROUP BY profile, " + group + " HAVING " + group + " != '' AND " + c.within("(toInt64(count()) * 1000000)", e.Count) + "))"
 	}
 	people += " GROUP BY profile"
 	switch {

@@ -379,6 +379,7 @@ func (e *evaluation) event(c *Event) (met bool, found string, by []schema.EventI
 		picks = picks[len(picks)-1:]
 	}
 	count, sum := int64(0), new(big.Int)
+	groups := map[string][]schema.EventID{}
 	var last schema.Instant
 	for _, x := range picks {
 		if !c.matches(x) {
@@ -404,10 +405,24 @@ func (e *evaluation) event(c *Event) (met bool, found string, by []schema.EventI
 			}
 			sum.Add(sum, big.NewInt(n))
 		}
+		if c.By != "" {
+			group := x.text(c.By)
+			if group == "" {
+				continue
+			}
+			groups[group] = append(groups[group], x.ID)
+			if len(groups[group]) > len(by) {
+				by = groups[group]
+			}
+			continue
+		}
 		count++
 		by = append(by, x.ID)
 	}
 	switch {
+	case c.By != "":
+		n := int64(len(by)) * million
+		return c.Count.holds(n), decimalText(n), by
 	case c.stopped != nil:
 		if count == 0 {
 			return false, "0", nil
@@ -545,6 +560,9 @@ func (s Set) Needs() Needs {
 					w = nil
 				}
 				need(&x.Event.Filter, w)
+				if path, is := strings.CutPrefix(x.Event.By, "properties."); is {
+					n.Paths = append(n.Paths, path)
+				}
 				if x.Event.Sum != nil {
 					if path, is := strings.CutPrefix(x.Event.Sum.Field, "properties."); is {
 						n.Paths = append(n.Paths, path)

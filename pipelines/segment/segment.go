@@ -142,6 +142,7 @@ type Event struct {
 	To         string `json:"to,omitempty"`         // exclusive
 	StoppedFor string `json:"stoppedFor,omitempty"` // there were some, and none for so long
 	Count      *Range `json:"count,omitempty"`      // absent: at least 1
+	By         string `json:"by,omitempty"`         // with count and atLeast: a field; so many events have one and the same value of it
 	Sum        *Sum   `json:"sum,omitempty"`
 
 	within, stopped *Window
@@ -251,7 +252,7 @@ func unknownMember(err error) string {
 var members = []string{
 	"title", "description", "owner", "zone", "archived", "where", "exclude", "all", "any", "not", "trait", "identifier", "consent", "event", "sequence", "score", "segment",
 	"bucket", "name", "op", "value", "values", "source", "unseen", "kind", "purpose", "channel", "state", "type", "channels", "field", "which", "within", "from", "to",
-	"stoppedFor", "count", "sum", "atLeast", "atMost", "currency", "first", "then", "absent", "in", "same", "measure", "salt",
+	"stoppedFor", "count", "by", "sum", "atLeast", "atMost", "currency", "first", "then", "absent", "in", "same", "measure", "salt",
 }
 
 func isName(name string) bool {

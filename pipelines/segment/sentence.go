@@ -246,6 +246,9 @@ func (w words) event(e *Event) string {
 	case e.Count.high != nil && *e.Count.high == 0:
 		return w.sayf("without %s%s", "sans %s%s", what, when)
 	}
+	if e.By != "" {
+		when += w.sayf(" of one %s", " pour un même %s", strings.TrimPrefix(e.By, "properties."))
+	}
 	return w.sayf("with %s %s%s", "avec %s %s%s", w.bounds(e.Count), what, when)
 }
 

@@ -369,6 +369,14 @@ func (v *validator) event(where string, e *Event) {
 	if e.Count != nil {
 		v.bounds(where+".count", e.Count, false, true)
 	}
+	if e.By != "" {
+		if path, is := strings.CutPrefix(e.By, "properties."); !(is && isPath(path)) && !slices.Contains(textFields, e.By) {
+			v.fail(where+".by", fmt.Sprintf("events have no field %q%s", clip(e.By), nearest(e.By, fieldNames)), "use one of "+strings.Join(textFields, ", ")+", properties.NAME")
+		}
+		if v.err == nil && (e.Count == nil || e.Count.low == nil || *e.Count.low < million || e.Count.high != nil) {
+			v.fail(where+".by", "goes with count and atLeast alone", "write count: {atLeast: 3}")
+		}
+	}
 	if s := e.Sum; s != nil {
 		switch path, is := strings.CutPrefix(s.Field, "properties."); {
 		case is && isPath(path), s.Field == "rating":

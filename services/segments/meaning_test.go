@@ -70,7 +70,7 @@ func TestOneMeaning(t *testing.T) {
 	if err := conn.Migrate(t.Context(), schema.Migrations()); err != nil {
 		t.Fatal(err)
 	}
-	seed, cases := rand.Uint64(), 120
+	seed, cases := rand.Uint64(), 80
 	if os.Getenv("DOSSIER_PROVE") != "" {
 		cases = 10_000
 	}

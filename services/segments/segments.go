@@ -17,6 +17,7 @@ import (
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/segment"
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
 	"github.com/dossier-cdp/dossier/services/internal/state"
@@ -192,6 +193,13 @@ func (s *Segments) open(ctx context.Context) error {
 		if err := s.recall(ctx); err != nil {
 			return fmt.Errorf("read the memberships of the topic decisions: %w", err)
 		}
+		// Rows of a former life may be of profiles that are none any more, and nobody knows which.
+		err := s.retry(ctx, "empty the table of people", func() error {
+			return s.Tables.delete(ctx, schema.TablePeople, " WHERE workspace = {workspace:String}", clickhouse.Params{"workspace": s.Workspace})
+		})
+		if err != nil {
+			return err
+		}
 	}
 	s.Clock = max(s.Clock, newest, uint64(s.epoch)<<32)
 	b := s.Store.NewBatch()
@@ -288,7 +296,28 @@ func (s *Segments) position(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.feed = feed[0].Next
+	var end []int64
+	err = s.retry(ctx, "read the end of the topic profiles", func() (err error) {
+		end, err = s.Profiles.Ends(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// Who reads the log from its beginning asks identity of everybody; and a crash may have taken the end of the feed, which then told something else.
+	at, known := feed[0]
+	if s.feed = at.Next; !known || s.feed > end[0] {
+		if s.feed = end[0]; known {
+			s.Sweep = ""
+		}
+		b := s.Store.NewBatch()
+		if err := b.SetOffset(schema.TopicProfiles, 0, state.Offset{Next: s.feed}); err != nil {
+			return errors.Join(err, b.Discard())
+		}
+		if err := b.CommitDurable(); err != nil {
+			return err
+		}
+	}
 	return s.retry(ctx, "read the log's ends", func() (err error) {
 		s.ends, err = s.Log.Ends(ctx)
 		return err

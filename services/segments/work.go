@@ -17,16 +17,23 @@ const (
 	atOnce      = 512   // people weighed in one step
 	sweepAtOnce = 2_000 // people marked by one step of a sweep
 	tick        = 20 * time.Millisecond
-	fullRead    = 2_000 // events of one chunk: who reads so many is behind, or under load
-	maxChunks   = 64    // of one commit
+	idleTick    = 100 * time.Millisecond // for times that come, and other definitions
+	fullRead    = 2_000                  // events of one chunk: who reads so many is behind, or under load
+	maxChunks   = 64                     // of one commit
 )
 
 // work commits what the readers bring, and weighs who is marked, until ctx ends or the segments in force change.
 func (s *Segments) work(ctx context.Context, in <-chan chunk) error {
 	var batch []chunk
 	var begun, resting time.Time
-	ticker := time.NewTicker(tick)
+	ticker, every := time.NewTicker(tick), tick
 	defer ticker.Stop()
+	pace := func(d time.Duration) {
+		if d != every {
+			every = d
+			ticker.Reset(d)
+		}
+	}
 	looked := time.Now()
 	for {
 		select {
@@ -34,6 +41,7 @@ func (s *Segments) work(ctx context.Context, in <-chan chunk) error {
 			if len(batch) == 0 {
 				begun = time.Now()
 			}
+			pace(tick)
 			batch = append(batch, k)
 			s.busy = k.next-k.from >= fullRead
 			if len(batch) < maxChunks && time.Since(begun) < s.Linger {
@@ -71,9 +79,10 @@ func (s *Segments) work(ctx context.Context, in <-chan chunk) error {
 			s.busy = false
 			if len(batch) == 0 {
 				s.settle()
+				pace(idleTick)
 			}
 		} else {
-			ticker.Reset(tick)
+			pace(tick)
 		}
 	}
 }

@@ -227,7 +227,7 @@ func (w *World) filter() object {
 
 func (w *World) counting() object {
 	e := w.filter()
-	switch w.R.IntN(6) {
+	switch w.R.IntN(7) {
 	case 0:
 		e["stoppedFor"] = pick(w, "2d", "5d", "30h")
 		return e
@@ -239,6 +239,8 @@ func (w *World) counting() object {
 		e["count"] = object{pick(w, "atLeast", "atMost"): w.R.IntN(3)}
 	case 4:
 		e["which"] = pick(w, "first", "last")
+	case 5:
+		e["count"], e["by"] = object{"atLeast": 1 + w.R.IntN(2)}, pick(w, "properties.plan", "conversation", "entity")
 	}
 	switch w.R.IntN(3) {
 	case 0:
