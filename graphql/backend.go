@@ -334,7 +334,7 @@ type Figures interface {
 type Measures interface {
 	// Figure answers a metric and its groups.
 	Figure(ctx context.Context, name string, q metric.Query) (metric.Answer, error)
-	// Rising counts what is spoken of in a period and in the one before it.
+	// Rising counts what is spoken of in a period and in the one before it; without from and to, of the last seven days.
 	Rising(ctx context.Context, q metric.Query) ([]metric.Spoken, error)
 	// Rows lists the rows of a figure by (At, ID), those that do not count too. more says that there are others.
 	Rows(ctx context.Context, name string, q metric.Query, after *metric.After, first int) (list []metric.Row, more bool, err error)

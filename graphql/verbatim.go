@@ -152,7 +152,7 @@ const risingShown = 20
 
 // RisingThemes resolves Metrics.risingThemes.
 func (m *metrics) RisingThemes(ctx context.Context, args struct {
-	Of    metricInput
+	Of    *metricInput
 	First *int32
 }) ([]*rising, error) {
 	first := risingShown
@@ -161,7 +161,7 @@ func (m *metrics) RisingThemes(ctx context.Context, args struct {
 			return nil, badInput("first is from 1 to %d", risingShown)
 		}
 	}
-	q, err := m.query(ctx, &args.Of)
+	q, err := m.query(ctx, args.Of)
 	if err != nil {
 		return nil, m.root.answer(ctx, err)
 	}

