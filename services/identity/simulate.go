@@ -94,6 +94,11 @@ func (s *Service) Simulate(ctx context.Context, q Supposition) (out *Simulation,
 		return nil, err
 	}
 	out.Personas = uint64(len(x.personas))
+	profiles := map[schema.ProfileID]struct{}{}
+	for _, id := range before {
+		profiles[id] = struct{}{}
+	}
+	out.Counted = len(profiles) // as they are in force, also where a part would decide otherwise
 	if !out.Whole {
 		// What stands beside a value is counted among those that are looked at alone: so what is in force is decided among the same.
 		inForce, err := x.decide(ctx, x.inForce(), v.worker.projection.by())
@@ -393,7 +398,7 @@ func (out *Simulation) compare(counted, before, after map[identity.NodeID]schema
 			made[id] = struct{}{}
 		}
 	}
-	out.Counted, out.ProfilesAfter = len(profiles), len(made)
+	out.ProfilesAfter = len(made)
 	ids := make([]schema.ProfileID, 0, len(profiles))
 	for id := range profiles {
 		ids = append(ids, id)
