@@ -28,11 +28,12 @@ type keptCase struct {
 		Made, Kept, Broken int
 		List               []struct{ Event, Text, State string }
 	}
-	Flags []string
+	Moderations []struct{ Event, Notice, Outcome string }
+	Flags       []string
 }
 
 const caseFields = `id case state owner team nextStep theme resolution complaint tasks { event text completedAt } notes { text by } gestures { kind amount currency reason }
- promises { made kept broken list { event text state } } flags`
+ promises { made kept broken list { event text state } } moderations { event notice outcome } flags`
 
 // TestAgentsAtWork: what an agent does for a customer is an event each, and shows in the dossier, the case, the inbox and the export; refusals say why; a
 // deadline that passes raises an alert, once, which a webhook gets signed; a restart changes nothing.
@@ -184,6 +185,13 @@ care:
 	_, c = must(`recordCase(profile: $p, case: {text: "chat about the parcel", of: $of, theme: "delivery", priority: "high", complaint: true}, reason: "serious", idempotencyKey: "11")`, of)
 	if !strings.HasPrefix(c.Case, "D-") || !c.Complaint || len(c.Notes) != 1 || c.State != "open" {
 		t.Errorf("a case of the conversation: %+v", c)
+	}
+
+	hidden, _ := must(`moderateContent(case: $c, decision: {action: "hidden", charter: "3", rule: "no insults", notice: "we hid it"}, reason: "insult", idempotencyKey: "m1")`, on(chat))
+	appeal := `moderateContent(case: $c, decision: {action: "restored", charter: "3", rule: "no insults", appealOf: "` + hidden + `"}, reason: "irony", idempotencyKey: "m2")`
+	_, c = must(appeal, on(chat))
+	if once, _ := must(appeal, on(chat)); len(c.Moderations) != 2 || c.Moderations[0].Outcome != "restored" || c.Moderations[0].Notice != "we hid it" || c.Moderations[1].Event != once {
+		t.Errorf("content was moderated: %+v", c.Moderations)
 	}
 
 	for mutation, want := range map[string]string{
