@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/schema"
@@ -63,6 +64,81 @@ func (c *Care) Erase(ctx context.Context, e Erasure) (err error) {
 	commit := w.batch
 	w.batch = nil
 	return commit.CommitDurable()
+}
+
+// Reclaim deletes what a former life sent of the erased and its state lost in a crash: rows stand in the tables before the state keeps what they came
+// from, and what is void is not read again, so that nothing would ever replace them. It follows Erase, and may be repeated. It reads the columns of
+// personas whole, once for all these erasures.
+func (c *Care) Reclaim(ctx context.Context, erased []schema.PersonaEpoch) (err error) {
+	if !c.opened.Load() {
+		return schema.Classify(schema.Transient, errors.New("erase: the state of care is not open yet"))
+	}
+	c.working.Lock()
+	defer c.working.Unlock()
+	var public []schema.ProfileID
+	for _, of := range erased {
+		for epoch := range of.Epoch + 1 {
+			public = append(public, c.Public(schema.PersonaEpoch{Persona: of.Persona, Epoch: epoch}))
+		}
+	}
+	var lost [numTables][]schema.EventID
+	stray := map[strayRow]bool{}
+	for table := range lost {
+		if lost[table], err = c.Tables.Named(ctx, c.Workspace, tableNames[table], public); err != nil {
+			return fmt.Errorf("erase: %w", err)
+		}
+		for _, id := range lost[table] {
+			stray[strayRow{byte(table), id}] = true
+		}
+	}
+	if len(stray) == 0 {
+		return nil
+	}
+	// A row that the state knows holds contacts of others, too: it is folded and sent again before the old one goes.
+	var clusters []clusterID
+	prefix := []byte{'r'}
+	err = c.Store.Scan(prefix, state.After(prefix), func(key, value []byte) error {
+		rows, err := readWritten(value)
+		if err == nil && slices.ContainsFunc(rows, func(r written) bool { return stray[strayRow{r.table, r.id}] }) {
+			clusters = append(clusters, clusterID(key[len(prefix):]))
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("erase: find rows of others: %w", err)
+	}
+	w := c.rewrite()
+	defer func() {
+		if w.batch != nil {
+			err = errors.Join(err, w.batch.Discard())
+		}
+	}()
+	for _, k := range clusters {
+		contacts, err := loadContacts(c.Store, k, nil)
+		if err == nil {
+			err = w.fold(k, contacts, nil, true)
+		}
+		if err != nil {
+			return fmt.Errorf("erase: %w", err)
+		}
+	}
+	if err := w.send(ctx); err != nil {
+		return fmt.Errorf("erase: %w", err)
+	}
+	for table, ids := range lost {
+		if err := c.Tables.Forget(ctx, c.Workspace, tableNames[table], ids, w.version); err != nil {
+			return fmt.Errorf("erase: %w", err)
+		}
+	}
+	commit := w.batch
+	w.batch = nil
+	return commit.CommitDurable()
+}
+
+// strayRow is a row of one of the tables.
+type strayRow struct {
+	table byte
+	id    schema.EventID
 }
 
 // erase takes the void contacts out of a cluster. old gets the ids of all its rows, before and after.

@@ -2,8 +2,11 @@ package care
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/schema"
@@ -20,6 +23,8 @@ type Tables interface {
 	Insert(ctx context.Context, token string, b *Block) error
 	// Forget deletes the rows of these ids whose version is lower, for good: when it returns no part holds them.
 	Forget(ctx context.Context, workspace, table string, ids []schema.EventID, below uint64) error
+	// Named gives the ids of the rows, old ones too, that name one of these personas by its public id.
+	Named(ctx context.Context, workspace, table string, personas []schema.ProfileID) ([]schema.EventID, error)
 	// Sweep deletes all rows whose version is lower.
 	Sweep(ctx context.Context, workspace string, below uint64) error
 	// Begun counts the conversations that customers began in [from, to), by channel and by the beginning of the bucket.
@@ -72,6 +77,35 @@ func (c ClickHouse) Forget(ctx context.Context, workspace, table string, ids []s
 		}
 	}
 	return nil
+}
+
+// Named reads the columns of personas of a whole table.
+func (c ClickHouse) Named(ctx context.Context, workspace, table string, personas []schema.ProfileID) (ids []schema.EventID, err error) {
+	const most = 10_000 // in one statement
+	where := "persona IN {personas:Array(UUID)}"
+	if table == schema.TableConversations || table == schema.TableCases {
+		where = "(" + where + " OR hasAny(personas, {personas:Array(UUID)}))"
+	}
+	for len(personas) > 0 {
+		some := personas[:min(most, len(personas))]
+		personas = personas[len(some):]
+		rows, err := c.Conn.Query(ctx, "SELECT DISTINCT id FROM "+table+" WHERE workspace = {workspace:String} AND "+where,
+			clickhouse.Params{"workspace": workspace, "personas": some}, nil)
+		if err != nil {
+			return nil, fmt.Errorf("find rows of %s: %w", table, err)
+		}
+		for rows.Next() {
+			var id uuid.UUID
+			if err := rows.Scan(&id); err != nil {
+				return nil, errors.Join(fmt.Errorf("find rows of %s: %w", table, err), rows.Close())
+			}
+			ids = append(ids, schema.EventID(id))
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return nil, fmt.Errorf("find rows of %s: %w", table, err)
+		}
+	}
+	return ids, nil
 }
 
 // Sweep rewrites the parts that hold such rows, and waits for it.

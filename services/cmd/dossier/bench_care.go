@@ -140,10 +140,14 @@ func careEvent(n int64) schema.Event {
 // dropped are tables that take rows and keep none.
 type dropped struct{}
 
-func (*dropped) Identity(context.Context) (string, error)                               { return "bench", nil }
-func (*dropped) Newest(context.Context) (uint64, error)                                 { return 0, nil }
-func (*dropped) Insert(context.Context, string, *service.Block) error                   { return nil }
-func (*dropped) Sweep(context.Context, string, uint64) error                            { return nil }
+func (*dropped) Identity(context.Context) (string, error)             { return "bench", nil }
+func (*dropped) Newest(context.Context) (uint64, error)               { return 0, nil }
+func (*dropped) Insert(context.Context, string, *service.Block) error { return nil }
+func (*dropped) Sweep(context.Context, string, uint64) error          { return nil }
+func (*dropped) Named(context.Context, string, string, []schema.ProfileID) ([]schema.EventID, error) {
+	return nil, nil
+}
+
 func (*dropped) Forget(context.Context, string, string, []schema.EventID, uint64) error { return nil }
 
 // Begun implements service.Tables.

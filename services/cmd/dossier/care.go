@@ -51,6 +51,13 @@ func (i *installation) startCare(ctx context.Context) error {
 			texts.Forget()
 			return i.care.Erase(ctx, care.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
 		},
+		after: func(ctx context.Context, all []control.Erasure) error {
+			erased := make([]schema.PersonaEpoch, len(all))
+			for n := range all {
+				erased[n] = all[n].PersonaEpoch
+			}
+			return i.care.Reclaim(ctx, erased)
+		},
 		purger: i.newPurger("care", store.Name, purgeBoth(store, i.house, schema.TableConversations, schema.TableCases, schema.TableSurveys, schema.TableVerbatims)),
 	}
 	i.hold(careLease(mainWorkspace), nil, i.keepCare)

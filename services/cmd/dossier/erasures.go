@@ -97,6 +97,7 @@ type eraser struct {
 	ring     *seal.Ring
 	forget   func() // drops what was opened before the keys went
 	erase    func(ctx context.Context, e control.Erasure) error
+	after    func(ctx context.Context, all []control.Erasure) error // once for several erasures, behind the last; nil: nothing
 	logger   *slog.Logger
 	done     atomic.Int64 // how many of the control topic's erasures are honoured
 	purger   *purger      // nil: the role keeps no files
@@ -132,9 +133,14 @@ func (r *eraser) eraseAll(ctx context.Context) error {
 				}
 			}
 			r.forget()
-			for _, e := range all[done:] {
+			for n, e := range all[done:] {
 				if err := persist(ctx, r.logger, 50*time.Millisecond, func() error { return r.erase(ctx, e) }); err != nil {
 					return ended(ctx, err)
+				}
+				if r.after != nil && n == len(all)-done-1 {
+					if err := persist(ctx, r.logger, 50*time.Millisecond, func() error { return r.after(ctx, all[done:]) }); err != nil {
+						return ended(ctx, err)
+					}
 				}
 				r.done.Add(1)
 			}
