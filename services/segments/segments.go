@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,6 +106,7 @@ type Segments struct {
 	opened  atomic.Bool
 	mu      sync.Mutex    // guards what follows
 	settled []int64       // up to here everybody was weighed
+	by      string        // the segments and the snapshot by which everybody was
 	fed     int64         // the same of the change feed
 	change  chan struct{} // closed and replaced when settled moves
 
@@ -348,11 +351,29 @@ func (s *Segments) retry(ctx context.Context, what string, f func() error) error
 // Ready says whether the role has opened its state.
 func (s *Segments) Ready() bool { return s.opened.Load() }
 
-// WaitFor returns when everybody was weighed by what the log held up to these offsets and the change feed of who is who up to feed, or when ctx ends.
+// inForce names the live segments in force, and the snapshot of what customers are worth.
+func (s *Segments) inForce() string {
+	versions := map[string]string{}
+	for _, of := range s.Segments().Live() {
+		versions[of.Name] = of.Version
+	}
+	return namesOf(versions, s.Snapshot())
+}
+
+func namesOf(live map[string]string, worth string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(live)) {
+		fmt.Fprintf(&b, "%q %q\n", name, live[name])
+	}
+	return b.String() + worth
+}
+
+// WaitFor returns when everybody was weighed, by the segments and the snapshot in force, and by what the log held up to these offsets and the change
+// feed of who is who up to feed, or when ctx ends.
 func (s *Segments) WaitFor(ctx context.Context, ends []int64, feed int64) error {
 	for {
 		s.mu.Lock()
-		change, behind := s.change, !s.opened.Load() || s.fed < feed
+		change, behind := s.change, !s.opened.Load() || s.fed < feed || s.by != s.inForce()
 		for p, n := range s.settled {
 			behind = behind || p < len(ends) && n < ends[p]
 		}
@@ -374,6 +395,7 @@ func (s *Segments) settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	copy(s.settled, s.next)
+	s.by = namesOf(s.settings.Live, s.settings.Worth)
 	s.fed = s.feed
 	close(s.change)
 	s.change = make(chan struct{})

@@ -139,14 +139,6 @@ func (d Definition) plan(q Query) (p plan, err error) {
 	return p, nil
 }
 
-// calendar is the version of the calendar that a row was measured by.
-func (p plan) calendar() string {
-	if p.subject.dimensions[Calendar] == "" {
-		return "''"
-	}
-	return "toString(" + p.subject.dimensions[Calendar] + ")"
-}
-
 // whose gives rows b as columns, with the profile that holds each row's persona now, those of the query's people.
 func (p plan) whose(q Query, columns, rows string) string {
 	sql := "SELECT " + columns + ", if(m.holder = " + nobody + ", b.persona, m.holder) AS profile\nFROM\n(\n" + rows + "\n) AS b\nLEFT JOIN ({who}) AS m ON m.member = b.persona"

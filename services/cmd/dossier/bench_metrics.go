@@ -97,8 +97,6 @@ func (m *measured) quiet(ctx context.Context) error {
 // The tables' rows by number. A person is two personas; ten conversations fall to one of them. Times are spread evenly over the year, and no two
 // durations are alike, which is the worst case for what counts them.
 const (
-	benchID = "reinterpretAsUUID(sipHash128('%s', number))"
-
 	fillEvents = `INSERT INTO events (workspace, persona, occurred_at, id, source, channel, type, actor, trust, received_at, recorded_at, entity, text, amount, currency, log_partition, log_offset)
 SELECT 'main', reinterpretAsUUID(sipHash128('persona', sipHash64(number, 1) % {personas:Int64})), toDateTime64('2025-01-01', 6, 'UTC') + toIntervalMicrosecond(sipHash64(number, 2) % 31536000000000) AS at,
   reinterpretAsUUID(sipHash128('event', number)), 'crm', ['email', 'phone', 'chat', 'social', 'messaging', 'web_form', 'forum', 'store'][1 + number % 8],

@@ -70,7 +70,7 @@ func (c *matchesSimulateCommand) section(ctx context.Context, api *client) (json
 		identity = map[string]json.RawMessage{}
 	}
 	if c.Model != "" {
-		model := []byte(c.Model)
+		var model []byte
 		if strings.HasSuffix(c.Model, ".json") {
 			var err error
 			if model, err = os.ReadFile(c.Model); err != nil {
