@@ -40,9 +40,6 @@ func (i *installation) startLog(ctx context.Context) error {
 	}
 	replication := i.connections.KafkaReplication
 	if i.connections.embeddedLog() {
-		if err := i.roomToStart(); err != nil {
-			return err
-		}
 		i.embedded, err = broker.Start(ctx, broker.Config{
 			Dir: i.folder.path("log"), Topics: schema.Topics(), Partitions: i.firstPartitions(), SyncWrites: true, Logger: i.logger,
 		})

@@ -137,6 +137,11 @@ func (i *installation) start(ctx context.Context) error {
 	i.group, i.run = errgroup.WithContext(running)
 	i.onStop(i.tracer.Close)
 
+	if i.connections.embeddedLog() {
+		if err := i.roomToStart(); err != nil {
+			return err
+		}
+	}
 	if i.roles.has(keeperRole) {
 		if err := i.openKeeper(); err != nil {
 			return err

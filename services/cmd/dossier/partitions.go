@@ -62,6 +62,11 @@ func (c *partitionsCommand) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, i.embedded.Close())
 		}
 	}()
+	if i.connections.embeddedLog() {
+		if err := i.roomToStart(); err != nil {
+			return err
+		}
+	}
 	if err := i.startLog(ctx); err != nil {
 		return err
 	}
