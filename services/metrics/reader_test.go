@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -25,6 +26,9 @@ func TestEveryMetricRuns(t *testing.T) {
 		}
 		// Metrics of one subject follow each other, so each dimension of it has its turn.
 		for turn := range 2 {
+			if turn != i%2 && os.Getenv("DOSSIER_PROVE") == "" {
+				continue
+			}
 			at := (4*i + 2*turn) % len(dimensions)
 			q := metric.Query{
 				Workspace: "main", Now: now, By: []metric.Dimension{dimensions[at], dimensions[(at+1)%len(dimensions)]}, Zone: "Europe/Paris",
