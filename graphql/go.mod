@@ -8,7 +8,10 @@ require (
 	github.com/vektah/gqlparser/v2 v2.5.64
 )
 
-require github.com/rickar/cal/v2 v2.1.13 // indirect
+require (
+	github.com/goccy/go-yaml v1.19.2 // indirect
+	github.com/rickar/cal/v2 v2.1.13 // indirect
+)
 
 require (
 	github.com/google/uuid v1.6.0 // indirect

@@ -86,7 +86,11 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		},
 		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger, MaxCost: i.limits.MaxQueryCost, Audit: i.audit,
 	})
-	mux.Handle("/graphql", i.tracer.Handler("graphql query", front.Handler()))
+	answers := i.tracer.Handler("graphql query", front.Handler())
+	mux.HandleFunc("/graphql", func(w http.ResponseWriter, r *http.Request) {
+		i.asked.Add(1)
+		answers.ServeHTTP(w, r)
+	})
 	mux.Handle("/", front.Handler())
 	views := sql.Handler(sql.Config{Access: i.control, House: i.house, Logger: i.logger})
 	mux.Handle(sql.Path, views)

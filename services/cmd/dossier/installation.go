@@ -122,6 +122,7 @@ type installation struct {
 	group    *errgroup.Group
 	undo     []func(ctx context.Context) error // what stop does, in the reverse order
 	atRest   []func()                          // what lets go of memory when nothing comes
+	asked    atomic.Int64                      // questions to GraphQL so far
 }
 
 func (i *installation) onStop(f func(ctx context.Context) error) { i.undo = append(i.undo, f) }

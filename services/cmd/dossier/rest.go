@@ -12,6 +12,9 @@ import (
 // restAfter is how long nothing must come until memory is given back to the system. A look is taken twice as often.
 const restAfter = 10 * time.Second
 
+// manyQuestions to GraphQL between two looks are no rest: ten a second.
+const manyQuestions = 50
+
 // due says at which looks in which nothing had come memory is given back: after 10, 40 and 100 seconds, since what a load left to compact
 // and to merge takes memory, too, and every 10 minutes from then on. It costs up to half a second of CPU.
 func due(quiet int) bool {
@@ -47,6 +50,7 @@ func (i *installation) rest(ctx context.Context) error {
 	tick := time.NewTicker(restAfter / 2)
 	defer tick.Stop()
 	var before uint64
+	var asked int64
 	quiet := 0
 	for {
 		select {
@@ -58,7 +62,10 @@ func (i *installation) rest(ctx context.Context) error {
 		if i.events != nil {
 			moved += i.events.Stats().Records
 		}
-		if moved != before {
+		// Who is asked often is not at rest either: to give back takes a part of a second, and what was dropped is read again.
+		questions := i.asked.Load() - asked
+		asked += questions
+		if moved != before || questions > manyQuestions {
 			before, quiet = moved, 0
 			continue
 		}
