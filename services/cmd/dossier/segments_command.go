@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -193,7 +194,9 @@ func (c *segmentsPreview) Run(ctx context.Context) error {
 		return err
 	}
 	variables := map[string]any{"name": c.Segment, "language": c.Language, "sample": c.Sample, "reach": c.Reach, "overlaps": c.Overlaps}
-	if _, err := os.Stat(c.Segment); err == nil {
+	// No segment's name has such an ending: whoever mistypes a file's name is told of the file.
+	ending := filepath.Ext(c.Segment)
+	if _, err := os.Stat(c.Segment); err == nil || ending == ".yaml" || ending == ".yml" || ending == ".json" {
 		name, definition, err := readSegment(c.Segment)
 		if err != nil {
 			return err
