@@ -13,9 +13,10 @@ import (
 
 // turn is what moves a case on, in the order of time.
 type turn struct {
-	at   schema.Instant
-	kind turnKind
-	mark *Contact
+	at     schema.Instant
+	kind   turnKind
+	mark   *Contact
+	thread int // of what is asked and answered
 }
 
 type turnKind uint8
@@ -117,26 +118,26 @@ func (d *dossier) gather() {
 
 // turns are the questions, answers and decisions of the case.
 func (d *dossier) turns() (turns []turn) {
-	for _, t := range d.threads {
+	for n, t := range d.threads {
 		w := &t.row
 		for i, asked := range w.AskedAt {
-			turns = append(turns, turn{at: asked, kind: turnAsked}, turn{at: w.RepliedAt[i], kind: turnReplied})
+			turns = append(turns, turn{at: asked, kind: turnAsked, thread: n}, turn{at: w.RepliedAt[i], kind: turnReplied, thread: n})
 		}
 		switch {
 		case w.WaitingSince != 0:
-			turns = append(turns, turn{at: w.WaitingSince, kind: turnAsked})
+			turns = append(turns, turn{at: w.WaitingSince, kind: turnAsked, thread: n})
 		case (w.Outcome == "abandoned" || w.Outcome == "short_abandon") && w.FirstInboundAt != 0: // asked, and gave up
-			turns = append(turns, turn{at: w.FirstInboundAt, kind: turnAsked}, turn{at: w.AbandonedAt, kind: turnReplied})
+			turns = append(turns, turn{at: w.FirstInboundAt, kind: turnAsked, thread: n}, turn{at: w.AbandonedAt, kind: turnReplied, thread: n})
 		}
 	}
 	for _, m := range d.marks {
 		switch m.Type {
 		case schema.TypeCaseOpened:
-			turns = append(turns, turn{m.At, turnOpened, m})
+			turns = append(turns, turn{at: m.At, kind: turnOpened, mark: m})
 		case schema.TypeCaseResolved:
-			turns = append(turns, turn{m.At, turnResolved, m})
+			turns = append(turns, turn{at: m.At, kind: turnResolved, mark: m})
 		case schema.TypeCaseReopened:
-			turns = append(turns, turn{m.At, turnReopened, m})
+			turns = append(turns, turn{at: m.At, kind: turnReopened, mark: m})
 		}
 	}
 	slices.SortStableFunc(turns, func(a, b turn) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.kind, b.kind)) })
@@ -148,7 +149,8 @@ func (d *dossier) turns() (turns []turn) {
 func (d *dossier) live(turns []turn) {
 	r := &d.row
 	resolved, reopened, byCustomer := false, false, false
-	var asked, replied schema.Instant // the earliest open question, the latest answer that no question follows
+	waiting := make([]schema.Instant, len(d.threads)) // the open question of each conversation: an answer in another one is none to it
+	var asked, replied schema.Instant                 // since when any question is open, the latest answer that no question follows
 	for _, t := range turns {
 		switch t.kind {
 		case turnAsked:
@@ -156,6 +158,7 @@ func (d *dossier) live(turns []turn) {
 			if r.FirstResolvedAt == 0 {
 				r.ContactsBeforeResolution++
 			}
+			waiting[t.thread] = t.at
 			if asked == 0 {
 				asked = t.at
 			}
@@ -169,6 +172,10 @@ func (d *dossier) live(turns []turn) {
 				r.LastReopenedAt, r.LastResolvedAt = t.at, 0
 			}
 		case turnReplied:
+			waiting[t.thread] = 0
+			if earliest(waiting) != 0 {
+				continue
+			}
 			if asked != 0 {
 				r.RequesterWait += Span(t.at - asked)
 				asked, replied = 0, t.at
@@ -182,6 +189,7 @@ func (d *dossier) live(turns []turn) {
 				r.RequesterWait += Span(t.at - asked)
 			}
 			asked, replied = 0, 0
+			clear(waiting)
 			if !resolved {
 				r.Resolutions++
 			}
@@ -201,6 +209,7 @@ func (d *dossier) live(turns []turn) {
 			resolved, reopened, byCustomer = false, true, false
 		}
 	}
+	asked = earliest(waiting)
 	switch {
 	case !r.Declared && asked != 0:
 		r.State = "open"
@@ -231,6 +240,16 @@ func (d *dossier) live(turns []turn) {
 	if asked == 0 && r.FirstReplyAt == 0 {
 		r.FirstReplyDue = 0
 	}
+}
+
+// earliest is the first of instants that are not 0.
+func earliest(of []schema.Instant) (first schema.Instant) {
+	for _, at := range of {
+		if at != 0 && (first == 0 || at < first) {
+			first = at
+		}
+	}
+	return first
 }
 
 // stated takes what the case's source says last of what it is, and for the rest what its conversations say first.
