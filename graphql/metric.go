@@ -28,6 +28,7 @@ type metricInput struct {
 	Channels, Teams, Brands, Themes, Stores *[]string
 	Profiles                                *[]gql.ID
 	Identifiers                             *[]identifierInput
+	Segments                                *[]string
 	Answers                                 *string
 	OpenHours                               *bool
 	Zone                                    *string
@@ -124,10 +125,33 @@ func (m *metrics) query(ctx context.Context, in *metricInput) (q metric.Query, e
 			q.Priors[p.Name] = p.Value
 		}
 	}
+	if in.Segments != nil {
+		if q.Segments, err = m.segments(ctx, *in.Segments); err != nil {
+			return q, err
+		}
+	}
 	if in.Profiles != nil || in.Identifiers != nil {
 		q.Profiles, err = m.holders(ctx, in.Profiles, in.Identifiers)
 	}
 	return q, err
+}
+
+// segments refuses names of segments that there are not: nobody is in them, and a figure of nobody looks like an answer.
+func (m *metrics) segments(ctx context.Context, names []string) ([]string, error) {
+	segments, err := m.root.segments()
+	if err != nil {
+		return nil, err
+	}
+	list, err := segments.List(ctx, m.workspace)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(list, func(s SegmentLine) bool { return s.Name == name }) {
+			return nil, badInput("there is no segment %q", name)
+		}
+	}
+	return append([]string{}, names...), nil
 }
 
 // holders gives the profiles that hold ids now, and all owners of identifiers, each once. An identifier that nobody has adds nobody.
@@ -305,12 +329,23 @@ func (e *metricExclusion) Text(args languageArgs) (string, error) {
 func (m *measure) Keys() []metricKey {
 	out := make([]metricKey, len(m.figure.Keys))
 	for i, value := range m.figure.Keys {
-		out[i] = metricKey{string(m.query.By[i]), value}
+		out[i] = metricKey{m.metrics, string(m.query.By[i]), value}
 	}
 	return out
 }
 
-type metricKey struct{ Dimension, Value string }
+type metricKey struct {
+	metrics          *metrics
+	Dimension, Value string
+}
+
+// Title resolves MetricKey.title: that of a theme of the tree, else the value.
+func (k metricKey) Title(args struct{ Language *string }) string {
+	if k.Dimension == string(metric.Said) {
+		return k.metrics.themeTitle(k.Value, args.Language)
+	}
+	return k.Value
+}
 
 // Groups resolves Metric.groups; a group has none.
 func (m *measure) Groups() []*measure {

@@ -104,6 +104,21 @@ func (m *metrics) ForumCoverage(ctx context.Context, args measureArgs) (*measure
 	return m.measure(ctx, "forumCoverage", args)
 }
 
+// ForumPeer resolves Metrics.forumPeer.
+func (m *metrics) ForumPeer(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "forumPeer", args)
+}
+
+// ForumStaff resolves Metrics.forumStaff.
+func (m *metrics) ForumStaff(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "forumStaff", args)
+}
+
+// ForumAccepted resolves Metrics.forumAccepted.
+func (m *metrics) ForumAccepted(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "forumAccepted", args)
+}
+
 // Resolution resolves Metrics.resolution.
 func (m *metrics) Resolution(ctx context.Context, args measureArgs) (*measure, error) {
 	return m.measure(ctx, "resolution", args)

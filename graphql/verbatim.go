@@ -198,16 +198,21 @@ func (r *rising) Times() *float64 { return metric.Bound(r.r.Value) }
 func (r *rising) Low() float64    { return r.r.Low }
 func (r *rising) High() *float64  { return metric.Bound(r.r.High) }
 
-// Title resolves RisingTheme.title: a theme that is no longer in the tree has its id.
+// Title resolves RisingTheme.title.
 func (r *rising) Title(args struct{ Language *string }) string {
-	if known := r.metrics.root.backends.Verbatims; known != nil {
-		for _, t := range known.Themes(r.metrics.workspace) {
-			if t.ID == r.r.Theme {
-				return t.TitleIn(plain(args.Language))
+	return r.metrics.themeTitle(r.r.Theme, args.Language)
+}
+
+// themeTitle is the title of a theme in a language; one that is no longer in the tree has its id.
+func (m *metrics) themeTitle(id string, language *string) string {
+	if known := m.root.backends.Verbatims; known != nil {
+		for _, t := range known.Themes(m.workspace) {
+			if t.ID == id {
+				return t.TitleIn(plain(language))
 			}
 		}
 	}
-	return r.r.Theme
+	return id
 }
 
 // Interactions resolves RisingTheme.interactions.

@@ -38,8 +38,9 @@ type figureOf struct {
 		Value *float64
 	}
 	Groups []struct {
-		Keys []struct{ Value string }
-		N    int
+		Keys  []struct{ Value string }
+		Value *float64
+		N     int
 	}
 	Explain struct{ RowsPath string }
 }
@@ -72,6 +73,7 @@ func TestMeasures(t *testing.T) {
 	inputs := workspace(t, counted(12_000, 1<<30))
 	i.deliver(t, inputs, 500, 4)
 	i.importFile(t, "olist_order_reviews", "care", "olist", "order_reviews.csv")
+	i.importFile(t, "olist_orders", "care", "olist", "orders.csv")
 	i.importFile(t, "airline_tweets", "care", "airline_tweets.csv")
 
 	var events []rawEvent
@@ -95,7 +97,7 @@ func TestMeasures(t *testing.T) {
 	ask := func(name, input string) (f figureOf) {
 		t.Helper()
 		var answer struct{ Metrics struct{ Metric figureOf } }
-		i.query(t, `{ metrics { metric(name: "`+name+`", of: {`+input+`}) { value n open parts { name value } groups { keys { value } n } explain { rowsPath } } } }`, nil, &answer)
+		i.query(t, `{ metrics { metric(name: "`+name+`", of: {`+input+`}) { value n open parts { name value } groups { keys { value } value n } explain { rowsPath } } } }`, nil, &answer)
 		return answer.Metrics.Metric
 	}
 	same := func(what string, got *float64, want float64) {
@@ -299,6 +301,32 @@ func TestMeasures(t *testing.T) {
 	same("review rating", reviews.Value, total/float64(n))
 	if p := reviews.part("favourable"); reviews.N != n || math.Abs(p-favourable/float64(n)*100) > 1e-9 {
 		t.Errorf("%d reviews, %v favourable, want %d and %v", reviews.N, p, n, favourable/float64(n)*100)
+	}
+	// Deliveries: what came after its promised day or never, by month of the order, from the file.
+	late, due := map[string]int{}, map[string]int{}
+	for _, row := range rows(t, shared(t, "care", "olist", "orders.csv")) {
+		if row["order_status"] == "canceled" {
+			continue
+		}
+		day, _, _ := strings.Cut(row["order_estimated_delivery_date"], " ")
+		came, _, _ := strings.Cut(row["order_delivered_customer_date"], " ")
+		for _, key := range []string{"", row["order_purchase_timestamp"][:7]} {
+			if due[key]++; came == "" || came > day {
+				late[key]++
+			}
+		}
+	}
+	deliveries := ask("lateDeliveries", demo("olist")+", by: [MONTH]")
+	same("late deliveries", deliveries.Value, float64(late[""])/float64(due[""])*100)
+	if deliveries.N != due[""] || len(deliveries.Groups) != len(due)-1 {
+		t.Errorf("%d orders in %d months are due, want %d in %d", deliveries.N, len(deliveries.Groups), due[""], len(due)-1)
+	}
+	for _, g := range deliveries.Groups {
+		if month := g.Keys[0].Value; g.N != due[month] {
+			t.Errorf("%d orders of %s are due, want %d", g.N, month, due[month])
+		} else if g.Value != nil {
+			same("late deliveries of "+month, g.Value, float64(late[month])/float64(due[month])*100)
+		}
 	}
 	// Nobody answered the tweets: each waits, none is an answer.
 	tweets := map[string]bool{}

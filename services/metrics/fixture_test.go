@@ -446,8 +446,17 @@ func TestCalls(t *testing.T) {
 	question("03-31 20:00", "03-31 20:05", "NULL")
 	// 5, 10, 20, 60, 120 minutes and one open for a month: of 6 the third closed leaves half: 20 minutes; mean 215/5 minutes.
 	check(t, r, "forumAnswer", all, "1200 n=5 people=6 open=1 p90=none mean=2580 openShare=16.6667 p50OfOver=1200 p90OfOver=7200")
-	// 4 of the 5 that are older than a day.
-	check(t, r, "forumCoverage", all, "80 n=5 people=5 -too_young:1")
+	// 4 of the 5 that are older than a day; of two a peer was first, of two the staff.
+	check(t, r, "forumCoverage", all, "80 n=5 people=5 unanswered=1 firstByPeer=40 firstByStaff=40 -too_young:1")
+	// Peers: 5, 10, 30, 120 minutes; two wait for them: of 6 the third leaves half: 30 minutes; mean 165/4. Staff: two answered, 20 and 60 minutes, four not.
+	check(t, r, "forumPeer", all, "1800 n=4 people=6 open=2 p90=none mean=2475 openShare=33.3333 p50OfOver=600 p90OfOver=7200")
+	check(t, r, "forumStaff", all, "not reached n=2 people=6 open=4 p90=none mean=2400 openShare=66.6667 p50OfOver=1200 p90OfOver=3600")
+	for range 2 {
+		question("03-02 10:00", "03-02 11:00", "NULL; accepted_at=03-03 10:00")
+	}
+	question("03-02 10:00", "NULL", "03-02 11:00; accepted_at=03-02 12:00")
+	// 8 of 9 have an answer, and 3 of these one that was accepted.
+	check(t, r, "forumAccepted", all, "37.5 n=8 people=8 -not_answered:1")
 }
 
 // TestCases works every figure of cases out by hand.

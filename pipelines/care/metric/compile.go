@@ -24,6 +24,15 @@ var words = strings.NewReplacer(
 	"{who}", whoIsWho, "{now}", "{now:DateTime64(6)}", "{within}", "{within:Int64}", "{currency}", "{currency:String}", "{asof}", "{asof:DateTime64(6)}", "{window}", "{window:Int64}", "micros(", "toUnixTimestamp64Micro(",
 )
 
+// members are who is in one of the query's segments: whom the last change let in, by who that is now.
+const members = `SELECT if(w.holder = ` + nobody + `, s.profile, w.holder)
+  FROM
+  (
+    SELECT profile FROM current_segment_changes WHERE workspace = {workspace:String} AND segment IN {segments:Array(String)}
+    GROUP BY segment, profile HAVING argMax(entered, (at, id)) = 1
+  ) AS s
+  LEFT JOIN ({who}) AS w ON w.member = s.profile`
+
 // nobody is the holder of a persona that the map does not know.
 const nobody = "toUUID('00000000-0000-0000-0000-000000000000')"
 
@@ -142,12 +151,20 @@ func (d Definition) plan(q Query) (p plan, err error) {
 // whose gives rows b as columns, with the profile that holds each row's persona now, those of the query's people.
 func (p plan) whose(q Query, columns, rows string) string {
 	sql := "SELECT " + columns + ", if(m.holder = " + nobody + ", b.persona, m.holder) AS profile\nFROM\n(\n" + rows + "\n) AS b\nLEFT JOIN ({who}) AS m ON m.member = b.persona"
+	var conditions []string
 	switch {
 	case q.Profiles != nil && len(q.Profiles) == 0:
-		sql += "\nWHERE 0"
+		conditions = append(conditions, "0")
 	case q.Profiles != nil:
 		p.params["profiles"] = q.Profiles
-		sql += "\nWHERE profile IN {profiles:Array(UUID)}"
+		conditions = append(conditions, "profile IN {profiles:Array(UUID)}")
+	}
+	if q.Segments != nil {
+		p.params["segments"] = q.Segments
+		conditions = append(conditions, "profile IN ("+members+")")
+	}
+	if len(conditions) > 0 {
+		sql += "\nWHERE " + strings.Join(conditions, " AND ")
 	}
 	return sql
 }

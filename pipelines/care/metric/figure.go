@@ -334,6 +334,13 @@ func reopensPerCase(t Tally) []Part {
 	return []Part{{"reopensPerCase", millionth(stat.Mean(t.Sum, t.Squares, t.N)), t.N}}
 }
 
+// forumParts are how many questions have no answer, and who was first to answer the others.
+func forumParts(t Tally) []Part {
+	return []Part{
+		exactly("unanswered", float64(t.N-t.Up), t.N), {"firstByPeer", stat.Proportion(mark(t, 0), t.N).Scale(100), t.N}, {"firstByStaff", stat.Proportion(t.Up-mark(t, 0), t.N).Scale(100), t.N},
+	}
+}
+
 func easeParts(t Tally) []Part {
 	return []Part{
 		{"agree", stat.Proportion(mark(t, 0), t.N).Scale(100), t.N}, {"net", stat.NetScore(t.Up, t.Down, t.N).Scale(100), t.N},

@@ -40,6 +40,7 @@ func TestGoldenStatements(t *testing.T) {
 		{"themeSentiment", func(q *Query) { q.By, q.Where = []Dimension{Said, Product}, map[Dimension][]string{Polarity: {"neg"}} }},
 		{"gestureSpend", func(q *Query) { q.Profiles = nil; q.Currency = "CHF" }},
 		{"churnExcess", func(q *Query) { q.By = q.By[:1] }},
+		{"csat", func(q *Query) { q.Profiles, q.Segments = nil, []string{"champions"} }},
 		{"complaintRoi", func(q *Query) { q.By = nil; q.Profiles = []schema.ProfileID{} }},
 	} {
 		asked := q
@@ -115,6 +116,7 @@ func TestValues(t *testing.T) {
 		{From: 1_767_225_600_000_000, To: 1_769_904_000_123_456, Now: 1_780_000_000_000_000, Reading: Cohort, By: []Dimension{Channel, Month}, Keys: []string{"", "2026-01"}},
 		{Reading: EventDate, Where: map[Dimension][]string{Theme: {"late & lost", ""}, Store: {"Lyon"}}, Profiles: []schema.ProfileID{{1}, {2}}, Latest: true},
 		{Profiles: []schema.ProfileID{}, OpenHours: true, Zone: "Europe/Paris", Within: 30_000_000, Window: 10 * day},
+		{Segments: []string{"champions", "at_risk"}},
 		{Currency: "CHF", Budget: 1250.5, Priors: map[string]float64{"years": 2, "kPlus": .5}},
 	} {
 		got, err := ParseValues(q.Values())

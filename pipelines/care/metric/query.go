@@ -91,6 +91,7 @@ type Query struct {
 	Where     map[Dimension][]string // any of the values; "" is what has none
 	Keys      []string               // of a list of rows: of this group alone, by By; nil: of all
 	Profiles  []schema.ProfileID     // nil: everybody
+	Segments  []string               // only who is in one of them, as was decided last; nil: everybody
 	Latest    bool                   // of surveys: only the last answer of each person in the period
 	OpenHours bool                   // durations within the calendar's open hours
 	Zone      string                 // IANA; empty: UTC
@@ -133,10 +134,12 @@ func (d Definition) check(q *Query) (subject, error) {
 		return s, fault("%s is given twice", q.By[0])
 	case q.From != 0 && q.To != 0 && q.From >= q.To:
 		return s, fault("the period ends before it begins: from is the first instant, to the one after the last")
-	case d.Employee && q.Profiles != nil:
+	case d.Employee && (q.Profiles != nil || q.Segments != nil):
 		return s, fault("%s takes no profile set: employees' answers are shown of teams alone", d.Name)
 	case len(q.Profiles) > MaxProfiles:
 		return s, fault("a profile set has at most %d profiles", MaxProfiles)
+	case len(q.Segments) > MaxValues:
+		return s, fault("a filter has at most %d values", MaxValues)
 	case q.Latest && d.subject.name != surveys.name:
 		return s, fault("%s counts no answers: leave answers out", d.Name)
 	case q.OpenHours && d.hours == "":

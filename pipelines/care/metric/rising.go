@@ -62,14 +62,7 @@ LIMIT 2000`
 // from Poisson Series, 1940); the interval of their share is Wilson's.
 func Rises(all []Spoken) (rises []Rise, hidden int) {
 	for _, s := range all {
-		share := stat.Proportion(s.N, s.N+s.Before)
-		times := func(p float64) float64 {
-			if p >= 1 {
-				return math.Inf(1)
-			}
-			return p / (1 - p)
-		}
-		r := Rise{s, stat.Estimate{Value: times(share.Value), Low: times(share.Low), High: times(share.High)}}
+		r := Rise{s, s.times()}
 		switch {
 		case !(r.Low > 1):
 		case s.People < stat.MinimumPeople:
@@ -80,4 +73,16 @@ func Rises(all []Spoken) (rises []Rise, hidden int) {
 	}
 	slices.SortFunc(rises, func(a, b Rise) int { return cmp.Or(cmp.Compare(b.Low, a.Low), cmp.Compare(a.Theme, b.Theme)) })
 	return rises, hidden
+}
+
+// times is how many times as often the theme is spoken of.
+func (s Spoken) times() stat.Estimate {
+	share := stat.Proportion(s.N, s.N+s.Before)
+	odds := func(p float64) float64 {
+		if p >= 1 {
+			return math.Inf(1)
+		}
+		return p / (1 - p)
+	}
+	return stat.Estimate{Value: odds(share.Value), Low: odds(share.Low), High: odds(share.High)}
 }

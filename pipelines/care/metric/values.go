@@ -37,6 +37,9 @@ func (q Query) Values() url.Values {
 	if q.Profiles != nil && len(q.Profiles) == 0 {
 		v.Set("profile", "none")
 	}
+	if q.Segments != nil {
+		v["segment"] = slices.Clone(q.Segments)
+	}
 	if q.Latest {
 		v.Set("answers", "LATEST")
 	}
@@ -102,6 +105,8 @@ func ParseValues(v url.Values) (q Query, err error) {
 				}
 				q.Profiles = append(q.Profiles, p)
 			}
+		case "segment":
+			q.Segments = slices.Clone(values)
 		case "answers":
 			if one != "ALL" && one != "LATEST" {
 				return q, fault("answers is ALL or LATEST")

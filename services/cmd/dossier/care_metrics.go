@@ -27,6 +27,7 @@ type metricsCommand struct {
 	Where     []string             `sep:"none" help:"Only rows with a value, such as channel=email; again for another value or dimension." placeholder:"DIMENSION=VALUE"`
 	Profile   []string             `help:"Only these people, by id." placeholder:"ID"`
 	Who       []identifierArgument `name:"identifier" sep:"none" help:"Only who owns these, as KIND:VALUE." placeholder:"KIND:VALUE"`
+	Segment   []string             `help:"Only who is in one of these segments now." placeholder:"NAME"`
 	Reading   string               `enum:"usual,event-date,cohort" default:"usual" help:"Which instant puts a row into the period: usual, event-date or cohort."`
 	Latest    bool                 `help:"Of surveys: only the last answer of each person."`
 	OpenHours bool                 `help:"Durations within the calendar's open hours."`
@@ -73,6 +74,9 @@ func (c *metricsCommand) query() (metric.Query, error) {
 	}
 	for _, p := range c.Profile {
 		v.Add("profile", p)
+	}
+	for _, s := range c.Segment {
+		v.Add("segment", s)
 	}
 	if c.Latest {
 		v.Set("answers", "LATEST")
@@ -131,6 +135,9 @@ func input(q metric.Query) map[string]any {
 			ids = append(ids, p.String())
 		}
 		of["profiles"] = ids
+	}
+	if q.Segments != nil {
+		of["segments"] = q.Segments
 	}
 	if q.Latest {
 		of["answers"] = "LATEST"
@@ -203,6 +210,7 @@ type metricView struct {
 type keyView struct {
 	Dimension string `json:"dimension"`
 	Value     string `json:"value"`
+	Title     string `json:"title"`
 }
 
 type partView struct {
@@ -219,7 +227,7 @@ type reasonView struct {
 	Text   string `json:"text"`
 }
 
-const figureFields = "name unit value low high n people numerator denominator open notReached suppressed place keys { dimension value } parts { name value low high n } exclusions { reason n text(language: $language) }"
+const figureFields = "name unit value low high n people numerator denominator open notReached suppressed place keys { dimension value title(language: $language) } parts { name value low high n } exclusions { reason n text(language: $language) }"
 
 // Run prints a figure, or the catalogue.
 func (c *metricsCommand) Run(ctx context.Context) error {
@@ -351,7 +359,7 @@ func (c *metricsCommand) print(m *metricView) error {
 		for i := range by {
 			switch {
 			case i < len(f.Keys) && f.Keys[i].Value != "":
-				row = append(row, f.Keys[i].Value)
+				row = append(row, f.Keys[i].Title)
 			case i < len(f.Keys):
 				row = append(row, "(none)")
 			case i == 0:
