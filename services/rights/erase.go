@@ -319,6 +319,14 @@ func (r *Rights) needed() []struct{ name, detail string } {
 			needed = append(needed, may)
 		}
 	}
+	if r.Shadows == nil {
+		return needed
+	}
+	for _, name := range r.Shadows() {
+		for _, role := range []string{"identity", "timeline", "care", "segments"} {
+			needed = append(needed, struct{ name, detail string }{role + "/" + name, "the same in the shadow " + name})
+		}
+	}
 	return needed
 }
 

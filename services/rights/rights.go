@@ -37,7 +37,9 @@ type Rights struct {
 	Stale func() []string
 	// Keeps says whether some process has the role care, or segments: an installation may be without.
 	Keeps func(role string) bool
-	Now   func() time.Time
+	// Shadows names what is beside the live projections and holds as much; nil is nothing.
+	Shadows func() []string
+	Now     func() time.Time
 }
 
 var _ graphql.Erasures = (*Rights)(nil)

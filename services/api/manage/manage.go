@@ -56,6 +56,8 @@ type Check struct {
 type Config struct {
 	Control     *control.Control
 	Exports     map[string]Export
+	Replay      Replay  // nil: not answered here
+	Shadows     Shadows // nil: not answered here
 	DeadLetters DeadLetters
 	// Wait returns when everything that the log held at the call is queryable.
 	Wait func(ctx context.Context) error
@@ -101,6 +103,8 @@ func Handler(c Config) http.Handler {
 	s.valuePaths(mux)
 	s.rightsPaths(mux)
 	s.auditPaths(mux)
+	s.replayPaths(mux)
+	s.shadowPaths(mux)
 	return mux
 }
 
@@ -199,7 +203,11 @@ func writeJSON(w http.ResponseWriter, v any) error {
 }
 
 func (s *server) export(w http.ResponseWriter, r *http.Request, t access.Token) error {
-	export, ok := s.Exports[r.PathValue("name")]
+	exports, err := s.exportsOf(r)
+	if err != nil {
+		return err
+	}
+	export, ok := exports[r.PathValue("name")]
 	if !ok {
 		return &refusal{404, "export_unknown", "there is no such export", "ask for one of " + strings.Join(s.exportNames(), ", ")}
 	}
@@ -211,7 +219,6 @@ func (s *server) export(w http.ResponseWriter, r *http.Request, t access.Token) 
 		}
 		o.At = at
 	}
-	var err error
 	if o.Select, err = selection(r); err != nil {
 		return err
 	}
@@ -287,6 +294,10 @@ func (c *lineCounter) Write(p []byte) (int, error) {
 }
 
 func (s *server) digest(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	exports, err := s.exportsOf(r)
+	if err != nil {
+		return err
+	}
 	var out []Digest
 	for _, name := range s.exportNames() {
 		if name == Households {
@@ -294,7 +305,7 @@ func (s *server) digest(w http.ResponseWriter, r *http.Request, t access.Token) 
 		}
 		hash, count := sha256.New(), &lineCounter{}
 		buffered := bufio.NewWriterSize(io.MultiWriter(hash, count), 1<<16)
-		if err := s.Exports[name](r.Context(), t.Workspace, buffered, ExportOptions{}); err != nil {
+		if err := exports[name](r.Context(), t.Workspace, buffered, ExportOptions{}); err != nil {
 			return fmt.Errorf("export %s: %w", name, err)
 		}
 		if err := buffered.Flush(); err != nil {
@@ -530,7 +541,7 @@ func (s *server) configurationLog(w http.ResponseWriter, r *http.Request, t acce
 // Paths are the patterns under which Handler is to be mounted.
 func Paths() []string {
 	return []string{
-		"/v1/export/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/deadletterstats", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
+		"/v1/export/", "/v1/replay", "/v1/replay/", "/v1/shadows", "/v1/shadows/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/deadletterstats", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
 		"/v1/tokens", "/v1/tokens/", "/v1/configuration", "/v1/configuration/",
 		"/v1/backup", "/v1/backup/", "/v1/ring/", "/v1/value/",
 		"/v1/erasures", "/v1/erasures/", "/v1/holds", "/v1/holds/", "/v1/suppressions", "/v1/access", "/v1/rectifications", "/v1/audit", "/v1/audit/", "/regulations", "/regulations/", "/v1/regulations", "/v1/regulations/",

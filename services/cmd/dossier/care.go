@@ -27,7 +27,7 @@ func careLease(workspace string) string { return "care/" + workspace }
 
 // startCare keeps conversations, cases and surveys whenever this process holds the lease.
 func (i *installation) startCare(ctx context.Context) error {
-	decisions, err := eventlog.Open(ctx, i.client, i.store, schema.TopicDecisions, 0)
+	decided, err := i.alerts(ctx)
 	if err != nil {
 		return err
 	}
@@ -39,9 +39,9 @@ func (i *installation) startCare(ctx context.Context) error {
 	public := ids.New(i.ring.PRF())
 	texts := verbatim.NewReader(func() *core.Settings { return i.configuration.current.Load().Verbatim })
 	i.care = care.New(care.Config{
-		Workspace: mainWorkspace, Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
+		Workspace: mainWorkspace, Feed: i.reads(), Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
 		Tables: care.ClickHouse{Conn: i.house}, Store: store, Public: public.Public, Rules: func() *rules.Rules { return i.configuration.current.Load().Care },
-		Decided: &care.DecisionsTopic{Log: decisions, Producer: i.client, Now: time.Now}, Sender: webhook.New(), Secrets: i.folder.hookSecrets,
+		Decided: decided, Sender: webhook.New(), Secrets: i.folder.hookSecrets,
 		Texts: texts, Void: i.erasures.void, Logger: i.logger, Registry: i.registry,
 	})
 	i.onRest(store.Rest)
@@ -62,6 +62,18 @@ func (i *installation) startCare(ctx context.Context) error {
 	}
 	i.hold(careLease(mainWorkspace), nil, i.keepCare)
 	return nil
+}
+
+// alerts is where care records the alerts that it raises; nil where it raises none, since others do.
+func (i *installation) alerts(ctx context.Context) (care.Decided, error) {
+	if i.shadow != nil {
+		return nil, nil
+	}
+	decisions, err := eventlog.Open(ctx, i.client, i.store, schema.TopicDecisions, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &care.DecisionsTopic{Log: decisions, Producer: i.client, Now: time.Now}, nil
 }
 
 // keepCare is the care role until ctx ends. Its erasures are repeated by each owner.

@@ -182,8 +182,10 @@ func (c *client) query(ctx context.Context, document string, variables map[strin
 }
 
 // printJSON writes v indented to stdout.
-func printJSON(v any) error {
-	encoder := json.NewEncoder(os.Stdout)
+func printJSON(v any) error { return writeJSONTo(os.Stdout, v) }
+
+func writeJSONTo(to io.Writer, v any) error {
+	encoder := json.NewEncoder(to)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)

@@ -12,12 +12,14 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/configuration"
 	"github.com/dossier-cdp/dossier/services/identity"
 	"github.com/dossier-cdp/dossier/services/internal/control"
+	"github.com/dossier-cdp/dossier/services/replay"
 )
 
 // configurations holds the configuration in force, ready for use.
 type configurations struct {
 	control *control.Control
 	current atomic.Pointer[configuration.Configuration]
+	pinned  *replay.Plan // whose document is in force, whatever the control topic says; nil: the control topic's
 	following
 }
 
@@ -25,6 +27,9 @@ type configurations struct {
 // written by a newer version.
 func (c *configurations) refresh() error {
 	inForce := c.control.State().Configuration(mainWorkspace)
+	if c.pinned != nil {
+		return c.pin()
+	}
 	if old := c.current.Load(); old != nil && (old.Hash == inForce.Hash || inForce.Hash == "") {
 		return nil
 	}
@@ -32,17 +37,35 @@ func (c *configurations) refresh() error {
 	if err != nil {
 		return fmt.Errorf("the configuration in force cannot be read by this version of dossier: %w", err)
 	}
-	parsed.Care = c.succeeding(parsed.Care)
+	parsed.Care = succeeding(c.control.State().Changes(mainWorkspace), parsed.Care)
 	c.current.Store(parsed)
 	c.tell()
 	return nil
 }
 
+// pin takes over the document of a shadow, once. Rules of care of its own count as if they had been in force always; else those that were in force before
+// count for what began under them, as they did when the shadow was planned.
+func (c *configurations) pin() error {
+	if c.current.Load() != nil {
+		return nil
+	}
+	parsed, err := configuration.Parse(c.pinned.Configuration, time.LoadLocation)
+	if err != nil {
+		return fmt.Errorf("the configuration of the shadow cannot be read by this version of dossier: %w", err)
+	}
+	if !c.pinned.Own {
+		changes := c.control.State().Changes(mainWorkspace)
+		parsed.Care = succeeding(changes[:min(c.pinned.Changes, len(changes))], parsed.Care)
+	}
+	c.current.Store(parsed)
+	return nil
+}
+
 // succeeding gives the rules of care in force with those that were before. A document that this version cannot read any more counts as never written: what
 // began under it is measured by the next one.
-func (c *configurations) succeeding(inForce *care.Rules) *care.Rules {
+func succeeding(changes []control.Change, inForce *care.Rules) *care.Rules {
 	var history []care.Enacted
-	for _, change := range c.control.State().Changes(mainWorkspace) {
+	for _, change := range changes {
 		if rules, err := configuration.CareOf(change.Document, time.LoadLocation); err == nil {
 			history = append(history, care.Enacted{From: change.At, Rules: rules})
 		}

@@ -26,6 +26,7 @@ func (i *installation) startTimelineEngine(ctx context.Context) error {
 		}
 		config = clickhouse.Config{URL: i.engine.URL(), User: i.engine.User(), Password: i.engine.Password(), Database: "dossier"}
 	}
+	i.houseAt = config
 	if i.house, err = clickhouse.Open(ctx, config); err != nil {
 		return err
 	}

@@ -2,8 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +17,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/archive"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
-	"github.com/dossier-cdp/dossier/services/timeline/query"
+	"github.com/dossier-cdp/dossier/services/replay"
 )
 
 // exportFolders is how the folders begin in which exports are sorted.
@@ -25,35 +25,59 @@ const exportFolders = "export-"
 
 // exportEvents writes every event of the log once, sorted by OccurredAt and id, as canonical JSON. It reads archive and log, not
 // ClickHouse, and sorts on disk, so its memory does not grow with the history. Of several copies the first of the log counts.
-func (i *installation) exportEvents(ctx context.Context, workspace string, w io.Writer, o manage.ExportOptions) (err error) {
-	if err := os.MkdirAll(i.folder.path("state"), 0o700); err != nil { // no role of this process may have made it
-		return fmt.Errorf("make a folder for the export: %w", err)
-	}
-	dir, err := os.MkdirTemp(i.folder.path("state"), exportFolders)
-	if err != nil {
-		return fmt.Errorf("make a folder for the export: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	sorted, err := state.Open(dir, state.Options{CacheBytes: 4 << 20, Logger: i.logger})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, sorted.Close()) }()
+func (i *installation) exportEvents(ctx context.Context, workspace string, w io.Writer, o manage.ExportOptions) error {
 	ends, err := i.eventLog.Ends(ctx)
 	if err != nil {
 		return err
 	}
-	sorting := &eventSorter{i: i, sorted: sorted, workspace: workspace, clocks: o.Clocks, public: ids.New(i.ring.PRF())}
-	if o.Select.Empty() {
-		err = sorting.all(ctx, ends)
+	sorting := &eventSorter{i: i, workspace: workspace, public: ids.New(i.ring.PRF()), encoder: replay.Encoder{Personal: true, Clocks: o.Clocks}}
+	return sorting.write(ctx, w, &o.Select, ends)
+}
+
+// replayEvents writes events back as exportEvents does, in the form and from the place that are asked for.
+func (i *installation) replayEvents(ctx context.Context, workspace string, w io.Writer, o manage.ReplayOptions, begin func(replay.End)) error {
+	now, err := i.eventLog.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	ends, err := o.End.Within(now)
+	if err != nil {
+		return schema.Refuse("end_unknown", err.Error(), "begin the run anew")
+	}
+	begin(ends)
+	sorting := &eventSorter{i: i, workspace: workspace, public: ids.New(i.ring.PRF()), encoder: o.Encoder}
+	if o.After != (replay.Cursor{}) {
+		sorting.after = o.After.Key()
+		o.Select.From = max(o.Select.From, o.After.OccurredAt) // whole files of the archive are behind us
+	}
+	return sorting.write(ctx, w, &o.Select, ends)
+}
+
+// write sorts what the filter wants of the log before the given ends, and writes it.
+func (s *eventSorter) write(ctx context.Context, w io.Writer, f *archive.Filter, ends []int64) (err error) {
+	folder := s.i.folder
+	if err := os.MkdirAll(folder.path("state"), 0o700); err != nil { // no role of this process may have made it
+		return fmt.Errorf("make a folder for the export: %w", err)
+	}
+	dir, err := os.MkdirTemp(folder.path("state"), exportFolders)
+	if err != nil {
+		return fmt.Errorf("make a folder for the export: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if s.sorted, err = state.Open(dir, state.Options{CacheBytes: 4 << 20, Logger: s.i.logger}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.sorted.Close()) }()
+	if f.Empty() {
+		err = s.all(ctx, ends)
 	} else {
-		err = sorting.some(ctx, &o.Select, ends)
+		err = s.some(ctx, f, ends)
 	}
 	if err != nil {
 		return fmt.Errorf("export events: %w", err)
 	}
 	out := bufio.NewWriterSize(w, 1<<16)
-	snapshot := sorted.Snapshot()
+	snapshot := s.sorted.Snapshot()
 	err = snapshot.Scan(nil, []byte{0xff, 0xff}, func(_, line []byte) error {
 		_, err := out.Write(line)
 		return err
@@ -69,7 +93,8 @@ type eventSorter struct {
 	i         *installation
 	sorted    *state.Store
 	workspace string
-	clocks    bool
+	encoder   replay.Encoder
+	after     []byte // the key behind which to begin; nil: everything
 	public    *ids.Deriver
 	line      []byte
 }
@@ -127,13 +152,15 @@ func (s *eventSorter) add(batch *state.Batch, e *schema.Event, at schema.Positio
 	if e.Workspace != s.workspace || s.i.erasures.void(&e.Clear) {
 		return nil
 	}
-	key := binary.BigEndian.AppendUint64(nil, uint64(e.OccurredAt)^1<<63) // before 1970 sorts first
-	key = append(key, e.ID[:]...)
+	key := replay.Cursor{OccurredAt: e.OccurredAt, ID: e.ID}.Key()
+	if bytes.Compare(key, s.after) <= 0 {
+		return nil
+	}
 	_, known, err := s.sorted.Get(nil, key)
 	if err != nil || known {
 		return err
 	}
-	s.line, err = query.AppendEvent(s.line[:0], e, s.public.Public(schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}), s.clocks, at, recorded)
+	s.line, err = s.encoder.Append(s.line[:0], e, s.public.Public(schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}), at, recorded)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ type exportCommand struct {
 	Source []string `help:"Events of these sources only." placeholder:"SOURCE"`
 	From   string   `help:"Events that occurred at this time or later. RFC 3339." placeholder:"TIME"`
 	To     string   `help:"Events that occurred before this time. RFC 3339." placeholder:"TIME"`
+
+	Shadow string `help:"Of this shadow ('dossier replay start') instead of the live projections." placeholder:"NAME"`
 }
 
 func (exportCommand) Help() string {
@@ -42,6 +44,9 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	}
 	if c.At != "" {
 		options.Set("at", c.At)
+	}
+	if c.Shadow != "" {
+		options.Set("shadow", c.Shadow)
 	}
 	options["type"], options["source"] = c.Type, c.Source
 	for name, value := range map[string]string{"from": c.From, "to": c.To} {
@@ -65,7 +70,8 @@ func (c *exportCommand) Run(ctx context.Context) error {
 
 type digestCommand struct {
 	target
-	JSON bool `help:"Print JSON."`
+	Shadow string `help:"Of this shadow ('dossier replay start') instead of the live projections." placeholder:"NAME"`
+	JSON   bool   `help:"Print JSON."`
 }
 
 func (digestCommand) Help() string {
@@ -78,7 +84,7 @@ func (c *digestCommand) Run(ctx context.Context) error {
 		return err
 	}
 	var lines []manage.Digest
-	if err := api.call(ctx, http.MethodGet, "/v1/digest", nil, &lines); err != nil {
+	if err := api.call(ctx, http.MethodGet, "/v1/digest?"+url.Values{"shadow": {c.Shadow}}.Encode(), nil, &lines); err != nil {
 		return err
 	}
 	if c.JSON {

@@ -98,7 +98,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 	mux.Handle(segments.MembersPath, segments.Handler(i.segmentReader(), i.segmentsNow, i.control, i.logger))
 	mux.Handle(graphql.MetricRowsPath, metrics.Handler(measures, i.control, i.logger))
 	management := manage.Handler(manage.Config{
-		Control: i.control, Exports: i.exports(), DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,
+		Control: i.control, Exports: i.exports(), Replay: i.replayEvents, Shadows: i.shadows, DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,
 		CheckConfiguration:   checkConfiguration,
 		DefaultConfiguration: configuration.Default(),
 		Backup:               &backup.Origin{Store: i.store, Logs: i.archivedLogs, Now: time.Now},

@@ -29,10 +29,10 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 		known = append(known, identity.Erasure{Of: e.PersonaEpoch, CutOff: e.CutOff})
 	}
 	i.identity, err = identity.Open(ctx, identity.Config{
-		Workspace: mainWorkspace, Folder: i.folder.path("state", "identity"), Feed: i.feed, Log: i.eventLog,
+		Workspace: mainWorkspace, Folder: i.folder.path("state", "identity"), Feed: i.reads(), Log: i.eventLog,
 		Hash: identity.NewHasher(i.ring.PRF()), Settings: i.configuration.settings(), Erasures: known,
 		Sinks: []identity.Sink{
-			&identity.ProfilesTopic{Workspace: mainWorkspace, Producer: i.client, Now: time.Now},
+			&identity.ProfilesTopic{Workspace: mainWorkspace, Producer: i.changeFeed(), Now: time.Now},
 			i.people,
 		},
 		StandBy: i.coordination != nil, Store: state.Options{CacheBytes: identityCache(), Logger: i.logger}, Logger: i.logger, Trace: i.tracer.Fold("identity fold"),

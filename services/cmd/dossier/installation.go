@@ -83,6 +83,7 @@ type installation struct {
 
 	// What some roles share.
 	engine          *chdb.Engine // nil when ClickHouse is given
+	houseAt         clickhouse.Config
 	house           *clickhouse.Conn
 	feed            *eventlog.Feed
 	events, letters *kafka.Batcher
@@ -105,9 +106,12 @@ type installation struct {
 	segments       *segments.Segments
 	segmentsLead   atomic.Pointer[lease] // nil while this process does not decide
 	segmentsErased *eraser
-	profilesLog    *eventlog.Log // the change feed of who is who
+	profilesLog    segments.Topic // the change feed of who is who
 	collector      *collector.Collector
 	presence       atomic.Pointer[coordination.Presence] // nil while this process may be overlooked by an erasure
+
+	shadow  *shadow // what these projections are beside; nil: they are the live ones
+	shadows *shadows
 
 	// Identity and timeline, wherever they run.
 	identityPeer identityPeer
@@ -164,8 +168,12 @@ func (i *installation) start(ctx context.Context) error {
 		return err
 	}
 	i.registerMetrics()
+	i.shadows = newShadows(i)
+	i.onStop(i.shadows.stop)
+	i.onRest(i.shadows.rest)
 	i.group.Go(func() error { return i.rest(i.run) })
 	i.serve()
+	i.group.Go(i.shadows.resume)
 	return i.ready(ctx)
 }
 

@@ -49,6 +49,18 @@ func (t timelineLetters) Put(ctx context.Context, l timeline.Letter) error {
 	return t.box.Put(ctx, []deadletter.Letter{letter})
 }
 
+// timelineLetters is where the timeline puts what it cannot hold. The live one has done so already when a shadow reads the event.
+func (i *installation) timelineLetters() timeline.DeadLetters {
+	if i.shadow != nil {
+		return noLetters{}
+	}
+	return timelineLetters{i.letterBox("timeline")}
+}
+
+type noLetters struct{}
+
+func (noLetters) Put(context.Context, timeline.Letter) error { return nil }
+
 // letterReader reads the dead letters through the management paths.
 type letterReader struct{ i *installation }
 

@@ -53,6 +53,7 @@ type commands struct {
 	Separate     separateCommand     `cmd:"" help:"Record that two personas are different people."`
 	Release      releaseCommand      `cmd:"" help:"Withdraw a link or a separation."`
 	Export       exportCommand       `cmd:"" help:"Write a projection as canonical NDJSON."`
+	Replay       replayCommand       `cmd:"" help:"Write events back, to a stream, a file or a topic."`
 	Open         openCommand         `cmd:"" help:"Open records of the topic events with the key ring of a data folder."`
 	Digest       digestCommand       `cmd:"" help:"Print the SHA-256 and the count of each export."`
 	Metrics      metricsCommand      `cmd:"" help:"Answer a metric of care: reactivity, resolution, satisfaction; or list them."`

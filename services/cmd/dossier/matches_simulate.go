@@ -70,18 +70,21 @@ func (c *matchesSimulateCommand) section(ctx context.Context, api *client) (json
 		identity = map[string]json.RawMessage{}
 	}
 	if c.Model != "" {
-		var model []byte
-		if strings.HasSuffix(c.Model, ".json") {
-			var err error
-			if model, err = os.ReadFile(c.Model); err != nil {
-				return nil, err
-			}
-		} else {
-			model, _ = json.Marshal(c.Model) // a text marshals
+		model, err := modelArgument(c.Model)
+		if err != nil {
+			return nil, err
 		}
 		identity["model"] = model
 	}
 	return json.Marshal(identity)
+}
+
+// modelArgument is a model as a section identity has it: by its name, or out of a file.
+func modelArgument(nameOrFile string) (json.RawMessage, error) {
+	if strings.HasSuffix(nameOrFile, ".json") {
+		return os.ReadFile(nameOrFile)
+	}
+	return json.Marshal(nameOrFile)
 }
 
 func (c *matchesSimulateCommand) Run(ctx context.Context) error {

@@ -37,6 +37,9 @@ type purged struct {
 }
 
 func (i *installation) newPurger(role string, name func() (string, error), purge func(ctx context.Context) (purged, error)) *purger {
+	if i.shadow != nil {
+		role = shadowRole(role, i.shadow.plan.Name)
+	}
 	return &purger{i.control, mainWorkspace, role, name, purge, i.logger, make(chan struct{}, 1)}
 }
 

@@ -15,7 +15,7 @@ import (
 func (i *installation) rights() *rights.Rights {
 	return &rights.Rights{
 		Control: i.control, People: i.identityPeer, House: i.house, Letters: letterReader{i}.read, Keys: i.ring, Collector: i.collector, Visible: i.visible,
-		Events: i.eventsOf, Stale: i.staleCopies, Keeps: i.keeps, Now: time.Now,
+		Events: i.eventsOf, Stale: i.staleCopies, Keeps: i.keeps, Shadows: i.shadows.names, Now: time.Now,
 	}
 }
 

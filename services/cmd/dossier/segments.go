@@ -20,6 +20,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/rpc"
 	"github.com/dossier-cdp/dossier/services/internal/state"
+	"github.com/dossier-cdp/dossier/services/replay"
 	"github.com/dossier-cdp/dossier/services/segments"
 	"github.com/dossier-cdp/dossier/services/timeline/query"
 )
@@ -34,18 +35,15 @@ func (i *installation) startSegments(ctx context.Context) error {
 		return err
 	}
 	i.onStop(func(context.Context) error { return store.Close() })
-	if i.profilesLog, err = eventlog.Open(ctx, i.client, i.store, schema.TopicProfiles, 0); err != nil {
-		return err
-	}
-	decisions, err := eventlog.Open(ctx, i.client, i.store, schema.TopicDecisions, 0)
+	decisions, producer, err := i.decides(ctx)
 	if err != nil {
 		return err
 	}
 	public := ids.New(i.ring.PRF())
 	worth := &assessing{i: i, values: &backend.Values{Control: i.control}}
 	i.segments = segments.New(segments.Config{
-		Workspace: mainWorkspace, Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
-		Profiles: i.profilesLog, Decisions: decisions, Producer: i.client, People: lateIdentity{i},
+		Workspace: mainWorkspace, Feed: i.reads(), Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
+		Profiles: i.profilesLog, Decisions: decisions, Producer: producer, People: lateIdentity{i},
 		Known: func(ctx context.Context, next []int64) error {
 			return i.identityPeer.WaitFor(ctx, reached{i.eventLog.Generation(), next, i.erasures.known()})
 		},
@@ -61,6 +59,21 @@ func (i *installation) startSegments(ctx context.Context) error {
 	}
 	i.hold(segmentsLease(mainWorkspace), nil, i.keepSegments)
 	return nil
+}
+
+// decides opens the change feed of who is who, and gives the topic of what is decided and who writes it.
+func (i *installation) decides(ctx context.Context) (segments.Topic, segments.Producer, error) {
+	decisions, err := eventlog.Open(ctx, i.client, i.store, schema.TopicDecisions, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if i.shadow != nil {
+		decided := &replay.Decided{From: decisions}
+		i.profilesLog = i.shadow.changes
+		return decided, decided, decided.Open(ctx)
+	}
+	i.profilesLog, err = eventlog.Open(ctx, i.client, i.store, schema.TopicProfiles, 0)
+	return decisions, i.client, err
 }
 
 // lateIdentity asks identity wherever it runs, which is found after the roles are started.

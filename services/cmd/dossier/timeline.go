@@ -26,8 +26,8 @@ func (i *installation) startTimeline() error {
 	}
 	i.onStop(func(context.Context) error { return store.Close() })
 	i.timeline = timeline.New(timeline.Config{
-		Feed: i.feed, Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
-		Table: timeline.ClickHouse{Conn: i.house}, Store: store, DeadLetters: timelineLetters{i.letterBox("timeline")},
+		Feed: i.reads(), Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
+		Table: timeline.ClickHouse{Conn: i.house}, Store: store, DeadLetters: i.timelineLetters(),
 		Public: func(_ string, p schema.PersonaEpoch) schema.ProfileID { return ids.New(i.ring.PRF()).Public(p) },
 		Void:   i.erasures.void, Trace: i.tracer.Fold("timeline insert"), Logger: i.logger, Registry: i.registry,
 	})

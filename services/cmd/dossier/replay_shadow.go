@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dossier-cdp/dossier/services/api/manage"
+)
+
+type replayStartCommand struct {
+	target
+	Into    string   `required:"" help:"The name of the shadow: small letters, digits and underscores." placeholder:"SHADOW"`
+	Rules   string   `type:"existingfile" help:"A configuration, YAML or JSON, whose sections take the place of those in force." placeholder:"FILE"`
+	Model   string   `help:"A model of identity instead of the one in force: its name, none, or the file that dossier train wrote." placeholder:"NAME|FILE"`
+	From    string   `help:"Only events that occurred at this time or later. RFC 3339." placeholder:"TIME"`
+	To      string   `aliases:"until" help:"Only events that occurred before this time. RFC 3339." placeholder:"TIME"`
+	Types   []string `aliases:"type" help:"Only events of these types, such as order.placed." placeholder:"TYPE"`
+	Sources []string `aliases:"source" help:"Only events of these sources." placeholder:"SOURCE"`
+	Wait    bool     `help:"Return when the shadow has come to the end of the log."`
+	JSON    bool     `help:"Print JSON."`
+}
+
+func (replayStartCommand) Help() string {
+	return `Example: dossier replay start --into next --rules rules.yaml --wait
+
+Builds a whole set of projections beside the live one from archive and log (who is who, timeline, conversations and cases, segments), under other rules
+or another model if they are given, and follows the log. Nothing live changes, and nobody is told: no alert, no change feed, no decision. It takes about
+as much disk as the live projections, holds itself back while live events wait, and carries on after a stop or a crash. Compare it with
+'dossier digest --shadow SHADOW' and 'dossier export … --shadow SHADOW', then 'dossier replay discard SHADOW'. A shadow cannot take the place of the
+live projections: apply its rules with 'dossier config apply'. Needs a token with the scope admin, and 'dossier up'.`
+}
+
+// document is the configuration that the shadow is to run under; nil is the one in force.
+func (c *replayStartCommand) document(ctx context.Context, api *client) (json.RawMessage, error) {
+	if c.Rules == "" && c.Model == "" {
+		return nil, nil
+	}
+	var line manage.ConfigurationLine
+	if err := api.call(ctx, http.MethodGet, "/v1/configuration", nil, &line); err != nil {
+		return nil, err
+	}
+	sections := map[string]json.RawMessage{}
+	if err := json.Unmarshal(line.Document, &sections); err != nil {
+		return nil, fmt.Errorf("the configuration in force cannot be read: %w", err)
+	}
+	if c.Rules != "" {
+		document, err := readConfigurationFile(c.Rules)
+		if err != nil {
+			return nil, err
+		}
+		own := map[string]json.RawMessage{}
+		if err := json.Unmarshal(document, &own); err != nil {
+			return nil, fmt.Errorf("%s has no sections: %w", c.Rules, err)
+		}
+		maps.Copy(sections, own)
+	}
+	if c.Model != "" {
+		of := map[string]json.RawMessage{}
+		if s := sections["identity"]; s != nil {
+			if err := json.Unmarshal(s, &of); err != nil {
+				return nil, fmt.Errorf("the section identity cannot be read: %w", err)
+			}
+		}
+		model, err := modelArgument(c.Model)
+		if err != nil {
+			return nil, err
+		}
+		of["model"] = model
+		if sections["identity"], err = json.Marshal(of); err != nil {
+			return nil, fmt.Errorf("%s is no model: %w", c.Model, err)
+		}
+	}
+	return json.Marshal(sections)
+}
+
+func (c *replayStartCommand) Run(ctx context.Context) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	document, err := c.document(ctx, api)
+	if err != nil {
+		return err
+	}
+	var line manage.Shadow
+	err = api.call(ctx, http.MethodPost, "/v1/shadows", manage.ShadowQuestion{
+		Name: c.Into, Configuration: document, From: c.From, To: c.To, Types: c.Types, Sources: c.Sources,
+	}, &line)
+	if err != nil {
+		return err
+	}
+	if c.Wait {
+		if line, err = awaitShadow(ctx, api, c.Into); err != nil {
+			return err
+		}
+	}
+	return printShadows(c.JSON, line)
+}
+
+// awaitShadow returns when a shadow has come to the end of the log.
+func awaitShadow(ctx context.Context, api *client, name string) (line manage.Shadow, err error) {
+	shown := newProgress("events")
+	defer shown.done()
+	for {
+		if err = api.call(ctx, http.MethodGet, "/v1/shadows/"+url.PathEscape(name), nil, &line); err != nil {
+			return line, err
+		}
+		switch line.State {
+		case manage.ShadowFollowing:
+			return line, nil
+		case manage.ShadowFailed:
+			return line, fmt.Errorf("the shadow has failed: %s; 'dossier replay resume %s' carries on when that is mended", line.Reason, name)
+		}
+		shown.update(line.Done, line.Total)
+		select {
+		case <-ctx.Done():
+			return line, &exit{exitAmbiguous, errors.New("the shadow goes on without you: see 'dossier replay status'")}
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+type replayStatusCommand struct {
+	target
+	Shadow string `arg:"" optional:"" help:"One of them; default: all."`
+	Wait   bool   `help:"Return when it has come to the end of the log."`
+	JSON   bool   `help:"Print JSON."`
+}
+
+func (replayStatusCommand) Help() string { return "Example: dossier replay status next --wait" }
+
+func (c *replayStatusCommand) Run(ctx context.Context) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	if c.Shadow == "" {
+		if c.Wait {
+			return &exit{exitMisused, errors.New("--wait is for one shadow: name it")}
+		}
+		var lines []manage.Shadow
+		if err := api.call(ctx, http.MethodGet, "/v1/shadows", nil, &lines); err != nil {
+			return err
+		}
+		return printShadows(c.JSON, lines...)
+	}
+	var line manage.Shadow
+	if c.Wait {
+		line, err = awaitShadow(ctx, api, c.Shadow)
+	} else {
+		err = api.call(ctx, http.MethodGet, "/v1/shadows/"+url.PathEscape(c.Shadow), nil, &line)
+	}
+	if err != nil {
+		return err
+	}
+	return printShadows(c.JSON, line)
+}
+
+// printShadows prints a line for each.
+func printShadows(asJSON bool, lines ...manage.Shadow) error {
+	if asJSON {
+		return printJSON(lines)
+	}
+	if len(lines) == 0 {
+		fmt.Fprintln(os.Stderr, "no shadows: begin one with 'dossier replay start --into NAME'")
+		return nil
+	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(table, "SHADOW\tSTATE\tEVENTS\tOF\tPER SECOND\tLEFT\tCONFIGURATION\tMADE OF")
+	for _, l := range lines {
+		left := ""
+		if l.ETA > 0 {
+			left = time.Duration(l.ETA * float64(time.Second)).Round(time.Second).String()
+		}
+		state := l.State
+		if l.Reason != "" {
+			state += ": " + l.Reason
+		}
+		of := strings.TrimSpace(strings.Join(append(append([]string{}, l.Types...), l.Sources...), ",") + " " + l.From + ".." + l.To)
+		if of == ".." {
+			of = "everything"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%.0f\t%s\t%s\t%s\n", l.Name, state, l.Done, l.Total, l.Rate, left, l.Hash[:min(12, len(l.Hash))], of)
+	}
+	return table.Flush()
+}
+
+// oneShadow is what the commands share that act on one.
+type oneShadow struct {
+	target
+	Shadow string `arg:"" help:"The name of the shadow."`
+	JSON   bool   `help:"Print JSON."`
+}
+
+func (c *oneShadow) act(ctx context.Context, verb string) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	var line manage.Shadow
+	if err := api.call(ctx, http.MethodPost, "/v1/shadows/"+url.PathEscape(c.Shadow)+"/"+verb, nil, &line); err != nil {
+		return err
+	}
+	return printShadows(c.JSON, line)
+}
+
+type replayPauseCommand struct{ oneShadow }
+
+func (replayPauseCommand) Help() string {
+	return "Example: dossier replay pause next\n\nHolds a shadow, also over a restart. An erasure is not finished before it goes on, or is discarded."
+}
+
+func (c *replayPauseCommand) Run(ctx context.Context) error { return c.act(ctx, "pause") }
+
+type replayResumeCommand struct{ oneShadow }
+
+func (replayResumeCommand) Help() string {
+	return "Example: dossier replay resume next\n\nLets a shadow go on, also one that has failed."
+}
+
+func (c *replayResumeCommand) Run(ctx context.Context) error { return c.act(ctx, "resume") }
+
+type replayDiscardCommand struct{ oneShadow }
+
+func (replayDiscardCommand) Help() string {
+	return "Example: dossier replay discard next\n\nRemoves a shadow with its tables and files."
+}
+
+func (c *replayDiscardCommand) Run(ctx context.Context) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	var done struct {
+		Discarded string `json:"discarded"`
+	}
+	if err := api.call(ctx, http.MethodDelete, "/v1/shadows/"+url.PathEscape(c.Shadow), nil, &done); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(done)
+	}
+	fmt.Println("discarded", done.Discarded)
+	return nil
+}
