@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"time"
 
+	"github.com/dossier-cdp/dossier/services/internal/machine"
 	"github.com/dossier-cdp/dossier/services/internal/pages"
 )
 
@@ -15,11 +17,34 @@ const restAfter = 10 * time.Second
 // manyQuestions to GraphQL between two looks are no rest: ten a second.
 const manyQuestions = 50
 
-// due says at which looks in which nothing had come memory is given back: after 10, 40 and 100 seconds, since what a load left to compact
-// and to merge takes memory, too, and every 10 minutes from then on. It costs up to half a second of CPU.
-func due(quiet int) bool {
+// grownAgain is how much more than the last give-back left behind, in bytes, is given back before its time: merges and compactions of a
+// large load go on for minutes, and what they took stays with whoever allocated it.
+const grownAgain = 128 << 20
+
+// looks counts those in which nothing had come.
+type looks struct {
+	quiet int   // since something came
+	given int   // since memory was given back
+	left  int64 // bytes resident since then; 0 for not known
+}
+
+// due says at which looks memory is given back: after 10, 40 and 100 seconds, since what a load left to compact and to merge takes memory,
+// too, then as soon as it has grown for that reason, and every 10 minutes. It costs up to half a second of CPU.
+func (l looks) due(resident int64) bool {
 	const second, minute = 5, 12 // a look every 5 seconds
-	return quiet == 10/second || quiet == 40/second || quiet == 100/second || quiet > 100/second && quiet%(10*minute) == 0
+	if l.quiet == 10/second || l.quiet == 40/second || l.quiet == 100/second || l.quiet > 100/second && l.quiet%(10*minute) == 0 {
+		return true
+	}
+	return l.left > 0 && l.given >= 20/second && resident > l.left+grownAgain
+}
+
+// resident is the memory that this process and the embedded engine take, in bytes; 0 where it cannot be known.
+func (i *installation) resident() int64 {
+	own := machine.Resident(os.Getpid())
+	if own == 0 || i.engine == nil {
+		return own
+	}
+	return own + machine.Resident(i.engine.PID())
 }
 
 // giveBack empties what is kept only because it may be asked for again soon, and returns what is free to the system, here and in the
@@ -51,7 +76,7 @@ func (i *installation) rest(ctx context.Context) error {
 	defer tick.Stop()
 	var before uint64
 	var asked int64
-	quiet := 0
+	var nothing looks
 	for {
 		select {
 		case <-ctx.Done():
@@ -66,12 +91,14 @@ func (i *installation) rest(ctx context.Context) error {
 		questions := i.asked.Load() - asked
 		asked += questions
 		if moved != before || questions > manyQuestions {
-			before, quiet = moved, 0
+			before, nothing = moved, looks{}
 			continue
 		}
-		quiet++
-		if due(quiet) {
+		nothing.quiet++
+		nothing.given++
+		if nothing.due(i.resident()) {
 			i.giveBack(ctx)
+			nothing.given, nothing.left = 0, i.resident()
 		}
 	}
 }

@@ -14,6 +14,23 @@ import (
 // process is in or of one above it, where that is less. It returns 0 where neither can be known.
 func Memory() int64 { return memory(os.DirFS("/")) }
 
+// Resident returns the bytes of memory that a process takes, pages of files that it has mapped included; 0 where that cannot be known.
+func Resident(pid int) int64 {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(text)
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
+
 func memory(root fs.FS) int64 {
 	total := installed(root)
 	text, err := fs.ReadFile(root, "proc/self/cgroup")

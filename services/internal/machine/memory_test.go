@@ -1,6 +1,9 @@
 package machine
 
 import (
+	"bytes"
+	"os"
+	"runtime"
 	"testing"
 	"testing/fstest"
 )
@@ -24,5 +27,20 @@ func TestMemory(t *testing.T) {
 		if got := memory(c.files); got != c.want {
 			t.Errorf("%s: %d bytes, want %d", name, got, c.want)
 		}
+	}
+}
+
+func TestResident(t *testing.T) {
+	before := Resident(os.Getpid())
+	if before < 1<<20 {
+		t.Fatalf("%d bytes", before)
+	}
+	held := bytes.Repeat([]byte{1}, 64<<20)
+	after := Resident(os.Getpid())
+	if runtime.KeepAlive(held); after < before+32<<20 {
+		t.Errorf("%d bytes with %d more, %d before", after, len(held), before)
+	}
+	if n := Resident(1 << 30); n != 0 {
+		t.Errorf("%d bytes of nobody", n)
 	}
 }
