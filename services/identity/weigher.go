@@ -621,4 +621,4 @@ func heldIn(r state.Reader, core identity.NodeID) (identity.NodeID, error) {
 
 // weighedVersion is the version of how stratum 2 keeps its rows and decides; a state of another one is built anew. Raise it for a change that the model's
 // version does not show.
-const weighedVersion = 2
+const weighedVersion = 3

@@ -16,6 +16,8 @@ type Quality struct {
 	accuracy.Score
 	Batch        Batch        `json:"batch"`
 	Completeness Completeness `json:"completeness"`
+	// Recipes is what each kind of blocking key brings, in the model's order.
+	Recipes []match.RecipeWork `json:"recipes"`
 	// Curve is the scores under thresholds that ask for more, and ZeroFalse the first of them without a false pair; nil if none was found.
 	Curve     []Point `json:"curve"`
 	ZeroFalse *Point  `json:"zeroFalse"`
@@ -71,6 +73,10 @@ func (r *Resolution) quality(ctx context.Context, f File) (*Quality, error) {
 	}
 	cores := r.labelsOfCores()
 	r.completeness(q, cores)
+	q.Recipes = r.people.Set().Recipes(func(a, b identity.NodeID) int {
+		_, right := cores[a].same(cores[b])
+		return right
+	})
 	r.reliability(q, cores)
 	r.curve(q, labels)
 	r.outcomes(q)

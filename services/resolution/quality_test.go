@@ -38,6 +38,16 @@ func TestQuality(t *testing.T) {
 	if z := q.ZeroFalse; z == nil || z.Recall != .5 || z.Bits != 0 {
 		t.Errorf("recall at zero false pairs: %+v", z)
 	}
+	mailboxes := false
+	for _, w := range q.Recipes {
+		if w.Alone > w.Pairs || w.RightAlone > w.Right {
+			t.Errorf("recipe %+v", w)
+		}
+		mailboxes = mailboxes || w.Recipe == "email" && w.Open == 1 && w.Closed == 0 && w.Pairs == 3 && w.Right == 1 // 1, 2 and 4 have one, 1 and 2 are Hélène
+	}
+	if !mailboxes {
+		t.Errorf("recipes %+v", q.Recipes)
+	}
 	pairs := 0
 	for _, b := range q.Reliability.Bins {
 		pairs += b.Pairs

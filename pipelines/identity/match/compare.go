@@ -13,6 +13,7 @@ type comparison struct {
 	levels []string
 	make   func(w *weights, value string) any
 	level  func(w *weights, a, b any) verdict
+	cheap  bool // to compare costs no more than to remember
 }
 
 var comparisons = map[string]comparison{
@@ -20,23 +21,28 @@ var comparisons = map[string]comparison{
 	"date":     {levels: dateLevels, make: makeDate, level: dateLevel},
 	"mailbox":  {levels: mailboxLevels, make: makeMailbox, level: mailboxLevel},
 	"key":      {levels: []string{"same", "typo", "different"}, make: makeTerm, level: keyLevel},
-	"id":       {levels: []string{"same", "different"}, make: makeTerm, level: idLevel},
-	"term":     {levels: []string{"same", "different"}, make: makeTerm, level: termLevel},
-	"word":     {levels: []string{"same", "typo", "garbled", "different"}, make: makeTerm, level: wordLevel},
+	"id":       {levels: []string{"same", "different"}, make: makeTerm, level: idLevel, cheap: true},
+	"term":     {levels: []string{"same", "different"}, make: makeTerm, level: termLevel, cheap: true},
+	"word":     {levels: []string{"same", "typo", "garbled", "different"}, make: makeWord, level: wordLevel},
 	"postcode": {levels: []string{"same", "typo", "outward", "area", "different"}, make: makePostcode, level: postcodeLevel},
 	"address":  {levels: addressLevels, make: makeAddress, level: addressLevel},
 	"calling":  {levels: []string{"same", "different"}, make: makeCalling, level: callingLevel},
 }
 
 type term struct {
-	spelling
 	value     string
 	frequency Bits
 }
 
-func makeTerm(w *weights, value string) any {
-	return &term{spelling: spell(value), value: value, frequency: w.of(value)}
+func makeTerm(w *weights, value string) any { return &term{value, w.of(value)} }
+
+// written is a word of which nearly the same ones are told from others.
+type written struct {
+	spelling
+	frequency Bits
 }
+
+func makeWord(w *weights, value string) any { return &written{spell(value), w.of(value)} }
 
 func idLevel(w *weights, a, b any) verdict {
 	if a == b {
@@ -73,7 +79,7 @@ const (
 )
 
 func wordLevel(w *weights, a, b any) verdict {
-	x, y := a.(*term), b.(*term)
+	x, y := a.(*written), b.(*written)
 	if a == b {
 		return w.verdict(0, x.frequency, !w.tf)
 	}
@@ -119,21 +125,21 @@ var dateLevels = []string{"same", "typo", "two_parts", "shift", "year", "decade"
 
 type date struct {
 	text         string // yyyymmdd
-	year, day    int    // day: days since 1970
+	year, day    int32  // day: days since 1970
 	valid        bool
 	january      bool // 1 January: often what a form says for nothing
 	frequency    Bits
-	shiftedYears [5]int // day numbers one and ten years before and after
+	shiftedYears [5]int32 // day numbers one and ten years before and after
 }
 
-var shifts = [...]int{0, 1, -1, 10, -10}
+var shifts = [...]int32{0, 1, -1, 10, -10}
 
 func makeDate(w *weights, value string) any {
 	d := &date{text: value, frequency: w.of(value)}
-	number := func(s string) int {
-		n := 0
+	number := func(s string) int32 {
+		n := int32(0)
 		for i := range len(s) {
-			n = 10*n + int(s[i]-'0')
+			n = 10*n + int32(s[i]-'0')
 		}
 		return n
 	}
@@ -144,7 +150,7 @@ func makeDate(w *weights, value string) any {
 	d.january = value[4:] == "0101"
 	d.year = number(value[:4])
 	for i, s := range shifts {
-		d.shiftedYears[i] = int(time.Date(d.year+s, time.Month(number(value[4:6])), number(value[6:]), 0, 0, 0, 0, time.UTC).Unix() / 86400)
+		d.shiftedYears[i] = int32(time.Date(int(d.year+s), time.Month(number(value[4:6])), int(number(value[6:])), 0, 0, 0, 0, time.UTC).Unix() / 86400)
 	}
 	d.day = d.shiftedYears[0]
 	return d
@@ -200,7 +206,7 @@ func dateApart(x, y *date) int {
 	return 6
 }
 
-func apart(a, b int) int { return max(a-b, b-a) }
+func apart(a, b int32) int32 { return max(a-b, b-a) }
 
 type postcode struct {
 	value, outward, area string

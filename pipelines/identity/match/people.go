@@ -1,6 +1,7 @@
 package match
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
@@ -30,7 +31,7 @@ func CoreRules(r *identity.Rules) (*identity.Rules, error) {
 type People struct {
 	exact      *identity.Memory
 	set        *Set
-	attributes map[identity.NodeID]*attribute.Attributes
+	attributes map[identity.NodeID][]byte          // what each persona says, in the stored form
 	core       map[identity.NodeID]identity.NodeID // of each persona: the smallest persona of its core
 	members    map[identity.NodeID][]identity.NodeID
 	changed    map[identity.NodeID]struct{} // personas whose attributes grew
@@ -63,7 +64,7 @@ func (p *People) begin(phase Phase) {
 func NewPeople(hash identity.Hasher, rules *identity.Rules, m *Model) *People {
 	return &People{
 		exact: identity.NewMemory(hash, rules), set: NewSet(m), public: hash.Public,
-		attributes: map[identity.NodeID]*attribute.Attributes{}, core: map[identity.NodeID]identity.NodeID{},
+		attributes: map[identity.NodeID][]byte{}, core: map[identity.NodeID]identity.NodeID{},
 		members: map[identity.NodeID][]identity.NodeID{}, changed: map[identity.NodeID]struct{}{},
 	}
 }
@@ -83,12 +84,23 @@ func (p *People) Add(e *schema.Event) {
 	}
 	id := p.public(schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch})
 	have := p.attributes[id]
-	if have == nil {
-		have = &attribute.Attributes{}
-		p.attributes[id] = have
+	said = said.Bare()
+	if have != nil {
+		said = attribute.Join(stored(have), said)
 	}
-	*have = attribute.Join(*have, said)
-	p.changed[id] = struct{}{}
+	if now := said.AppendValues(nil); have == nil || !bytes.Equal(have, now) {
+		p.attributes[id] = now
+		p.changed[id] = struct{}{}
+	}
+}
+
+// stored reads what AppendValues wrote.
+func stored(text []byte) attribute.Attributes {
+	a, err := attribute.DecodeValues(text)
+	if err != nil {
+		panic(err) // Unreachable: this package wrote it
+	}
+	return a
 }
 
 // Resolve brings the profiles up to date: the cores of what changed, then the regions of those cores.
@@ -157,8 +169,9 @@ func (p *People) weighed(core identity.NodeID) Core {
 	c := Core{ID: core, Records: make([][]Value, 0, len(p.members[core]))}
 	for _, m := range p.members[core] {
 		var values []Value
-		if a := p.attributes[m]; a != nil {
-			values = Values(a)
+		if text := p.attributes[m]; text != nil {
+			a := stored(text)
+			values = Values(&a)
 		}
 		c.Records = append(c.Records, values)
 	}

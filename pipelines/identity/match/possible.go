@@ -115,7 +115,7 @@ type Blocks struct {
 // Blocks counts the blocking keys.
 func (s *Set) Blocks() Blocks {
 	var b Blocks
-	for _, members := range s.blocks {
+	for _, members := range s.blocks.lists {
 		b.Largest = max(b.Largest, len(members))
 	}
 	counted := map[uint64]bool{}
@@ -126,7 +126,7 @@ func (s *Set) Blocks() Blocks {
 		}
 		open, closed := false, false
 		for _, k := range in.keys {
-			n := len(s.blocks[k.hash])
+			n := s.blocks.count(k.hash)
 			if n > 1 && !counted[k.hash] {
 				counted[k.hash] = true
 				if n > int(k.limit) {

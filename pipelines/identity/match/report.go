@@ -1,6 +1,8 @@
 package match
 
 import (
+	"slices"
+
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -14,7 +16,7 @@ func (s *Set) Candidates(take func(a, b schema.ProfileID, weight Bits, forbidden
 		}
 		s.stamp++
 		for _, k := range in.keys {
-			members := s.blocks[k.hash]
+			members := s.blocks.members(k.hash)
 			if len(members) > int(k.limit) {
 				continue
 			}
@@ -80,6 +82,71 @@ func (s *Set) At(extra Bits) map[schema.ProfileID]schema.ProfileID {
 			if head := r.find(int32(i)); head != int32(i) {
 				out[s.cores[slot].id] = s.cores[r.cores[head]].id
 				out[s.cores[r.cores[head]].id] = s.cores[r.cores[head]].id
+			}
+		}
+	}
+	return out
+}
+
+// RecipeWork is what the blocking keys of one recipe bring.
+type RecipeWork struct {
+	Recipe string `json:"recipe"`
+	Open   int    `json:"open"`   // keys that two or more cores share and that propose pairs
+	Closed int    `json:"closed"` // keys that too many cores have
+	Pairs  int    `json:"pairs"`  // pairs of cores that it proposes
+	Alone  int    `json:"alone"`  // pairs that no other recipe proposes
+	// Right and RightAlone are the pairs of records of one person among those, if somebody says so.
+	Right      int `json:"right,omitempty"`
+	RightAlone int `json:"rightAlone,omitempty"`
+}
+
+// Recipes tells what each recipe of the model brings; same, if it is not nil, counts the pairs of records of two cores that are one person's. Nothing may
+// change the set meanwhile.
+func (s *Set) Recipes(same func(a, b schema.ProfileID) int) []RecipeWork {
+	out := make([]RecipeWork, len(s.recipes))
+	for i := range out {
+		out[i].Recipe = s.model.Blocking[i]
+	}
+	counted := map[uint64]bool{}
+	sharing := map[int32][]int32{} // recipes that propose a core, once each
+	for i := range s.cores {
+		in := &s.cores[i]
+		if !in.used {
+			continue
+		}
+		clear(sharing)
+		for _, k := range in.keys {
+			members := s.blocks.members(k.hash)
+			open := len(members) <= int(k.limit)
+			if len(members) > 1 && !counted[k.hash] {
+				counted[k.hash] = true
+				if open {
+					out[k.recipe].Open++
+				} else {
+					out[k.recipe].Closed++
+				}
+			}
+			if !open {
+				continue
+			}
+			for _, m := range members {
+				if m < int32(i) && !slices.Contains(sharing[m], k.recipe) {
+					sharing[m] = append(sharing[m], k.recipe)
+				}
+			}
+		}
+		for m, recipes := range sharing {
+			right := 0
+			if same != nil {
+				right = same(s.cores[m].id, in.id)
+			}
+			for _, r := range recipes {
+				out[r].Pairs++
+				out[r].Right += right
+				if len(recipes) == 1 {
+					out[r].Alone++
+					out[r].RightAlone += right
+				}
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package match
 import (
 	mathbits "math/bits"
 	"slices"
+	"strings"
 
 	"github.com/dossier-cdp/dossier/schema"
 )
@@ -27,7 +28,8 @@ type Set struct {
 	tables     []*table
 	nameTable  int
 	recipes    []recipe
-	unlessBoth []int // of each table: the table that it yields to, or -1
+	parted     []part // all parts of the recipes, each once
+	unlessBoth []int  // of each table: the table that it yields to, or -1
 	prior      Bits
 	household  *Bits
 	floor      Bits
@@ -39,7 +41,7 @@ type Set struct {
 	free    []int32
 	slots   map[schema.ProfileID]int32
 	records int
-	blocks  map[uint64][]int32
+	blocks  blocks
 	beside  map[besideKey]*beside
 	dirty   []int32   // cores that changed since the last Resolve; some may be gone
 	parts   [][]int32 // the cores that were decided together, by number; 0 is for those that were decided alone
@@ -93,14 +95,31 @@ type besideKey struct{ table, id int32 }
 // beside is what stands beside a value.
 type beside struct {
 	carriers []int32
-	sounds   map[string]int
+	sounds   []soundCount // sorted
+}
+
+// soundCount is how many carriers of a value have a given name that sounds so.
+type soundCount struct {
+	sound string
+	count int32
+}
+
+// note counts a sound, by 1 or −1.
+func (b *beside) note(sound string, by int32) {
+	at, found := slices.BinarySearchFunc(b.sounds, sound, func(c soundCount, s string) int { return strings.Compare(c.sound, s) })
+	if !found {
+		b.sounds = slices.Insert(b.sounds, at, soundCount{sound: sound})
+	}
+	if b.sounds[at].count += by; b.sounds[at].count == 0 {
+		b.sounds = slices.Delete(b.sounds, at, at+1)
+	}
 }
 
 // NewSet makes an empty set.
 func NewSet(m *Model) *Set {
 	s := &Set{
 		model: m, nameTable: -1, limit: regionLimit, carriers: carrierLimit, prior: inBits(m.Prior - m.Thresholds.Caution), floor: inBits(m.Thresholds.Floor),
-		slots: map[schema.ProfileID]int32{}, blocks: map[uint64][]int32{}, beside: map[besideKey]*beside{}, parts: make([][]int32, 1),
+		slots: map[schema.ProfileID]int32{}, blocks: newBlocks(), beside: map[besideKey]*beside{}, parts: make([][]int32, 1),
 	}
 	for i := range m.Fields {
 		if m.Fields[i].Compare == "name" {
@@ -116,7 +135,7 @@ func NewSet(m *Model) *Set {
 		if err != nil {
 			panic(err) // Prepare checked it
 		}
-		s.recipes = append(s.recipes, r)
+		s.addRecipe(r)
 	}
 	if m.Household != nil {
 		h := inBits(*m.Household)
@@ -215,15 +234,7 @@ func (s *Set) remove(slot int32) {
 	in := &s.cores[slot]
 	s.unpropose(slot)
 	for _, k := range in.keys {
-		members := s.blocks[k.hash]
-		at, _ := slices.BinarySearch(members, slot)
-		members = slices.Delete(members, at, at+1)
-		if len(members) == 0 {
-			delete(s.blocks, k.hash)
-		} else {
-			s.blocks[k.hash] = members
-		}
-		if len(members) == int(k.limit) {
+		if members := s.blocks.drop(k.hash, slot); len(members) == int(k.limit) {
 			s.revive(members)
 		}
 	}
@@ -235,9 +246,7 @@ func (s *Set) remove(slot int32) {
 			at, _ := slices.BinarySearch(b.carriers, slot)
 			b.carriers = slices.Delete(b.carriers, at, at+1)
 			for _, sound := range in.sounds {
-				if b.sounds[sound]--; b.sounds[sound] == 0 {
-					delete(b.sounds, sound)
-				}
+				b.note(sound, -1)
 			}
 			if before && !s.generic(b, limit) {
 				again = append(again, b.carriers...)
@@ -262,12 +271,7 @@ func (s *Set) remove(slot int32) {
 
 func distinct(values []value) []value {
 	out := slices.Clone(values)
-	slices.SortFunc(out, func(a, b value) int {
-		if a.table != b.table {
-			return int(a.table) - int(b.table)
-		}
-		return int(a.id) - int(b.id)
-	})
+	slices.SortFunc(out, value.compare)
 	return slices.Compact(out)
 }
 
@@ -295,11 +299,7 @@ func (s *Set) generic(b *beside, limit int) bool {
 func (s *Set) index(slot int32) {
 	in := &s.cores[slot]
 	for _, k := range in.keys {
-		members := s.blocks[k.hash]
-		at, _ := slices.BinarySearch(members, slot)
-		members = slices.Insert(members, at, slot)
-		s.blocks[k.hash] = members
-		if len(members) == int(k.limit)+1 {
+		if members := s.blocks.add(k.hash, slot); len(members) == int(k.limit)+1 {
 			s.close(members)
 		}
 	}
@@ -311,12 +311,12 @@ func (s *Set) index(slot int32) {
 		}
 		b := s.beside[besideKey(v)]
 		if b == nil {
-			b = &beside{sounds: map[string]int{}}
+			b = &beside{}
 			s.beside[besideKey(v)] = b
 		}
 		before := s.generic(b, limit)
 		for _, sound := range in.sounds {
-			b.sounds[sound]++
+			b.note(sound, 1)
 		}
 		at, _ := slices.BinarySearch(b.carriers, slot)
 		b.carriers = slices.Insert(b.carriers, at, slot)
@@ -332,17 +332,24 @@ func (s *Set) index(slot int32) {
 func (s *Set) profileOf(slot int32) *profile {
 	in := &s.cores[slot]
 	p := &profile{cores: []int32{slot}, records: in.records, fields: make([][]share, len(s.tables))}
-	for _, v := range in.values {
-		if limit := s.genericAt(v.table); limit > 0 && s.generic(s.beside[besideKey(v)], limit) {
+	said := slices.Clone(in.values)
+	slices.SortFunc(said, value.compare)
+	all := make([]share, 0, len(said))
+	kept := false
+	for i, v := range said {
+		if i > 0 && v == said[i-1] {
+			if kept {
+				all[len(all)-1].count++
+			}
 			continue
 		}
-		f := p.fields[v.table]
-		at, found := slices.BinarySearchFunc(f, v.id, func(s share, id int32) int { return int(s.value) - int(id) })
-		if found {
-			f[at].count++
-		} else {
-			p.fields[v.table] = slices.Insert(f, at, share{v.id, 1})
+		limit := s.genericAt(v.table)
+		if kept = limit == 0 || !s.generic(s.beside[besideKey(v)], limit); !kept {
+			continue
 		}
+		all = append(all, share{v.id, 1})
+		n := len(p.fields[v.table]) + 1
+		p.fields[v.table] = all[len(all)-n : len(all) : len(all)]
 	}
 	return p
 }
@@ -367,7 +374,7 @@ func (s *Set) propose(slot int32) {
 	s.stamps[slot] = s.stamp
 	before := s.Work.Compared
 	for _, k := range in.keys {
-		members := s.blocks[k.hash]
+		members := s.blocks.members(k.hash)
 		if len(members) > int(k.limit) {
 			continue
 		}
@@ -463,7 +470,7 @@ func (s *Set) blocked(a, b int32) bool {
 		case x[0].hash > y[0].hash:
 			y = y[1:]
 		default:
-			if len(s.blocks[x[0].hash]) <= int(x[0].limit) {
+			if s.blocks.count(x[0].hash) <= int(x[0].limit) {
 				return true
 			}
 			x, y = x[1:], y[1:]
@@ -507,7 +514,7 @@ func (s *Set) rebuild() {
 		}
 		s.stamp++
 		for _, k := range s.cores[i].keys {
-			members := s.blocks[k.hash]
+			members := s.blocks.members(k.hash)
 			if len(members) > int(k.limit) {
 				continue
 			}

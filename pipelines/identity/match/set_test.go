@@ -207,3 +207,21 @@ func TestHostileNames(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has two mailboxes and two numbers is found by each of them, not by the last one alone.
+func TestEveryValueProposes(t *testing.T) {
+	s := match.NewSet(shipped(t, "fr"))
+	core := func(id byte, values ...match.Value) match.Core {
+		return match.Core{ID: schema.ProfileID{0: id}, Records: [][]match.Value{values}}
+	}
+	s.Put(core(1, match.Value{Field: "email", Text: "anna@a.fr"}, match.Value{Field: "email", Text: "zoe@b.fr"}, match.Value{Field: "phone", Text: "+33612345678"}, match.Value{Field: "phone", Text: "+33698765432"}))
+	s.Put(core(2, match.Value{Field: "email", Text: "anna@a.fr"}))
+	s.Put(core(3, match.Value{Field: "email", Text: "zoe@b.fr"}))
+	s.Put(core(4, match.Value{Field: "phone", Text: "+33612345678"}))
+	s.Put(core(5, match.Value{Field: "phone", Text: "+33698765432"}))
+	for id := byte(2); id <= 5; id++ {
+		if got := s.Reach(schema.ProfileID{0: 1}, schema.ProfileID{0: id}); got != match.ReachOpen {
+			t.Errorf("core %d: reach %d, want it compared", id, got)
+		}
+	}
+}

@@ -19,14 +19,15 @@ import (
 )
 
 type benchCommand struct {
-	Names []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, idle, rebuild, fold, foldnew, care, inbox, metrics, or all. Those that need a store share one."`
-	For   time.Duration `default:"20s" help:"How long to measure."`
-	Store int64         `default:"1000000" help:"Events stored before header, full, idle and rebuild are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations."`
-	Only  []string      `help:"Of metrics: these alone." placeholder:"METRIC"`
-	Rate  int           `help:"Events or reads a second that are offered (default: endtoend 22,500, freshness 2,000, header 1,000, full 60)."`
-	Dir   string        `help:"Where to make the throw-away data folders (default: the system's temporary folder)." type:"path"`
-	Kafka []string      `help:"Brokers to measure with instead of the embedded log, HOST:PORT,…; the topics that are made there are removed again." placeholder:"ADDRS"`
-	JSON  bool          `help:"Print one JSON object a line."`
+	Names  []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, idle, rebuild, fold, foldnew, match, resolve, care, inbox, metrics, or all. Those that need a store share one."`
+	For    time.Duration `default:"20s" help:"How long to measure."`
+	Store  int64         `default:"1000000" help:"Events stored before header, full, idle and rebuild are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations."`
+	Only   []string      `help:"Of metrics: these alone." placeholder:"METRIC"`
+	People int           `default:"10000" help:"Customers who are invented for match and resolve; each has some three records."`
+	Rate   int           `help:"Events or reads a second that are offered (default: endtoend 22,500, freshness 2,000, header 1,000, full 60, match 500)."`
+	Dir    string        `help:"Where to make the throw-away data folders (default: the system's temporary folder)." type:"path"`
+	Kafka  []string      `help:"Brokers to measure with instead of the embedded log, HOST:PORT,…; the topics that are made there are removed again." placeholder:"ADDRS"`
+	JSON   bool          `help:"Print one JSON object a line."`
 }
 
 func (benchCommand) Help() string {
@@ -65,6 +66,8 @@ var benches = []bench{
 	{"rebuild", nil, (*benchCommand).rebuild},
 	{"fold", (*benchCommand).foldSteady, nil},
 	{"foldnew", (*benchCommand).foldNew, nil},
+	{"match", (*benchCommand).match, nil},
+	{"resolve", (*benchCommand).resolve, nil},
 	{"care", (*benchCommand).care, nil},
 	{"inbox", (*benchCommand).inbox, nil},
 	{"metrics", (*benchCommand).metrics, nil},

@@ -55,6 +55,13 @@ func printQuality(q *resolution.Quality) error {
 	c := &q.Completeness
 	say("pair completeness %.4f: of %d true pairs the exact strata join %d, %d are compared, %d share only keys that are too common, %d share none (profiles bring some of both together)",
 		c.Share, c.TruePairs, c.OneCore, c.Compared, c.Bounded, c.Apart)
+	row("\nblocking keys of\tpropose\ttoo common\tpairs of cores\tby it alone\ttrue pairs\tby it alone")
+	for _, w := range q.Recipes {
+		row("%s\t%d\t%d\t%d\t%d\t%d\t%d", w.Recipe, w.Open, w.Closed, w.Pairs, w.Alone, w.Right, w.RightAlone)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
 	if z := q.ZeroFalse; z != nil {
 		say("recall at zero false pairs %.4f, with %.0f bits more asked for", z.Recall, z.Bits)
 	} else {
