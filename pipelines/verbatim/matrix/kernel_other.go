@@ -1,0 +1,5 @@
+//go:build !amd64 || purego
+
+package matrix
+
+func four(panel, a, b, c, d []float32, sums *[4][lanes]float32) { fourPlain(panel, a, b, c, d, sums) }
