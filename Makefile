@@ -18,7 +18,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 .PHONY: run
-run: prerequisites engine build ## start everything on the embedded engines, with the demo workspace the first time
+run: prerequisites engine build models ## start everything on the embedded engines, with the demo workspace the first time
 	@bin/dossier up --data $(DATA) --listen $(LISTEN) --demo
 
 .PHONY: build
@@ -32,6 +32,10 @@ prerequisites:
 .PHONY: engine
 engine: ## fetch the embedded ClickHouse engine into the cache folder
 	@deploy/engine/fetch.sh
+
+.PHONY: models
+models: build ## fetch the weights of the encoder tier of verbatims into the cache folder, where Python is found
+	@deploy/models/fetch.sh
 
 .PHONY: test-tools
 test-tools: ## install what the tests need: Chromium, Java, Kafka, npm packages

@@ -22,6 +22,8 @@ const (
 	ControlRingCopied           ControlKind = "ring.copied"            // of the installation, no workspace's
 	ControlRingChanged          ControlKind = "ring.changed"
 	ControlValueTaken           ControlKind = "value.taken"
+	ControlVerbatimRefitted     ControlKind = "verbatim.refitted"
+	ControlVerbatimRestated     ControlKind = "verbatim.restated"
 	ControlErasureHonoured      ControlKind = "erasure.honoured"
 	ControlHoldPlaced           ControlKind = "hold.placed"
 	ControlHoldLifted           ControlKind = "hold.lifted"
@@ -49,6 +51,7 @@ type Control struct {
 	RingCopy      *ControlRingCopy      `json:"ringCopy,omitempty"`
 	Ring          *ControlRing          `json:"ring,omitempty"`
 	Value         *ControlValue         `json:"value,omitempty"`
+	Reading       *ControlReading       `json:"reading,omitempty"`
 	Honoured      *ControlHonoured      `json:"honoured,omitempty"`
 	Hold          *ControlHold          `json:"hold,omitempty"`
 	Suppression   *ControlSuppression   `json:"suppression,omitempty"`
@@ -135,6 +138,14 @@ type ControlRing struct {
 type ControlValue struct {
 	Version  string          `json:"version"`
 	Snapshot json.RawMessage `json:"snapshot"`
+}
+
+// ControlReading is what corrections of people add to the model that reads texts (package verbatim): weights of hashes of words that several people wrote, and no text. A text is
+// read by what was in force when it occurred, until a restatement has all texts read by the latest; a restatement carries its version alone.
+type ControlReading struct {
+	Version    string `json:"version"`
+	Adjustment []byte `json:"adjustment,omitempty"` // as Adjustment.Encode wrote it
+	Texts      int    `json:"texts,omitempty"`      // corrected ones that it was learnt from
 }
 
 // ErasedPersona names the epoch that an erasure closes.

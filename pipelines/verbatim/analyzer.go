@@ -1,18 +1,24 @@
 package verbatim
 
 import (
-	"sort"
+	"cmp"
+	"slices"
 	"sync"
 )
 
 // Analyzer reads texts by a model and a tree of themes. It may be used by many goroutines at once.
 type Analyzer struct {
-	model *Model
-	tree  *Tree
-	words *lexicon
-	rules [languages]*ruleSet
-	codes [languages][]ruleCode
-	space sync.Pool
+	version string
+	model   *Model
+	tree    *Tree
+	words   *lexicon
+	rules   [languages]*ruleSet
+	codes   [languages][]ruleCode
+	space   sync.Pool
+	deep    *deep // nil in the base tier
+
+	adjustment    *Adjustment // nil without corrections
+	adjustedLabel []int       // of each label of the model, the place of its theme in the adjustment + 1, or 0
 }
 
 // New makes an analyzer. Without a tree the themes are the model's labels.
@@ -23,10 +29,16 @@ func New(m *Model, tree *Tree) *Analyzer {
 			a.codes[l] = append(a.codes[l], ruleCodes[code])
 		}
 	}
-	a.space.New = func() any {
-		return &scratch{room: make([]float32, max(1, m.Head.Hidden)), scores: make([]float32, len(m.Head.Themes))}
-	}
+	a.prepare()
 	return a
+}
+
+// prepare names what reads, and makes room for it.
+func (a *Analyzer) prepare() {
+	a.version = a.named()
+	a.space.New = func() any {
+		return &scratch{room: make([]float32, max(1, a.model.Head.Hidden)), scores: make([]float32, len(a.model.Head.Themes))}
+	}
 }
 
 // minKnown is the share of letter groups that a text in one of the languages has at least, if it is long enough to say.
@@ -40,26 +52,46 @@ const (
 func (a *Analyzer) Read(text string, hint Language) Reading {
 	s := a.space.Get().(*scratch)
 	defer a.space.Put(s)
-	r := Reading{Model: a.model.version, Polarity: Abstained, Language: hint, LanguageConfidence: 1}
+	r := Reading{Model: a.version, Polarity: Abstained, Language: hint, LanguageConfidence: 1}
 	text, r.Truncated = bounded(text)
 	text = ownWords(text)
 	if int(hint) >= languages {
-		var known float32
-		r.Language, r.LanguageConfidence, known = s.detect(a.model.language, text)
-		if s.latin >= minKnownLength && known < minKnown {
-			r.Language, r.LanguageConfidence = Unknown, 0
-		}
+		found := a.detect(s, text)
+		r.Language, r.LanguageConfidence = found.language, found.share
 	}
 	tokens := s.split(text)
 	if r.Language == Unknown {
 		a.pictures(&r, tokens)
 		return r
 	}
+	a.embed(s, text, tokens, r.Language)
 	a.polarity(&r, s, tokens)
 	s.matches = a.rules[r.Language].find(tokens, s.matches[:0])
 	a.weighRules(&r, s, tokens)
 	a.themes(&r, s, tokens)
 	return r
+}
+
+type detected struct {
+	language Language
+	share    float32
+}
+
+// detect tells a text's language; Unknown where too few of its letter groups are any's.
+func (a *Analyzer) detect(s *scratch, text string) detected {
+	l, p, known := s.detect(a.model.language, text)
+	if s.latin >= minKnownLength && known < minKnown {
+		return detected{Unknown, 0}
+	}
+	return detected{l, p}
+}
+
+// embed keeps the encoder's vector of a text, and its signs of writing, for the heads.
+func (a *Analyzer) embed(s *scratch, text string, tokens []token, l Language) {
+	if a.deep != nil {
+		vector := a.deep.encoder.Embed(text)
+		s.vector = append(append(s.vector[:0], vector[:]...), s.denseItems(tokens, l, a.words)...)
+	}
 }
 
 // plainPictures are the emojis that customers send alone, and what they say then.
@@ -108,7 +140,19 @@ func (a *Analyzer) polarity(r *Reading, s *scratch, tokens []token) {
 		return
 	}
 	r.Shares = a.shares(s, tokens, r.Language)
-	r.settle(a.model.Head.Abstain)
+	if a.deep != nil {
+		r.Shares = a.deep.heads.polarityScores(r.Shares, s.vector)
+		softmax(r.Shares[:])
+	}
+	r.settle(a.abstain())
+}
+
+// abstain is the confidence below which a person should look.
+func (a *Analyzer) abstain() float32 {
+	if a.deep != nil {
+		return a.deep.heads.Head.Abstain
+	}
+	return a.model.Head.Abstain
 }
 
 // settle makes the polarity of the shares.
@@ -131,43 +175,51 @@ func (a *Analyzer) shares(s *scratch, tokens []token, l Language) (out [polariti
 
 // Bounds of what is told of one text.
 const (
-	maxThemesTold = 12
-	maxClauses    = 12
+	maxThemesTold  = 12
+	maxThemesFound = 64 // before the surest are told
+	maxClauses     = 12
 )
 
 func (a *Analyzer) themes(r *Reading, s *scratch, tokens []token) {
-	told := map[string]int{}
 	tell := func(t ThemeReading) {
-		if at, ok := told[t.ID]; ok {
-			if t.Rule {
-				r.Themes[at].Rule, r.Themes[at].Confidence = true, 1
-			}
-			return
-		}
-		told[t.ID] = len(r.Themes)
-		r.Themes = append(r.Themes, t)
-	}
-	labels := a.model.Head.Themes
-	if a.model.themes != nil {
-		known := a.model.themes.scores(s.themeItems(tokens, r.Language), s.room, s.scores)
-		for k, x := range s.scores {
-			if known < 2 {
-				break
-			}
-			if p := sigmoid(x); p >= a.model.Head.Thresholds[k] {
-				id := labels[k]
-				if a.tree != nil {
-					if at, ok := a.tree.label[id]; ok {
-						if at < 0 {
-							continue
-						}
-						id = a.tree.Themes[at].ID
-					} else if a.tree.Only {
-						continue
-					}
+		for at := range r.Themes {
+			if r.Themes[at].ID == t.ID {
+				if t.Rule {
+					r.Themes[at].Rule, r.Themes[at].Confidence = true, 1
 				}
+				return
+			}
+		}
+		if len(r.Themes) < maxThemesFound {
+			r.Themes = append(r.Themes, t)
+		}
+	}
+	known, limits := a.themeScores(s, tokens, r.Language)
+	var more []float32 // what corrections add
+	if a.adjustment != nil && a.adjustment.themes != nil {
+		more = make([]float32, len(a.adjustment.Head.Themes))
+		if a.adjustment.themes.scores(s.themeItems(tokens, r.Language), nil, more) == 0 {
+			more = nil
+		}
+	}
+	found := make([]bool, len(more)) // by a label of the model
+	for k, x := range s.scores {
+		if known < 2 {
+			break
+		}
+		if more != nil && a.adjustedLabel[k] > 0 {
+			x += more[a.adjustedLabel[k]-1]
+			found[a.adjustedLabel[k]-1] = true
+		}
+		if p := sigmoid(x); p >= limits[k] {
+			if id, ok := a.themeOf(a.model.Head.Themes[k]); ok {
 				tell(ThemeReading{ID: id, Confidence: p, Polarity: r.Polarity, label: k + 1})
 			}
+		}
+	}
+	for k, x := range more {
+		if p := sigmoid(x + adjustedPrior); !found[k] && p >= adjustedFrom {
+			tell(ThemeReading{ID: a.adjustment.Head.Themes[k], Confidence: p, Polarity: r.Polarity})
 		}
 	}
 	ruled := len(s.matches)
@@ -181,8 +233,36 @@ func (a *Analyzer) themes(r *Reading, s *scratch, tokens []token) {
 		return
 	}
 	a.perClause(r, s, tokens, s.matches[ruled:])
-	sort.SliceStable(r.Themes, func(i, j int) bool { return r.Themes[i].Confidence > r.Themes[j].Confidence })
+	slices.SortStableFunc(r.Themes, func(a, b ThemeReading) int { return cmp.Compare(b.Confidence, a.Confidence) })
 	r.Themes = r.Themes[:min(len(r.Themes), maxThemesTold)]
+}
+
+// themeScores leaves the scores of the model's labels in the scratch space; it gives how many features of the text are known, and the chances from which on labels are told.
+func (a *Analyzer) themeScores(s *scratch, tokens []token, l Language) (known int, limits []float32) {
+	if a.model.themes == nil {
+		return 0, nil
+	}
+	known, limits = a.model.themes.scores(s.themeItems(tokens, l), s.room, s.scores), a.model.Head.Thresholds
+	if a.deep != nil && known > 0 {
+		a.deep.heads.themeScores(s.scores, s.vector[:themeInputs])
+		known, limits = max(known, 2), a.deep.heads.Head.Thresholds
+	}
+	return known, limits
+}
+
+// themeOf gives the theme that a label of the model is told as; false where the tree leaves it out.
+func (a *Analyzer) themeOf(label string) (string, bool) {
+	if a.tree == nil {
+		return label, true
+	}
+	at, ok := a.tree.label[label]
+	switch {
+	case !ok:
+		return label, !a.tree.Only
+	case at < 0:
+		return "", false
+	}
+	return a.tree.Themes[at].ID, true
 }
 
 // perClause gives each theme the polarity of the clause that speaks of it most.
@@ -207,15 +287,27 @@ func (a *Analyzer) perClause(r *Reading, s *scratch, tokens []token, ruled []mat
 	if n < 2 {
 		return
 	}
-	best := make([]float32, len(r.Themes))
+	// Where all clauses feel alike it does not matter which of them speaks of a theme.
+	var felt [maxClauses]Polarity
+	alike := true
+	for i, c := range clauses[:n] {
+		felt[i] = largestOf(a.shares(s, tokens[c[0]:c[1]], r.Language))
+		alike = alike && felt[i] == felt[0]
+	}
+	if alike {
+		for i := range r.Themes {
+			r.Themes[i].Polarity = felt[0]
+		}
+		return
+	}
+	best, modelled := make([]float32, len(r.Themes)), false
 	for i := range best {
 		best[i] = -1e9
+		modelled = modelled || r.Themes[i].label > 0
 	}
-	for _, c := range clauses[:n] {
-		part := tokens[c[0]:c[1]]
-		shares := a.shares(s, part, r.Language)
-		polarity := largestOf(shares)
-		if a.model.themes != nil {
+	for at, c := range clauses[:n] {
+		part, polarity := tokens[c[0]:c[1]], felt[at]
+		if modelled {
 			a.model.themes.scores(s.themeItems(part, r.Language), s.room, s.scores)
 		}
 		for i := range r.Themes {

@@ -9,9 +9,17 @@ import (
 )
 
 // BenchmarkRead reads the shared sentences. cpu-texts/s counts the process's user CPU, so other work on the machine does not matter.
-func BenchmarkRead(b *testing.B) {
+func BenchmarkRead(b *testing.B) { reads(b, verbatim.New(base(b), nil)) }
+
+// BenchmarkReadDeep is BenchmarkRead of the encoder tier.
+func BenchmarkReadDeep(b *testing.B) {
+	if a := deep(b); a != nil {
+		reads(b, a)
+	}
+}
+
+func reads(b *testing.B, a *verbatim.Analyzer) {
 	rows := shared(b, "dev")
-	a := verbatim.New(base(b), nil)
 	runtime.GC()
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -19,8 +19,9 @@ type challenge struct {
 	line          int
 }
 
-func challenges(t *testing.T, lang verbatim.Language) []challenge {
-	text, err := os.ReadFile("testdata/challenge_" + lang.String() + ".txt")
+// challenges reads a half of the set: the first was written before the rules, the second after them and before they read it.
+func challenges(t *testing.T, half string, lang verbatim.Language) []challenge {
+	text, err := os.ReadFile("testdata/challenge_" + half + lang.String() + ".txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,12 +65,26 @@ var floors = map[string]float64{
 	"request polarity": .85, "request act": .75, "safety reason": .85, "thanks polarity": .60, "thanks act": .70, "vulnerability reason": .80,
 }
 
+// secondFloors are those of the lines that no rule was written for: a little below what was measured when they were read for the first time.
+var secondFloors = map[string]float64{
+	"breakdown polarity": .72, "churn polarity": .48, "churn reason": .28, "far_from polarity": .65, "irony polarity": .35, "legal polarity": .72, "legal reason": .62, "litotes polarity": .25,
+	"no_delivery polarity": .65, "no_delivery act": .65, "question polarity": .88, "question act": .88, "repeat polarity": .75, "repeat reason": .55, "request polarity": .55, "request act": .35,
+	"safety reason": .32,
+}
+
 func TestChallenge(t *testing.T) {
 	a := verbatim.New(base(t), nil)
+	challenged(t, a, "", floors)
+	challenged(t, a, "second_", secondFloors)
+}
+
+// challenged holds a half of the challenge set in French and English against floors.
+func challenged(t *testing.T, a *verbatim.Analyzer, half string, floors map[string]float64) {
+	t.Helper()
 	for _, lang := range []verbatim.Language{verbatim.French, verbatim.English} {
 		type figure struct{ polarity, act, reason, n int }
 		figures := map[string]*figure{}
-		for _, c := range challenges(t, lang) {
+		for _, c := range challenges(t, half, lang) {
 			f := figures[c.family]
 			if f == nil {
 				f = &figure{}
@@ -98,7 +113,7 @@ func TestChallenge(t *testing.T) {
 				miss += " reasons " + r.ReasonList()
 			}
 			if miss != "" && os.Getenv("DOSSIER_MISSES") != "" {
-				t.Logf("%s %d %s:%s: %s", lang, c.line, c.family, miss, c.text)
+				t.Logf("%s%s %d %s:%s: %s", half, lang, c.line, c.family, miss, c.text)
 			}
 		}
 		var names []string
@@ -109,10 +124,10 @@ func TestChallenge(t *testing.T) {
 		for _, name := range names {
 			f := figures[name]
 			part := func(n int) float64 { return float64(n) / float64(f.n) }
-			t.Logf("%s %-14s polarity %.2f act %.2f reason %.2f (n %d)", lang, name, part(f.polarity), part(f.act), part(f.reason), f.n)
+			t.Logf("%s%s %-14s polarity %.2f act %.2f reason %.2f (n %d)", half, lang, name, part(f.polarity), part(f.act), part(f.reason), f.n)
 			for what, got := range map[string]float64{"polarity": part(f.polarity), "act": part(f.act), "reason": part(f.reason)} {
 				if floor := floors[name+" "+what]; got < floor {
-					t.Errorf("%s %s: %s is %.2f, want %.2f", lang, name, what, got, floor)
+					t.Errorf("%s%s %s: %s is %.2f, want %.2f", half, lang, name, what, got, floor)
 				}
 			}
 		}

@@ -14,6 +14,9 @@
 // understated, far from good, or tell of what never came. Themes: a small net over words and stems, then the keyword rules of the workspace's own
 // tree; each theme has the polarity of the clause that speaks of it. Criticality, act and emotion: rules alone, so that each has words to show.
 //
+// There are two tiers behind one Analyzer. The base tier is what the above says. The encoder tier adds small nets over the vector that package encoder makes of a text; its
+// weights are handed in. Corrections of people (Refit) add weights to either.
+//
 // Weights are learnt from labelled texts (models/NOTICE), lists of feeling are others' (lexicon/NOTICE), rules were written for this project: full ones
 // for French and English, the grave ones for German, Spanish, Italian, Dutch and Portuguese.
 //

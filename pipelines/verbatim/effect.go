@@ -109,14 +109,15 @@ func (a *Analyzer) weighRules(r *Reading, s *scratch, tokens []token) {
 	if doubt && !trouble && sway == ([polarities]float32{}) {
 		sway[Neutral] += doubtSway
 	}
-	if sway != ([polarities]float32{}) {
+	corrected := a.adjusted(s, tokens, r.Language)
+	if sway != ([polarities]float32{}) || corrected != ([polarities]float32{}) {
 		scores := r.Shares
 		for p := range scores {
-			scores[p] = logOf(scores[p]) + swayBy*min(swayMost, sway[p])
+			scores[p] = logOf(scores[p]) + swayBy*min(swayMost, sway[p]) + corrected[p]
 		}
 		softmax(scores[:])
 		r.Shares = scores
-		r.settle(a.model.Head.Abstain)
+		r.settle(a.abstain())
 		r.Unsure = r.Unsure || before != r.Polarity && before != Neutral
 	}
 	r.Act = actOf(acts, r.Polarity)

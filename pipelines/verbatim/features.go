@@ -75,17 +75,54 @@ func set(words string) map[string]bool {
 // scope is how many words a negation reaches.
 const scope = 4
 
+// seen is a feature of the text that is collected, and where it stands among the items. What another round has left counts as empty, so that nothing is cleared
+// between texts.
+type seen struct {
+	hash  uint64
+	round uint32
+	at    int32
+}
+
+// collect begins a collection.
+func (s *scratch) collect() {
+	s.items = s.items[:0]
+	if s.round++; s.round == 0 {
+		clear(s.seen)
+		s.round = 1
+	}
+}
+
 // counted adds a feature once more.
 func (s *scratch) counted(h uint64) {
-	if s.seen == nil {
-		s.seen = map[uint64]int32{}
+	if 2*len(s.items) >= len(s.seen) {
+		s.widen()
 	}
-	if at, ok := s.seen[h]; ok {
-		s.items[at].value++
-		return
+	mask := uint64(len(s.seen) - 1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		e := &s.seen[i]
+		if e.round != s.round {
+			*e = seen{h, s.round, int32(len(s.items))}
+			s.items = append(s.items, item{h, 1})
+			return
+		}
+		if e.hash == h {
+			s.items[e.at].value++
+			return
+		}
 	}
-	s.seen[h] = int32(len(s.items))
-	s.items = append(s.items, item{h, 1})
+}
+
+// widen makes room for twice as many features.
+func (s *scratch) widen() {
+	s.seen, s.round = make([]seen, max(512, 2*len(s.seen))), 1
+	mask := uint64(len(s.seen) - 1)
+	for at, f := range s.items {
+		i := f.hash & mask
+		for s.seen[i].round == s.round {
+			i = (i + 1) & mask
+		}
+		s.seen[i] = seen{f.hash, s.round, int32(at)}
+	}
 }
 
 // collected ends a collection: counts become 1 + ln(count).
@@ -95,7 +132,6 @@ func (s *scratch) collected() []item {
 			s.items[i].value = 1 + float32(math.Log(float64(f.value)))
 		}
 	}
-	clear(s.seen)
 	return s.items
 }
 
@@ -111,7 +147,7 @@ func stem(w []byte) []byte {
 
 // wordItems are the features of the polarity model: one to three words in a row, with the scope of negation marked.
 func (s *scratch) wordItems(tokens []token, lang Language) []item {
-	s.items = s.items[:0]
+	s.collect()
 	base := uint64(lang) << 8
 	var one, two, stemBefore uint64
 	negated := 0
@@ -296,7 +332,7 @@ func truth(b bool) float32 {
 
 // themeItems are the features of the theme model: words, stems and pairs of them.
 func (s *scratch) themeItems(tokens []token, lang Language) []item {
-	s.items = s.items[:0]
+	s.collect()
 	base := uint64(lang)<<8 | 1<<20
 	var one, stemBefore, stemTwo uint64
 	for i := range tokens {

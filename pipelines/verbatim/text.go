@@ -307,12 +307,14 @@ type scratch struct {
 	tokens  []token
 	items   []item
 	dense   []float32
-	seen    map[uint64]int32
+	seen    []seen // features of the text, by hash; its length is a power of 2
+	round   uint32
 	letters []byte
 	starts  []int32
 	matches []match
 	scores  []float32
 	room    []float32
+	vector  []float32 // of the encoder, and signs of writing
 
 	latin, foreign int // letters of the text whose language was looked for
 }

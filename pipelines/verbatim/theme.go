@@ -57,10 +57,15 @@ func ParseTree(text []byte) (*Tree, error) {
 		first, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
 		return nil, treeFault(first)
 	}
+	return t, t.check()
+}
+
+// check makes a tree ready for use, or says what is wrong with it.
+func (t *Tree) check() error {
 	if len(t.Themes) > maxTreeThemes {
-		return nil, treeFault(fmt.Sprintf("it has %d themes; at most %d may be", len(t.Themes), maxTreeThemes))
+		return treeFault(fmt.Sprintf("it has %d themes; at most %d may be", len(t.Themes), maxTreeThemes))
 	}
-	return t, t.prepare()
+	return t.prepare()
 }
 
 func treeFault(reason string) error {

@@ -36,6 +36,7 @@ const (
 	themeHidden  = 48
 	themeNets    = 2 // estimated from other seeds, and added up
 	textsALang   = 8000
+	defaultNone  = .35
 )
 
 // learnt says whether a macro-F1 over n texts held out is more than luck: three classes by lot have a third, give or take two standard errors.
@@ -46,7 +47,7 @@ func learnt(macro float64, n int) bool {
 // Train learns a model. It is deterministic: the same texts in the same order give the same model, to the byte.
 func Train(texts []Labelled, how Training) (*Model, Trained, error) {
 	if how.None == 0 {
-		how.None = .35
+		how.None = defaultNone
 	}
 	if how.ThemeTexts == 0 {
 		how.ThemeTexts = 60

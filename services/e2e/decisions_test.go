@@ -3,7 +3,9 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -82,6 +84,7 @@ func TestOneKeyOneDecision(t *testing.T) {
 		t.Errorf("another actor's decision under the same key: %v", errs)
 	}
 	corrected(t, i)
+	refitted(t, i)
 }
 
 const correcting = `mutation($of: ID!, $c: CorrectionInput!, $reason: String!, $key: String!) { done: correctVerbatim(interaction: $of, correction: $c, reason: $reason, idempotencyKey: $key) { event } }`
@@ -214,5 +217,76 @@ func TestConsentOfAVisitor(t *testing.T) {
 		if i.holder(t, before.Profile.ID) != after.Profile.ID {
 			t.Errorf("%s: the id %s names %s, and the dossier is %s", x.name, before.Profile.ID, i.holder(t, before.Profile.ID), after.Profile.ID)
 		}
+	}
+}
+
+// refitted: what people correct makes another version, by which texts are read from then on; the others keep theirs until all are restated.
+func refitted(t *testing.T, i *installation) {
+	t.Helper()
+	const wood = 24
+	var events []json.RawMessage
+	message := func(n int, at, text string) json.RawMessage {
+		return json.RawMessage(fmt.Sprintf(`{"type":"message.received","source":"shop","channel":"email","messageId":"wood-%d",%s"account":{"kind":"crm_id","value":"wood-%d"},"text":%q}`, n, at, n, text))
+	}
+	for n := range wood {
+		events = append(events, message(n, `"occurredAt":"2025-01-05T00:00:00Z",`, fmt.Sprintf("La planche %d est arrivée toute verte.", n)))
+	}
+	for n := range wood {
+		events = append(events, message(wood+n, `"occurredAt":"2025-01-05T00:00:00Z",`, fmt.Sprintf("Livraison rapide et soignée, commande %d.", n)))
+	}
+	ids := i.send(t, basic(i.WriteKey), events...)
+	i.wait(t)
+	version := func(person int) (v struct{ Version, Polarity string }) {
+		t.Helper()
+		var answer struct {
+			Dossier struct {
+				Timeline struct {
+					Edges []struct {
+						Node struct{ Verbatim struct{ Version, Polarity string } }
+					}
+				}
+			}
+		}
+		i.query(t, fmt.Sprintf(`{ dossier(identifier: {kind: "crm_id", value: "wood-%d"}) { timeline(first: 1, types: ["message.received"]) { edges { node { verbatim { version polarity } } } } } }`, person), nil, &answer)
+		if len(answer.Dossier.Timeline.Edges) == 1 {
+			v = answer.Dossier.Timeline.Edges[0].Node.Verbatim
+		}
+		return v
+	}
+	shipped := version(0)
+	if o := i.dossier(t, "verbatim", "refit"); o.code == 0 {
+		t.Error("a refit without corrections learns something")
+	}
+	if o := i.dossier(t, "verbatim", "restate"); o.code == 0 {
+		t.Error("there is nothing to restate, and it is restated")
+	}
+	for n, of := range ids[:wood] {
+		errs := i.ask(t, i.APIToken, correcting, map[string]any{"of": of, "c": map[string]any{"polarity": "neg"}, "reason": "wet wood", "key": fmt.Sprint("wood-", n)}, &struct{}{})
+		if len(errs) > 0 {
+			t.Fatalf("%+v", errs)
+		}
+	}
+	var line struct {
+		Version string
+		Texts   int
+	}
+	if err := json.Unmarshal([]byte(i.must(t, "verbatim", "refit", "--reason", "wood", "--json")), &line); err != nil || line.Texts < wood || line.Version == "" {
+		t.Fatalf("%+v, %v", line, err)
+	}
+	i.send(t, basic(i.WriteKey), message(2*wood, "", "La planche du salon est arrivée toute verte."))
+	i.wait(t)
+	if old, now := version(wood+1), version(2*wood); old.Version != shipped.Version || !strings.HasPrefix(now.Version, line.Version+"+") || now.Polarity != "neg" {
+		t.Errorf("after the refit to %s a text from before is read by %s, one from after by %+v", line.Version, old.Version, now)
+	}
+	i.must(t, "verbatim", "restate", "--reason", "wood")
+	deadline := time.Now().Add(30 * time.Second)
+	for version(wood+1).Version != version(2*wood).Version {
+		if time.Now().After(deadline) {
+			t.Fatalf("restated, a text is read by %+v", version(wood+1))
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	if list := i.must(t, "verbatim", "models"); strings.Count(list, line.Version) != 2 {
+		t.Errorf("the list of versions is\n%s", list)
 	}
 }

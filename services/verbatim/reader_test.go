@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/pipelines/channel/native"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
+	"github.com/dossier-cdp/dossier/pipelines/verbatim/encoder"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/canonical"
 	"github.com/dossier-cdp/dossier/services/demo"
@@ -25,7 +28,7 @@ func message(text, language string) *schema.Event {
 // What is remembered is what would be read, whoever asks; other themes are another version, and read anew.
 func TestReader(t *testing.T) {
 	settings := verbatim.DefaultSettings()
-	r := NewReader(func() *verbatim.Settings { return settings })
+	r := NewReader(Config{Settings: func() *verbatim.Settings { return settings }})
 	version := r.Version()
 	var wait sync.WaitGroup
 	for w := range 4 {
@@ -96,9 +99,18 @@ func BenchmarkDemo(b *testing.B) {
 	events := demoEvents(b)
 	for _, reading := range []bool{false, true} {
 		b.Run(fmt.Sprintf("reading=%v", reading), func(b *testing.B) {
-			r := NewReader(verbatim.DefaultSettings)
+			r := NewReader(Config{Settings: verbatim.DefaultSettings})
 			r.Version()
 			texts, n := 0, 0
+			user := func() float64 {
+				var u syscall.Rusage
+				if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+					b.Fatal(err)
+				}
+				return float64(u.Utime.Nano())
+			}
+			runtime.GC()
+			started := user()
 			for b.Loop() {
 				if n%len(events) == 0 {
 					r.Forget()
@@ -112,7 +124,86 @@ func BenchmarkDemo(b *testing.B) {
 				}
 				n++
 			}
+			b.ReportMetric((user()-started)/float64(n), "cpu-ns/event")
 			b.ReportMetric(float64(texts)/float64(n), "texts/event")
 		})
+	}
+}
+
+// A text is read by what was in force when it occurred, until all are restated: in whatever order decisions and texts become known.
+func TestReaderFollowsDecisions(t *testing.T) {
+	settings := verbatim.DefaultSettings()
+	model, err := verbatim.Base()
+	if err != nil {
+		t.Fatal(err)
+	}
+	negative := verbatim.Negative
+	var texts []verbatim.Corrected
+	for i := range 80 {
+		texts = append(texts, verbatim.Corrected{Text: fmt.Sprintf("La planche %d est arrivée toute verte.", i), Language: verbatim.French, Writer: uint64(i), Polarity: &negative})
+		texts = append(texts, verbatim.Corrected{Text: fmt.Sprintf("Livraison rapide et soignée, commande %d.", i), Language: verbatim.French, Writer: uint64(i)})
+	}
+	adjustment, _, err := verbatim.Refit(verbatim.New(model, settings.Tree), texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := adjustment.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var decided []Decision
+	r := NewReader(Config{
+		Settings: func() *verbatim.Settings { return settings },
+		Decided:  func(after int) []Decision { return decided[min(after, len(decided)):] },
+	})
+	at := func(instant schema.Instant) *verbatim.Kept {
+		e := message("La planche du salon est arrivée toute verte.", "fr")
+		e.OccurredAt = instant
+		return r.Read(e)
+	}
+	shipped := r.Version()
+	if k := at(150); k.Model != shipped || r.Latest() != shipped {
+		t.Errorf("before any decision it is read by %s, in force is %s", k.Model, r.Latest())
+	}
+	decided = append(decided, Decision{At: 100, Adjustment: stored})
+	refitted := r.Latest()
+	if r.Version() == shipped || refitted == shipped {
+		t.Fatal("a refit changes no version")
+	}
+	before, after := at(99), at(100)
+	if before.Model != shipped || after.Model != refitted || before.Polarity == after.Polarity || after.Polarity != verbatim.Negative {
+		t.Errorf("before the refit %s by %s, after it %s by %s", before.Polarity, before.Model, after.Polarity, after.Model)
+	}
+	between := r.Version()
+	decided = append(decided, Decision{At: 200})
+	if k := at(99); k.Model != refitted || r.Version() == between || r.Version() != refitted {
+		t.Errorf("restated it is read by %s; the reader is at %s", k.Model, r.Version())
+	}
+	// Of another model, or damaged: it does not count, and says so to nobody who does not listen.
+	decided = append(decided, Decision{At: 300, Adjustment: []byte("dossier verbatim adjustment\n")})
+	if k := at(400); k.Model != refitted {
+		t.Errorf("a damaged adjustment reads: %s", k.Model)
+	}
+}
+
+// Where the configuration asks for the encoder tier and its weights are missing, the base tier reads under its own name.
+func TestReaderWithoutEncoder(t *testing.T) {
+	settings, err := verbatim.ParseSettings([]byte(`{"tier":"encoder"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := verbatim.Base()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewReader(Config{Settings: func() *verbatim.Settings { return settings }, Encoder: func() (*encoder.Encoder, error) { return nil, ErrNoEncoder }})
+	if k := r.Read(message("Livraison rapide, parfait", "")); k.Polarity != verbatim.Positive || k.Model != model.Version()+"+"+settings.Version {
+		t.Errorf("read as %+v", k)
+	}
+	if _, err := verbatim.ParseSettings([]byte(`{"tier":"deep"}`)); err == nil {
+		t.Error("an unknown tier is taken")
+	}
+	if len(settings.Tree.Themes) == 0 {
+		t.Error("a section that says nothing of themes has none")
 	}
 }

@@ -229,6 +229,14 @@ func WriteModel(path string, m *verbatim.Model) error {
 	})
 }
 
+// WriteFile writes a file whole or not at all.
+func WriteFile(path string, content []byte) error {
+	return whole(path, func(w *bufio.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
 // whole writes a file beside its place and renames it when it is complete.
 func whole(path string, write func(*bufio.Writer) error) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")

@@ -70,6 +70,7 @@ type Config struct {
 	Backup               backup.Source // nil: not answered here
 	RingCopies           RingCopies    // nil: not answered here
 	Customers            Customers     // nil: not answered here
+	Texts                *Texts        // nil: not answered here
 	Rights               Rights        // nil: not answered here
 	Audit                *audit.Writer // of each right exercised and each read of personal values; nil: nothing is recorded
 	AuditLog             audit.Reader  // nil: not answered here
@@ -101,6 +102,7 @@ func Handler(c Config) http.Handler {
 	mux.Handle("GET /v1/configuration/log", s.needs([]string{access.ScopeRead}, s.configurationLog))
 	s.backupPaths(mux)
 	s.valuePaths(mux)
+	s.readingPaths(mux)
 	s.rightsPaths(mux)
 	s.auditPaths(mux)
 	s.replayPaths(mux)
@@ -543,7 +545,7 @@ func Paths() []string {
 	return []string{
 		"/v1/export/", "/v1/replay", "/v1/replay/", "/v1/shadows", "/v1/shadows/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/deadletterstats", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
 		"/v1/tokens", "/v1/tokens/", "/v1/configuration", "/v1/configuration/",
-		"/v1/backup", "/v1/backup/", "/v1/ring/", "/v1/value/",
+		"/v1/backup", "/v1/backup/", "/v1/ring/", "/v1/value/", "/v1/verbatim/",
 		"/v1/erasures", "/v1/erasures/", "/v1/holds", "/v1/holds/", "/v1/suppressions", "/v1/access", "/v1/rectifications", "/v1/audit", "/v1/audit/", "/regulations", "/regulations/", "/v1/regulations", "/v1/regulations/",
 	}
 }

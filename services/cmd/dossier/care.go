@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	rules "github.com/dossier-cdp/dossier/pipelines/care"
-	core "github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/ids"
 	"github.com/dossier-cdp/dossier/services/api/manage"
@@ -19,7 +18,6 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 	"github.com/dossier-cdp/dossier/services/internal/webhook"
-	"github.com/dossier-cdp/dossier/services/verbatim"
 )
 
 // careLease is held by the care role that writes for a workspace.
@@ -37,7 +35,7 @@ func (i *installation) startCare(ctx context.Context) error {
 	}
 	i.onStop(func(context.Context) error { return store.Close() })
 	public := ids.New(i.ring.PRF())
-	texts := verbatim.NewReader(func() *core.Settings { return i.configuration.current.Load().Verbatim })
+	texts := i.newTexts()
 	i.care = care.New(care.Config{
 		Workspace: mainWorkspace, Feed: i.reads(), Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
 		Tables: care.ClickHouse{Conn: i.house}, Store: store, Public: public.Public, Rules: func() *rules.Rules { return i.configuration.current.Load().Care },

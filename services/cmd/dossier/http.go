@@ -104,6 +104,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		Backup:               &backup.Origin{Store: i.store, Logs: i.archivedLogs, Now: time.Now},
 		RingCopies:           i.ringCopies(),
 		Customers:            i.customers,
+		Texts:                &manage.Texts{Shipped: i.newTexts().Shipped, Corrected: i.corrected},
 		Rights:               persons,
 		Audit:                i.audit,
 		AuditLog:             i.readAudit,

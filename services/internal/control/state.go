@@ -35,6 +35,7 @@ type workspace struct {
 	traces         []Traces
 	ringVersion    uint64
 	values         []Value
+	readings       []Reading
 	segments       map[string][]SegmentVersion
 	rights         rights
 }
@@ -72,6 +73,15 @@ type Value struct {
 	At            schema.Instant // RecordedAt
 }
 
+// Reading is a model refitted by corrections, or a restatement, with who decided it.
+type Reading struct {
+	schema.ControlReading
+	Restated bool // all texts are read by the version in force from here on
+	Actor    string
+	Reason   string
+	At       schema.Instant
+}
+
 // SegmentVersion is one definition that a segment has had, with who gave it.
 type SegmentVersion struct {
 	Definition    json.RawMessage // nil: the segment was taken out
@@ -95,6 +105,7 @@ func (s *State) clone() *State {
 		copied.erasures = slices.Clone(w.erasures)
 		copied.traces = slices.Clone(w.traces)
 		copied.values = slices.Clone(w.values)
+		copied.readings = slices.Clone(w.readings)
 		copied.segments = maps.Clone(w.segments) // its slices are only ever appended to by the newest state
 		copied.rights = w.rights.clone()
 		c.workspaces[name] = &copied
@@ -178,6 +189,8 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 		w.foldSegments(c, at)
 	case schema.ControlValueTaken:
 		w.values = append(w.values, Value{*c.Value, c.Actor, c.Reason, at})
+	case schema.ControlVerbatimRefitted, schema.ControlVerbatimRestated:
+		w.readings = append(w.readings, Reading{*c.Reading, c.Kind == schema.ControlVerbatimRestated, c.Actor, c.Reason, at})
 	case schema.ControlRingChanged:
 		w.ringVersion = max(w.ringVersion, c.Ring.Version)
 	case schema.ControlProfileErased:
@@ -249,6 +262,10 @@ func valid(c *schema.Control) bool {
 		return c.Ring != nil
 	case schema.ControlValueTaken:
 		return c.Value != nil && c.Value.Version != ""
+	case schema.ControlVerbatimRefitted:
+		return c.Reading != nil && c.Reading.Version != "" && len(c.Reading.Adjustment) > 0
+	case schema.ControlVerbatimRestated:
+		return c.Reading != nil
 	case schema.ControlErasureHonoured:
 		return c.Honoured != nil && c.Honoured.Role != ""
 	case schema.ControlHoldPlaced, schema.ControlHoldLifted:
@@ -336,6 +353,14 @@ func (s *State) Changes(workspace string) []Change {
 func (s *State) Values(workspace string) []Value {
 	if w := s.workspaces[workspace]; w != nil {
 		return slices.Clone(w.values)
+	}
+	return nil
+}
+
+// Readings lists what was decided of how texts are read, oldest first, after the first so many.
+func (s *State) Readings(workspace string, after int) []Reading {
+	if w := s.workspaces[workspace]; w != nil && after < len(w.readings) {
+		return slices.Clone(w.readings[after:])
 	}
 	return nil
 }

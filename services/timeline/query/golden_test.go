@@ -40,6 +40,8 @@ func TestGoldenStatements(t *testing.T) {
 		"orders":           Orders{"main", two}.Statement(),
 		"purchases":        Purchases{"main", two, 1_750_000_000_000_000}.Statement(),
 		"purchases_all":    AllPurchases{"main", 1_750_000_000_000_000}.Statement(),
+		"refit_corrected":  RefitTexts{"main", true, 47_000}.Statement(),
+		"refit_anchors":    RefitTexts{"main", false, 3000}.Statement(),
 		"last_contacts":    LastContacts{"main", two}.Statement(),
 		"count":            Count{"main"}.Statement(),
 		"positions":        Positions{3}.Statement(),
