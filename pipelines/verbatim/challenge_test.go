@@ -65,11 +65,12 @@ var floors = map[string]float64{
 	"request polarity": .85, "request act": .75, "safety reason": .85, "thanks polarity": .60, "thanks act": .70, "vulnerability reason": .80,
 }
 
-// secondFloors are those of the lines that no rule was written for: a little below what was measured when they were read for the first time.
+// secondFloors are those of the second half: a little below what was measured when it was read for the first time. Rules of safety were widened since (French .57 then, English .37); no other
+// rule was.
 var secondFloors = map[string]float64{
 	"breakdown polarity": .72, "churn polarity": .48, "churn reason": .28, "far_from polarity": .65, "irony polarity": .35, "legal polarity": .72, "legal reason": .62, "litotes polarity": .25,
 	"no_delivery polarity": .65, "no_delivery act": .65, "question polarity": .88, "question act": .88, "repeat polarity": .75, "repeat reason": .55, "request polarity": .55, "request act": .35,
-	"safety reason": .32,
+	"safety reason": .75,
 }
 
 func TestChallenge(t *testing.T) {
