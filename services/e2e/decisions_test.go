@@ -242,7 +242,9 @@ func refitted(t *testing.T, i *installation) {
 			Dossier struct {
 				Timeline struct {
 					Edges []struct {
-						Node struct{ Verbatim struct{ Version, Polarity string } }
+						Node struct {
+							Verbatim struct{ Version, Polarity string }
+						}
 					}
 				}
 			}
