@@ -368,6 +368,7 @@ type Preview struct {
 	Sample            []schema.ProfileID
 	Reach             []Reach
 	Overlaps          []Overlap
+	Unscored          bool // it asks for a score, and nobody has one
 }
 
 // Reach is how many of the members may be contacted now for a purpose on a channel.

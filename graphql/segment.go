@@ -386,6 +386,9 @@ func (p *segmentPreview) Sentence(args struct{ Language *string }) (string, erro
 // Warnings resolves SegmentPreview.warnings.
 func (p *segmentPreview) Warnings() []string {
 	out := []string{}
+	if p.p.Unscored {
+		out = append(out, "it asks for a score, and nobody has one: make a snapshot with 'dossier value snapshot' first")
+	}
 	switch {
 	case p.p.Count == 0:
 		out = append(out, "nobody is in it")

@@ -60,6 +60,8 @@ func Migrations() []Migration {
 		{32, ViewCurrentChanges, createCurrentSegmentChanges},
 		{33, TableAlerts, createAlerts},
 		{34, ViewEvents, replaceViewEvents},
+		{35, "people with suppressions and hold-outs", holdPeople},
+		{36, ViewCurrentPeople, replaceCurrentPeople},
 	}
 }
 

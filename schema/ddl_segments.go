@@ -67,3 +67,12 @@ SETTINGS index_granularity = 1024`
 
 const createCurrentSegmentChanges = `CREATE VIEW IF NOT EXISTS current_segment_changes AS
 SELECT * FROM segment_changes FINAL`
+
+// Who is on the suppression list, and what was recorded of hold-outs: the names of those in which a lot was drawn, and of those that hold the person out.
+const (
+	holdPeople = `ALTER TABLE people ADD COLUMN IF NOT EXISTS suppressed UInt8,
+ADD COLUMN IF NOT EXISTS drawn Array(LowCardinality(String)), ADD COLUMN IF NOT EXISTS held Array(LowCardinality(String))`
+
+	replaceCurrentPeople = `CREATE OR REPLACE VIEW current_people AS
+SELECT * EXCEPT (version, deleted) FROM people FINAL WHERE deleted = 0`
+)

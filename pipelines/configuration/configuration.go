@@ -23,6 +23,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/pipelines/channel/record"
 	"github.com/dossier-cdp/dossier/pipelines/channel/webhook"
+	"github.com/dossier-cdp/dossier/pipelines/destination"
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
@@ -47,6 +48,7 @@ type Configuration struct {
 	Care         *care.Rules
 	Verbatim     *verbatim.Settings
 	Segments     segment.Set
+	Destinations []*destination.Destination
 }
 
 type document struct {
@@ -56,7 +58,8 @@ type document struct {
 	Care         json.RawMessage   `json:"care"`
 	Verbatim     json.RawMessage   `json:"verbatim"`
 
-	Segments map[string]json.RawMessage `json:"segments"`
+	Segments     map[string]json.RawMessage `json:"segments"`
+	Destinations map[string]json.RawMessage `json:"destinations"`
 }
 
 type source struct {
@@ -153,6 +156,9 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 		}
 	}
 	if err := c.segments(d.Segments, zones); err != nil {
+		return nil, err
+	}
+	if c.Destinations, err = destination.Parse(d.Destinations, c.Segments); err != nil {
 		return nil, err
 	}
 	sum = sha256.Sum256(d.Identity)

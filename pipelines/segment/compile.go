@@ -101,8 +101,21 @@ func (c *compiler) node(n *Node) string {
 		column := "p." + n.Score.Measure
 		return "(isNotNull(" + column + ") AND ifNull(" + c.within(column, &n.Score.Range) + ", 0))"
 	}
+	bucketOf := func(salt string) string {
+		return "(reinterpretAsUInt32(substring(SHA256(concat(" + c.text(salt+"\n") + ", toString(p.profile))), 1, 4)) % 100)"
+	}
+	if h := n.HoldOut; h != nil {
+		name := c.text(h.Name)
+		return "if(has(p.drawn, " + name + "), has(p.held, " + name + "), " + bucketOf(holdOutSalt+h.Name) + " < " + c.int(int64(h.Percent)) + ")"
+	}
+	if n.Suppressed != nil {
+		if *n.Suppressed {
+			return "(p.suppressed = 1)"
+		}
+		return "(p.suppressed = 0)"
+	}
 	b := n.Bucket
-	bucket := "(reinterpretAsUInt32(substring(SHA256(concat(" + c.text(b.Salt+"\n") + ", toString(p.profile))), 1, 4)) % 100)"
+	bucket := bucketOf(b.Salt)
 	return "(" + bucket + " >= " + c.int(int64(b.From)) + " AND " + bucket + " < " + c.int(int64(b.To)) + ")"
 }
 
@@ -425,7 +438,7 @@ func (c *compiler) sequence(s *Sequence) string {
 func (s Set) CompileReach(of *Segment, workspace string, now schema.Instant) Statement {
 	c := s.compiler(workspace, now)
 	condition := c.segment(of)
-	return c.statement("SELECT splitByChar('\\0', toString(k))[1] AS purpose, splitByChar('\\0', toString(k))[2] AS channel, uniqExact(profile) AS people FROM (SELECT p.profile AS profile, p.allowed AS allowed, p.allowed_until AS until FROM current_people AS p WHERE p.workspace = {workspace:String} AND " +
+	return c.statement("SELECT splitByChar('\\0', toString(k))[1] AS purpose, splitByChar('\\0', toString(k))[2] AS channel, uniqExact(profile) AS people FROM (SELECT p.profile AS profile, p.allowed AS allowed, p.allowed_until AS until FROM current_people AS p WHERE p.workspace = {workspace:String} AND p.suppressed = 0 AND " +
 		condition + ") ARRAY JOIN allowed AS k, until AS u WHERE u = 0 OR u > " + c.int(int64(now)) + " GROUP BY purpose, channel ORDER BY purpose, channel")
 }
 

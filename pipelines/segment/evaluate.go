@@ -28,12 +28,10 @@ func (s Set) Evaluate(of *Segment, p *Person, now schema.Instant) Outcome {
 
 // EvaluateAll evaluates several segments over one reading of the person's facts; the outcomes stand in their order.
 func (s Set) EvaluateAll(of []*Segment, p *Person, now schema.Instant) []Outcome {
-	e := &evaluation{set: s, person: p, now: now, facts: map[schema.Type][]*Fact{}}
+	e := &evaluation{set: s, person: p, now: now, facts: map[schema.Type][]*Fact{}, named: map[string]Outcome{}}
 	out := make([]Outcome, len(of))
 	for i, one := range of {
-		e.next = 0
-		out[i].Member = e.segment(one)
-		out[i].Next = e.next
+		out[i] = e.once(one)
 	}
 	return out
 }
@@ -46,6 +44,8 @@ type evaluation struct {
 	next   schema.Instant
 	facts  map[schema.Type][]*Fact // by type, until now, versions as one, in order
 	leaf   func(n *Node, met bool, found string, by []schema.EventID)
+	named  map[string]Outcome // of segments that were evaluated already; nil is none
+	assume *bool              // of every hold-out; nil is what was drawn
 }
 
 // at notes an instant at which the answer may change.
@@ -53,6 +53,19 @@ func (e *evaluation) at(t schema.Instant) {
 	if t > e.now && (e.next == 0 || t < e.next) {
 		e.next = t
 	}
+}
+
+// once evaluates a segment, or says again what was found of it.
+func (e *evaluation) once(s *Segment) Outcome {
+	if o, known := e.named[s.Name]; known {
+		return o
+	}
+	before := e.next
+	e.next = 0
+	o := Outcome{Member: e.segment(s)}
+	o.Next, e.next = e.next, before
+	e.named[s.Name] = o
+	return o
 }
 
 func (e *evaluation) segment(s *Segment) bool {
@@ -89,7 +102,16 @@ func (e *evaluation) node(n *Node) bool {
 	case n.Segment != "":
 		leaf := e.leaf
 		e.leaf = nil
-		met := e.set[n.Segment] != nil && e.segment(e.set[n.Segment])
+		met := false
+		if of := e.set[n.Segment]; of != nil {
+			if e.named != nil {
+				o := e.once(of)
+				e.at(o.Next)
+				met = o.Member
+			} else {
+				met = e.segment(of)
+			}
+		}
 		if e.leaf = leaf; leaf != nil {
 			leaf(n, met, "", nil)
 		}
@@ -122,8 +144,74 @@ func (e *evaluation) condition(n *Node) (met bool, found string, by []schema.Eve
 	case n.Bucket != nil:
 		b := BucketOf(n.Bucket.Salt, e.person.ID)
 		met = b >= n.Bucket.From && b < n.Bucket.To
+	case n.HoldOut != nil:
+		met = e.held(n.HoldOut)
+	case n.Suppressed != nil:
+		met = e.person.Suppressed == *n.Suppressed
 	}
 	return met, found, nil
+}
+
+func (e *evaluation) held(h *HoldOut) bool {
+	if e.assume != nil {
+		return *e.assume
+	}
+	for _, d := range e.person.Drawn {
+		if d.Name == h.Name {
+			return d.Held
+		}
+	}
+	return h.Draw(e.person.ID)
+}
+
+// holdOutSalt is before the name of a hold-out where lots are drawn.
+const holdOutSalt = "hold-out "
+
+// Draw says whether a person is held out, by lot.
+func (h *HoldOut) Draw(id schema.ProfileID) bool { return BucketOf(holdOutSalt+h.Name, id) < h.Percent }
+
+// whole calls f for every node of a segment and of those that it names.
+func (s Set) whole(of *Segment, f func(n *Node)) {
+	seen := map[string]bool{}
+	var visit func(of *Segment)
+	visit = func(of *Segment) {
+		if of == nil || seen[of.Name] {
+			return
+		}
+		seen[of.Name] = true
+		of.each(func(n *Node) {
+			if f(n); n.Segment != "" {
+				visit(s[n.Segment])
+			}
+		})
+	}
+	visit(of)
+}
+
+// Scores says whether a segment asks for a score, itself or by the segments that it names.
+func (s Set) Scores(of *Segment) (asks bool) {
+	s.whole(of, func(n *Node) { asks = asks || n.Score != nil })
+	return asks
+}
+
+// HoldOuts are the hold-outs that a segment asks for, itself or by the segments that it names; by name, each once.
+func (s Set) HoldOuts(of *Segment) (out []*HoldOut) {
+	s.whole(of, func(n *Node) {
+		if n.HoldOut != nil {
+			out = append(out, n.HoldOut)
+		}
+	})
+	slices.SortStableFunc(out, func(a, b *HoldOut) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(out, func(a, b *HoldOut) bool { return a.Name == b.Name })
+}
+
+// Exposed says whether it depends on hold-outs alone that a person is in a segment, or out: then what was drawn is to be recorded.
+func (s Set) Exposed(of *Segment, p *Person, now schema.Instant) bool {
+	member := func(held bool) bool {
+		e := &evaluation{set: s, person: p, now: now, facts: map[schema.Type][]*Fact{}, assume: &held}
+		return e.segment(of)
+	}
+	return member(false) != member(true)
 }
 
 // BucketOf is a person's number, 0 to 99, under a salt.

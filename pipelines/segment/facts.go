@@ -22,8 +22,16 @@ type Person struct {
 	Identifiers []string
 	Allowed     []Permission
 	Refused     []Permission
+	Suppressed  bool    // is on the suppression list
+	Drawn       []Drawn // what was recorded of hold-outs, by name
 	Worth       *Worth  // nil: nothing is known
 	Events      []*Fact // of all personas, in any order, each event once
+}
+
+// Drawn is what was recorded of a person in a hold-out.
+type Drawn struct {
+	Name string
+	Held bool
 }
 
 // Known is one trait of the golden record.

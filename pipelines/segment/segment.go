@@ -56,6 +56,8 @@ type Node struct {
 	Score      *Score      `json:"score,omitempty"`
 	Segment    string      `json:"segment,omitempty"` // the name of another one
 	Bucket     *Bucket     `json:"bucket,omitempty"`
+	HoldOut    *HoldOut    `json:"holdOut,omitempty"`
+	Suppressed *bool       `json:"suppressed,omitempty"` // whether the person is on the suppression list
 }
 
 // Trait compares a trait of the golden record.
@@ -189,6 +191,13 @@ type Bucket struct {
 	To   int    `json:"to"`
 }
 
+// HoldOut chooses who is kept out of a test: a part of the people by lot. What was drawn is recorded when it first matters, and stays, whatever merges:
+// of several draws for one person the earliest counts.
+type HoldOut struct {
+	Name    string `json:"name"`
+	Percent int    `json:"percent"`
+}
+
 // Window is a stretch of time that ends now.
 type Window struct {
 	N    int
@@ -251,7 +260,7 @@ func unknownMember(err error) string {
 
 var members = []string{
 	"title", "description", "owner", "zone", "archived", "where", "exclude", "all", "any", "not", "trait", "identifier", "consent", "event", "sequence", "score", "segment",
-	"bucket", "name", "op", "value", "values", "source", "unseen", "kind", "purpose", "channel", "state", "type", "channels", "field", "which", "within", "from", "to",
+	"bucket", "holdOut", "percent", "suppressed", "name", "op", "value", "values", "source", "unseen", "kind", "purpose", "channel", "state", "type", "channels", "field", "which", "within", "from", "to",
 	"stoppedFor", "count", "by", "sum", "atLeast", "atMost", "currency", "first", "then", "absent", "in", "same", "measure", "salt",
 }
 

@@ -77,6 +77,15 @@ func (w words) clause(n *Node, inner bool) string {
 	case n.Score != nil:
 		return w.sayf("whose %s is %s", "dont %s est %s", w.measure(n.Score.Measure), w.bounds(&n.Score.Range))
 	}
+	if h := n.HoldOut; h != nil {
+		return w.sayf("who are held out of %s (%d of 100, by lot)", "qui sont dans le groupe témoin de %s (%d sur 100, par tirage au sort)", h.Name, h.Percent)
+	}
+	if n.Suppressed != nil {
+		if *n.Suppressed {
+			return w.say("who are on the suppression list", "qui sont sur la liste d'opposition")
+		}
+		return w.say("who are not on the suppression list", "qui ne sont pas sur la liste d'opposition")
+	}
 	return w.sayf("whose number by lot (%s) is from %d to %d of 100", "dont le numéro tiré au sort (%s) est de %d à %d sur 100", n.Bucket.Salt, n.Bucket.From, n.Bucket.To-1)
 }
 

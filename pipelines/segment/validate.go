@@ -61,13 +61,13 @@ func (v *validator) node(where string, n *Node, depth int) {
 		return
 	}
 	set := 0
-	for _, is := range []bool{n.All != nil, n.Any != nil, n.Not != nil, n.Trait != nil, n.Identifier != nil, n.Consent != nil, n.Event != nil, n.Sequence != nil, n.Score != nil, n.Segment != "", n.Bucket != nil} {
+	for _, is := range []bool{n.All != nil, n.Any != nil, n.Not != nil, n.Trait != nil, n.Identifier != nil, n.Consent != nil, n.Event != nil, n.Sequence != nil, n.Score != nil, n.Segment != "", n.Bucket != nil, n.HoldOut != nil, n.Suppressed != nil} {
 		if is {
 			set++
 		}
 	}
 	if set != 1 {
-		v.fail(where, fmt.Sprintf("has %d conditions", set), "write exactly one of all, any, not, trait, identifier, consent, event, sequence, score, segment, bucket")
+		v.fail(where, fmt.Sprintf("has %d conditions", set), "write exactly one of all, any, not, trait, identifier, consent, event, sequence, score, segment, bucket, holdOut, suppressed")
 		return
 	}
 	switch {
@@ -101,6 +101,10 @@ func (v *validator) node(where string, n *Node, depth int) {
 	case n.Bucket != nil:
 		if b := n.Bucket; b.From < 0 || b.To > 100 || b.From >= b.To || b.Salt == "" || len(b.Salt) > 100 {
 			v.fail(where+".bucket", "is not a salt with from and to within 0 to 100", "write {salt: spring, from: 0, to: 10} for a tenth")
+		}
+	case n.HoldOut != nil:
+		if h := n.HoldOut; !isName(h.Name) || h.Percent < 1 || h.Percent > 99 {
+			v.fail(where+".holdOut", "is not a name with a percent of 1 to 99", "write {name: spring, percent: 10} for a tenth")
 		}
 	}
 }
@@ -504,6 +508,9 @@ func (w Window) length() schema.Instant {
 	}
 	return schema.Instant(w.N) * 86_400_000_000
 }
+
+// Length is how long a window is, with days of 24 hours, in microseconds.
+func (w Window) Length() schema.Instant { return w.length() }
 
 // dayStart is the first instant of a day of the zone.
 func dayStart(y int, m time.Month, d int, zone *time.Location) schema.Instant {

@@ -553,3 +553,11 @@ FROM events AS e
 LEFT JOIN v_personas AS m ON m.workspace = e.workspace AND m.persona = e.persona
 WHERE e.type NOT IN ('identity.linked', 'identity.separated', 'identity.released', 'household.joined');
 
+-- 35 people with suppressions and hold-outs
+ALTER TABLE people ADD COLUMN IF NOT EXISTS suppressed UInt8,
+ADD COLUMN IF NOT EXISTS drawn Array(LowCardinality(String)), ADD COLUMN IF NOT EXISTS held Array(LowCardinality(String));
+
+-- 36 current_people
+CREATE OR REPLACE VIEW current_people AS
+SELECT * EXCEPT (version, deleted) FROM people FINAL WHERE deleted = 0;
+

@@ -11,27 +11,34 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/dossier-cdp/dossier/pipelines/segment"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
-// The kinds of changes.
+// The kinds of changes. An audience is who of a segment may be told of to a destination: consent, suppressions and hold-outs decide, too.
 const (
-	Entered = "segment.entered"
-	Left    = "segment.left"
+	Entered         = "segment.entered"
+	Left            = "segment.left"
+	AudienceEntered = "audience.entered"
+	AudienceLeft    = "audience.left"
+	Drawn           = "holdout.drawn" // Segment is the hold-out's name
 )
 
 // Change is a record of the topic decisions: somebody entered or left a segment. It holds ids only. The same id twice is one change.
 type Change struct {
-	ID         string `json:"id"`
-	Kind       string `json:"kind"`
-	Workspace  string `json:"workspace"`
-	Segment    string `json:"segment"`
-	Definition string `json:"definition,omitempty"` // hex SHA-256 of the definition that decided; empty: it is no more in force
-	Profile    string `json:"profile"`
-	At         string `json:"at"` // when it was decided, RFC 3339
-	Cause      Cause  `json:"cause"`
+	ID        string `json:"id"`
+	Kind      string `json:"kind"`
+	Workspace string `json:"workspace"`
+	Segment   string `json:"segment"`
+	// Destination is the one that an audience is of.
+	Destination string `json:"destination,omitempty"`
+	Held        *bool  `json:"held,omitempty"`       // of what was drawn: whether the person is held out
+	Definition  string `json:"definition,omitempty"` // hex SHA-256 of the definition that decided; empty: it is no more in force
+	Profile     string `json:"profile"`
+	At          string `json:"at"` // when it was decided, RFC 3339
+	Cause       Cause  `json:"cause"`
 }
 
 // Cause is why: an event, time alone, a change of who is who, a change of the segment, or an erasure.
@@ -50,26 +57,55 @@ func (w *weighing) decide(name, definition string, id schema.ProfileID, entered 
 	if entered {
 		c.Kind = Entered
 	}
+	if of, destination, is := segment.AudienceOf(name); is {
+		c.Segment, c.Destination, c.Kind = of, destination, AudienceLeft
+		if entered {
+			c.Kind = AudienceEntered
+		}
+	}
 	if !why.event.IsZero() {
 		c.Cause.Event = why.event.String()
 	}
 	if !into.IsZero() {
 		c.Cause.Profile = into.String()
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", c.Workspace, c.Segment, c.Profile, c.Kind, c.At, s.Sequence))
+	err := w.tell(&c)
+	member := key('m', id[:], []byte(name))
+	if entered {
+		return errors.Join(err, w.b.Set(member, sortable(w.now)))
+	}
+	return errors.Join(err, w.b.Delete(member))
+}
+
+// tell puts a change on its way.
+func (w *weighing) tell(c *Change) error {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", c.Workspace, c.name(), c.Profile, c.Kind, c.At, w.s.Sequence))
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
 	c.ID = uuid.UUID(sum[:16]).String()
 	text, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	member := key('m', id[:], []byte(name))
-	if entered {
-		err = w.b.Set(member, sortable(w.now))
-	} else {
-		err = w.b.Delete(member)
+	return w.b.Set(key('o', binary.BigEndian.AppendUint64(nil, w.s.Sequence)), text)
+}
+
+// name is how the state and the history call what somebody entered or left.
+func (c *Change) name() string {
+	if c.Destination != "" {
+		return segment.AudienceName(c.Segment, c.Destination)
 	}
-	return errors.Join(err, w.b.Set(key('o', binary.BigEndian.AppendUint64(nil, s.Sequence)), text))
+	return c.Segment
+}
+
+func (c *Change) entered() bool { return c.Kind == Entered || c.Kind == AudienceEntered }
+
+// ours says whether this role appended a record of the topic.
+func (c *Change) ours() bool {
+	switch c.Kind {
+	case Entered, Left, AudienceEntered, AudienceLeft, Drawn:
+		return true
+	}
+	return false
 }
 
 // changesAtOnce is how many changes are sent in one batch.
@@ -171,7 +207,7 @@ func (s *Segments) history(ctx context.Context, at int64, f func(c *Change) erro
 		}
 		for i := range got.Records {
 			c := &Change{}
-			if json.Unmarshal(got.Records[i].Value, c) != nil || c.Workspace != s.Workspace || c.Kind != Entered && c.Kind != Left {
+			if json.Unmarshal(got.Records[i].Value, c) != nil || c.Workspace != s.Workspace || !c.ours() {
 				continue // another decision
 			}
 			if err := f(c); err != nil {
@@ -244,10 +280,17 @@ func (s *Segments) recall(ctx context.Context) error {
 				return schema.Classify(schema.Fatal, fmt.Errorf("a change of %s has no time: %w", c.Segment, err))
 			}
 			s.Sequence++
-			if c.Kind == Entered {
-				since[[2]string{c.Profile, c.Segment}] = at
-			} else {
-				delete(since, [2]string{c.Profile, c.Segment})
+			switch {
+			case c.Kind == Drawn:
+				if id, bad := schema.ParsePersonaID(c.Profile); bad == nil && c.Held != nil {
+					if err := b.Set(drawKey(id, c.Segment), appendDraw(at, *c.Held)); err != nil {
+						return err
+					}
+				}
+			case c.entered():
+				since[[2]string{c.Profile, c.name()}] = at
+			default:
+				delete(since, [2]string{c.Profile, c.name()})
 			}
 			if some = append(some, c); len(some) >= changesAtOnce {
 				return flush()

@@ -18,7 +18,7 @@
 // built from the log, with the memberships as the topic has them. While the log is read to where it ended at the start, and while the facts of
 // a new segment are gathered from the log's beginning, nobody is weighed: half of somebody's events would decide wrongly.
 //
-// What it deliberately does not do: it sends nothing to anybody.
+// What it deliberately does not do: it sends nothing to anybody. Package destinations does, by what is decided here.
 //
 // # Faults
 //

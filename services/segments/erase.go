@@ -35,7 +35,8 @@ func (s *Segments) Erase(ctx context.Context, of schema.PersonaEpoch) error {
 				affected = append(affected, schema.ProfileID(held))
 			}
 			prefix := key('e', id[:])
-			if err := errors.Join(b.DeleteRange(prefix, state.After(prefix)), b.Delete(key('h', id[:]))); err != nil {
+			drawn := key('a', id[:])
+			if err := errors.Join(b.DeleteRange(prefix, state.After(prefix)), b.DeleteRange(drawn, state.After(drawn)), b.Delete(key('h', id[:]))); err != nil {
 				return err
 			}
 		}

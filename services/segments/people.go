@@ -84,6 +84,8 @@ type row struct {
 	allowed                         []string
 	until                           []int64
 	worth                           [5]*int64 // recency, frequency, monetary, alive, lifetime
+	suppressed                      uint8
+	drawn, held                     []string
 }
 
 func rowOf(p *segment.Person) *row {
@@ -107,6 +109,14 @@ func rowOf(p *segment.Person) *row {
 	}
 	for _, a := range p.Refused {
 		r.refused = append(r.refused, segment.ConsentKey(a.Purpose, a.Channel))
+	}
+	if p.Suppressed {
+		r.suppressed = 1
+	}
+	for _, d := range p.Drawn {
+		if r.drawn = append(r.drawn, d.Name); d.Held {
+			r.held = append(r.held, d.Name)
+		}
 	}
 	if w := p.Worth; w != nil {
 		for i, class := range []int64{w.Recency, w.Frequency, w.Monetary} {
@@ -139,6 +149,9 @@ func (r *row) digest() [8]byte {
 		binary.BigEndian.PutUint64(b[:], uint64(u))
 		h.Write(b[:])
 	}
+	if r.suppressed != 0 || r.drawn != nil {
+		write(r.suppressed, r.drawn, r.held)
+	}
 	for i, w := range r.worth {
 		if w != nil {
 			fmt.Fprintf(h, "%d:%d", i, *w)
@@ -165,7 +178,7 @@ func (t Tables) Newest(ctx context.Context) (version uint64, err error) {
 
 var peopleColumns = []string{
 	"workspace", "profile", "version", "deleted", "trait_names", "trait_texts", "trait_numbers", "trait_times", "trait_kinds", "had", "said", "identifiers",
-	"allowed", "allowed_until", "refused", "recency", "frequency", "monetary", "alive", "lifetime",
+	"allowed", "allowed_until", "refused", "recency", "frequency", "monetary", "alive", "lifetime", "suppressed", "drawn", "held",
 }
 
 // some is a slice that is not nil: the driver takes nil for NULL.
@@ -181,7 +194,7 @@ func (t Tables) put(ctx context.Context, workspace string, version uint64, rows 
 	return t.Conn.Insert(ctx, schema.TablePeople, peopleColumns, "", clickhouse.Settings{"insert_deduplicate": 0}, func(b *clickhouse.Batch) error {
 		for _, r := range rows {
 			err := b.Append(workspace, uuid.UUID(r.profile), version, r.deleted, some(r.names), some(r.texts), some(r.numbers), some(r.times), some(r.kinds), some(r.had), some(r.said),
-				some(r.identifiers), some(r.allowed), some(r.until), some(r.refused), r.worth[0], r.worth[1], r.worth[2], r.worth[3], r.worth[4])
+				some(r.identifiers), some(r.allowed), some(r.until), some(r.refused), r.worth[0], r.worth[1], r.worth[2], r.worth[3], r.worth[4], r.suppressed, some(r.drawn), some(r.held))
 			if err != nil {
 				return err
 			}
@@ -195,6 +208,9 @@ func (t Tables) record(ctx context.Context, changes []*Change) error {
 	columns := []string{"workspace", "segment", "profile", "at", "id", "entered", "definition", "cause", "event", "other"}
 	return t.Conn.Insert(ctx, schema.TableSegmentChanges, columns, "", nil, func(b *clickhouse.Batch) error {
 		for _, c := range changes {
+			if c.Kind == Drawn {
+				continue // the rows of people tell
+			}
 			at, err := schema.ParseInstant(c.At)
 			if err != nil {
 				return schema.Classify(schema.Fatal, err)
@@ -209,10 +225,10 @@ func (t Tables) record(ctx context.Context, changes []*Change) error {
 				}
 			}
 			entered := uint8(0)
-			if c.Kind == Entered {
+			if c.entered() {
 				entered = 1
 			}
-			if err := b.Append(c.Workspace, c.Segment, ids[0], at.Time(), ids[1], entered, c.Definition, c.Cause.Kind, ids[2], ids[3]); err != nil {
+			if err := b.Append(c.Workspace, c.name(), ids[0], at.Time(), ids[1], entered, c.Definition, c.Cause.Kind, ids[2], ids[3]); err != nil {
 				return err
 			}
 		}

@@ -134,6 +134,14 @@ func (r *Reader) Preview(ctx context.Context, workspace, name string, text json.
 	if err := r.Conn.QueryRow(ctx, "SELECT count() FROM current_people WHERE workspace = {workspace:String}", clickhouse.Params{"workspace": workspace}, engine, &out.People); err != nil {
 		return out, err
 	}
+	if set.Scores(s) {
+		var scored uint64
+		err := r.Conn.QueryRow(ctx, "SELECT count() FROM current_people WHERE workspace = {workspace:String} AND isNotNull(recency)", clickhouse.Params{"workspace": workspace}, engine, &scored)
+		if err != nil {
+			return out, err
+		}
+		out.Unscored = scored == 0
+	}
 	if text != nil && was != nil && wanted.Changes {
 		both := segment.Set{}
 		for n, x := range saved {
@@ -328,6 +336,8 @@ func (r *Reader) Changes(ctx context.Context, workspace, name string, profile sc
 	params := clickhouse.Params{"workspace": workspace}
 	if name != "" {
 		where, params["segment"] = where+" AND segment = {segment:String}", name
+	} else {
+		where += " AND position(segment, '@') = 0" // audiences
 	}
 	if !profile.IsZero() {
 		where, params["profile"] = where+" AND profile = {profile:UUID}", profile

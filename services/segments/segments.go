@@ -71,6 +71,10 @@ type Config struct {
 
 	// Assess says what people are worth by the value snapshot in force, nil for those of whom nothing is known, and Snapshot which it is,
 	// "" where there is none. Both may be nil.
+	// Suppressed says whether somebody is on the suppression list, and Suppressions how many decisions that list is made of. Both may be nil.
+	Suppressed   func(p *graphql.Person) bool
+	Suppressions func() int
+
 	Assess   func(ctx context.Context, people []*graphql.Person) ([]*segment.Worth, error)
 	Snapshot func() string
 
@@ -93,15 +97,16 @@ type Segments struct {
 
 	working sync.Mutex // held by whatever writes: a step of the work, an erasure
 	settings
-	epoch int64
-	set   segment.Set
-	live  []*segment.Segment
-	needs segment.Needs
-	kinds map[schema.ProfileID]uint64 // of personas: what identifiers their last event without anything else told
-	next  []int64                     // committed
-	feed  int64                       // committed offset of the change feed
-	ends  []int64                     // the log's as of the start, or when facts began to be gathered anew
-	busy  bool                        // the last read was a full one
+	epoch    int64
+	set      segment.Set
+	live     []*segment.Segment
+	holdOuts map[string][]*segment.HoldOut // of live segments that ask for some
+	needs    segment.Needs
+	kinds    map[schema.ProfileID]uint64 // of personas: what identifiers their last event without anything else told
+	next     []int64                     // committed
+	feed     int64                       // committed offset of the change feed
+	ends     []int64                     // the log's as of the start, or when facts began to be gathered anew
+	busy     bool                        // the last read was a full one
 
 	opened  atomic.Bool
 	mu      sync.Mutex    // guards what follows
@@ -125,6 +130,9 @@ func New(config Config) *Segments {
 	}
 	if config.Void == nil {
 		config.Void = func(*schema.Clear) bool { return false }
+	}
+	if config.Suppressed == nil || config.Suppressions == nil {
+		config.Suppressed, config.Suppressions = func(*graphql.Person) bool { return false }, func() int { return 0 }
 	}
 	if config.Snapshot == nil {
 		config.Snapshot = func() string { return "" }
@@ -233,8 +241,12 @@ func (s *Segments) take(b *state.Batch) error {
 	s.live = s.set.Live()
 	s.needs = s.set.Needs()
 	now := map[string]string{}
+	s.holdOuts = map[string][]*segment.HoldOut{}
 	for _, of := range s.live {
 		now[of.Name] = of.Version
+		if some := s.set.HoldOuts(of); some != nil {
+			s.holdOuts[of.Name] = some
+		}
 	}
 	grown := false
 	for kind, keep := range s.needs.Types {
@@ -258,8 +270,8 @@ func (s *Segments) take(b *state.Batch) error {
 		s.Gather = true
 		s.Types, s.Paths = s.needs.Types, s.needs.Paths
 	}
-	if !maps.Equal(now, s.settings.Live) || s.Snapshot() != s.settings.Worth {
-		s.settings.Live, s.settings.Worth, s.Sweep = now, s.Snapshot(), ""
+	if n := s.Config.Suppressions(); !maps.Equal(now, s.settings.Live) || s.Snapshot() != s.settings.Worth || n != s.settings.Suppressions {
+		s.settings.Live, s.settings.Worth, s.settings.Suppressions, s.Sweep = now, s.Snapshot(), n, ""
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 //	'h' persona(16)                       →  profile(16) that held it when it was weighed last
 //	'n' profile(16)                       →  time(8) of its mark in 't'
 //	't' time(8) profile(16)               →  nothing: to be weighed again then
+//	'a' profile(16) hold-out's name       →  time(8) held(1): what was drawn of who was this profile then
 //	'o' sequence(8)                       →  a change on its way, JSON
 //	's'                                   →  settings, JSON: what the state was made with
 //	offsets of the topics events, profiles and decisions  →  package state
@@ -31,17 +32,18 @@ const storeVersion = 1
 
 // settings are what the state was made with.
 type settings struct {
-	Version  int                            `json:"version"`
-	Table    string                         `json:"table"`    // identity of the tables
-	Live     map[string]string              `json:"segments"` // of the live ones: their definitions' hash
-	Types    map[schema.Type]schema.Instant `json:"types"`    // for how long facts are kept; 0 is for ever
-	Paths    []string                       `json:"paths"`
-	Facts    int64                          `json:"facts"`    // counts how often they were gathered anew
-	Sweep    string                         `json:"sweep"`    // the last profile that the sweep under way has marked; "-" is none under way
-	Worth    string                         `json:"worth"`    // the value snapshot that the rows tell of
-	Gather   bool                           `json:"gather"`   // facts are gathered anew, and not everybody was weighed by them yet
-	Sequence uint64                         `json:"sequence"` // of the last change
-	Clock    uint64                         `json:"clock"`    // of the last rows
+	Version      int                            `json:"version"`
+	Table        string                         `json:"table"`    // identity of the tables
+	Live         map[string]string              `json:"segments"` // of the live ones: their definitions' hash
+	Types        map[schema.Type]schema.Instant `json:"types"`    // for how long facts are kept; 0 is for ever
+	Paths        []string                       `json:"paths"`
+	Facts        int64                          `json:"facts"`                  // counts how often they were gathered anew
+	Sweep        string                         `json:"sweep"`                  // the last profile that the sweep under way has marked; "-" is none under way
+	Worth        string                         `json:"worth"`                  // the value snapshot that the rows tell of
+	Suppressions int                            `json:"suppressions,omitempty"` // how many decisions to suppress the rows tell of
+	Gather       bool                           `json:"gather"`                 // facts are gathered anew, and not everybody was weighed by them yet
+	Sequence     uint64                         `json:"sequence"`               // of the last change
+	Clock        uint64                         `json:"clock"`                  // of the last rows
 }
 
 func (s *Segments) load() (out settings, found bool, err error) {

@@ -1,6 +1,7 @@
 package segments
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -196,6 +197,7 @@ func (s *stage) want() (out []string) {
 				p.Events = append(p.Events, segment.FactOf(e, segmenttest.Paths))
 			}
 		}
+		p.Suppressed, p.Drawn = s.known[id].Suppressed, s.drawn(id)
 		for _, of := range s.set.Live() {
 			if s.set.Evaluate(of, p, s.now).Member {
 				out = append(out, id.String()+" "+of.Name)
@@ -203,6 +205,27 @@ func (s *stage) want() (out []string) {
 		}
 	}
 	slices.Sort(out)
+	return out
+}
+
+// drawn is what was recorded of a person's hold-outs: of several draws the earliest counts, of two of one instant that of the smaller id.
+func (s *stage) drawn(id schema.ProfileID) (out []segment.Drawn) {
+	first := map[string]*Change{}
+	for _, text := range s.changes {
+		c := &Change{}
+		if json.Unmarshal(text, c) != nil || c.Kind != Drawn {
+			continue
+		}
+		if who, err := schema.ParsePersonaID(c.Profile); err != nil || s.of[who] != id {
+			continue
+		}
+		if before := first[c.Segment]; before == nil || c.At < before.At || c.At == before.At && c.Profile < before.Profile {
+			first[c.Segment] = c
+		}
+	}
+	for name, c := range first {
+		out = append(out, segment.Drawn{Name: name, Held: *c.Held})
+	}
 	return out
 }
 
@@ -222,6 +245,9 @@ func (s *stage) has(t *testing.T) (out []string) {
 			continue
 		}
 		seen[c.ID] = true
+		if c.Kind == Drawn {
+			continue
+		}
 		who := c.Profile + " " + c.Segment
 		if in[who] == (c.Kind == Entered) {
 			t.Errorf("%s: %s although it was so", who, c.Kind)
@@ -255,7 +281,13 @@ func (s *stage) start(t *testing.T, conn *clickhouse.Conn, dir string, epoch int
 		Profiles:  records{s, func(s *stage) *[][]byte { return &s.profiles }},
 		Decisions: records{s, func(s *stage) *[][]byte { return &s.changes }},
 		Known:     func(context.Context, []int64) error { return nil },
-		Public:    func(p schema.PersonaEpoch) schema.ProfileID { return p.Persona },
+		Suppressed: func(p *graphql.Person) bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.known[p.ID].Suppressed
+		},
+		Suppressions: func() int { return 1 },
+		Public:       func(p schema.PersonaEpoch) schema.ProfileID { return p.Persona },
 		Segments: func() segment.Set {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -467,8 +499,14 @@ func stream(t *testing.T, conn *clickhouse.Conn, r *rand.Rand, dir string) (deci
 	if err := conn.QueryRow(t.Context(), "SELECT count() FROM current_segment_changes", nil, nil, &recorded); err != nil {
 		t.Fatal(err)
 	}
-	if int(recorded) != len(s.changes) {
-		t.Errorf("the history has %d changes, the topic %d", recorded, len(s.changes))
+	told := 0
+	for _, text := range s.changes {
+		if !bytes.Contains(text, []byte(Drawn)) {
+			told++
+		}
+	}
+	if int(recorded) != told {
+		t.Errorf("the history has %d changes, the topic %d", recorded, told)
 	}
 	return len(s.changes)
 }

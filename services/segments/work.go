@@ -97,7 +97,7 @@ func (s *Segments) step(f func() error) error {
 // changed says whether other segments, or another snapshot, are in force.
 func (s *Segments) changed() bool {
 	set := s.Segments()
-	if s.Snapshot() != s.settings.Worth {
+	if s.Snapshot() != s.settings.Worth || s.Config.Suppressions() != s.settings.Suppressions {
 		return true
 	}
 	live := set.Live()
@@ -298,6 +298,7 @@ func (s *Segments) weigh(ctx context.Context, list []marked, now schema.Instant)
 	}
 	for i, p := range holders {
 		person := PersonOf(p)
+		person.Suppressed = s.Suppressed(p)
 		if worth != nil {
 			person.Worth = worth[i]
 		}
@@ -351,6 +352,15 @@ func (w *weighing) person(p *graphql.Person, person *segment.Person, why cause) 
 		held, known, err := s.Store.Get(nil, key('h', id[:]))
 		if err == nil && (!known || schema.ProfileID(held) != p.ID) {
 			err = w.b.Set(key('h', id[:]), p.ID[:])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var err error
+	if len(s.holdOuts) > 0 {
+		if person.Drawn, err = s.drawn(p); err == nil {
+			err = w.draw(person)
 		}
 		if err != nil {
 			return err

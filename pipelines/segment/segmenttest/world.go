@@ -71,6 +71,12 @@ func (w *World) person(n int) {
 			}
 		}
 	}
+	p.Suppressed = w.R.IntN(5) == 0
+	for _, name := range []string{"spring", "winter"} {
+		if w.R.IntN(2) == 0 {
+			p.Drawn = append(p.Drawn, segment.Drawn{Name: name, Held: w.R.IntN(2) == 0})
+		}
+	}
 	if w.R.IntN(2) == 0 {
 		p.Worth = &segment.Worth{Recency: int64(1 + w.R.IntN(5)), Frequency: int64(1 + w.R.IntN(5)), Monetary: int64(w.R.IntN(6)), Alive: int64(w.R.IntN(1_000_001)), HasAlive: w.R.IntN(2) == 0,
 			Lifetime: int64(w.R.IntN(500)) * 1_000_000, HasLifetime: w.R.IntN(2) == 0}
@@ -140,9 +146,13 @@ func (w *World) node(depth int, others []string) object {
 		}
 		return object{"any": []object{w.node(depth-1, others), w.node(depth-1, others)}}
 	}
-	switch w.R.IntN(10) {
+	switch w.R.IntN(12) {
 	case 0, 1:
 		return object{"trait": w.trait()}
+	case 10:
+		return object{"holdOut": object{"name": pick(w, "spring", "winter"), "percent": pick(w, 10, 50, 99)}}
+	case 11:
+		return object{"suppressed": w.R.IntN(2) == 0}
 	case 2:
 		return object{"identifier": object{"kind": pick(w, "email", "phone", "card")}}
 	case 3:

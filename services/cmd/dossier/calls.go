@@ -27,6 +27,7 @@ const (
 	callCareWait       = "/care/WaitFor"
 	callCareStatus     = "/care/Status"
 	callSegmentsWait   = "/segments/WaitFor"
+	callDestinations   = "/segments/Destinations"
 )
 
 type nothing struct{}
@@ -107,6 +108,7 @@ func (i *installation) offerCalls() {
 			}
 			return &nothing{}, i.segmentsDecide()
 		})
+		rpc.Answer(s, callDestinations, api, i.ownDestinations)
 	}
 	if i.roles.has(careRole) {
 		own := ownCare{i}

@@ -96,6 +96,8 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 	mux.Handle(sql.Path, views)
 	mux.Handle(sql.Path+"/", views)
 	mux.Handle(segments.MembersPath, segments.Handler(i.segmentReader(), i.segmentsNow, i.control, i.logger))
+	mux.Handle(destinationsPath, destinationsHandler{i})
+	mux.Handle(destinationsPath+"/", destinationsHandler{i})
 	mux.Handle(graphql.MetricRowsPath, metrics.Handler(measures, i.control, i.logger))
 	management := manage.Handler(manage.Config{
 		Control: i.control, Exports: i.exports(), Replay: i.replayEvents, Shadows: i.shadows, DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,

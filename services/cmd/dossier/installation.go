@@ -24,6 +24,7 @@ import (
 	"github.com/dossier-cdp/dossier/services/care"
 	"github.com/dossier-cdp/dossier/services/collector"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
+	"github.com/dossier-cdp/dossier/services/destinations"
 	"github.com/dossier-cdp/dossier/services/identity"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/control"
@@ -104,6 +105,7 @@ type installation struct {
 	careLead       atomic.Pointer[lease] // nil while this process does not write
 	careErased     *eraser
 	segments       *segments.Segments
+	destinations   *destinations.Destinations
 	segmentsLead   atomic.Pointer[lease] // nil while this process does not decide
 	segmentsErased *eraser
 	profilesLog    segments.Topic // the change feed of who is who
@@ -271,7 +273,7 @@ func (i *installation) startRoles(ctx context.Context) error {
 		}
 	}
 	i.findPeers()
-	if i.roles.has(apiRole) {
+	if i.roles.has(apiRole, segmentsRole) {
 		if err := i.startAudit(ctx); err != nil {
 			return err
 		}

@@ -80,6 +80,7 @@ type commands struct {
 	Ready        readyCommand        `cmd:"" help:"Ask a process whether it is ready; for health checks."`
 	Generate     generateCommand     `cmd:"" help:"Invent customers as eight systems know them, to any number, and say who they are."`
 	Segments     segmentsCommand     `cmd:"" help:"Describe people: preview, save, explain and export segments."`
+	Destinations destinationsCommand `cmd:"" help:"Say how destinations are; pause and resume them, and send dead letters again."`
 	Value        valueCommand        `cmd:"" help:"Say what customers are worth, and whether they still buy."`
 	Bench        benchCommand        `cmd:"" help:"Run one benchmark on this machine beside its own measured limit."`
 }

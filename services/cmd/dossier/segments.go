@@ -48,9 +48,13 @@ func (i *installation) startSegments(ctx context.Context) error {
 			return i.identityPeer.WaitFor(ctx, reached{i.eventLog.Generation(), next, i.erasures.known()})
 		},
 		Assess: worth.assess, Snapshot: worth.version,
-		Tables: segments.Tables{Conn: i.house}, Store: store, Public: public.Public, Segments: func() segment.Set { return i.configuration.current.Load().Segments },
+		Tables: segments.Tables{Conn: i.house}, Store: store, Public: public.Public, Segments: i.audienced,
+		Suppressed: i.suppressedPerson, Suppressions: func() int { return len(i.control.State().Suppressions(mainWorkspace)) },
 		Void: i.erasures.void, Now: time.Now, Logger: i.logger, Registry: i.registry,
 	})
+	if err := i.newDestinations(store, decisions, producer); err != nil {
+		return err
+	}
 	i.onRest(store.Rest)
 	i.segmentsErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
@@ -148,6 +152,7 @@ func (i *installation) keepSegments(ctx context.Context, l lease) error {
 	defer i.segmentsLead.Store(nil)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return i.segments.Run(ctx, l.Epoch()) })
+	group.Go(func() error { return i.destinations.Run(ctx) })
 	group.Go(func() error {
 		if err := i.segmentsErased.run(ctx); err != nil {
 			return fmt.Errorf("erase from segments: %w", err)

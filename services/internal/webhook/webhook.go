@@ -165,32 +165,50 @@ func (s *Sender) Send(ctx context.Context, d Destination, m Message) error {
 	if err != nil {
 		return schema.Classify(schema.Rejected, err)
 	}
+	_, err = s.Do(ctx, Request{http.MethodPost, d.URL, map[string]string{
+		"Content-Type": "application/json", "Webhook-Id": m.ID, "Webhook-Timestamp": strconv.FormatInt(at.Unix(), 10), "Webhook-Signature": signature,
+	}, m.Body, d.Private})
+	return err
+}
+
+// Request is one that is sent to an address of the configuration.
+type Request struct {
+	Method, URL string
+	Headers     map[string]string
+	Body        []byte
+	Private     bool // plain HTTP, and addresses that are not public, are allowed
+}
+
+// Do tries a request once, within the same bounds as Send, and with the same errors. What is answered is not given.
+func (s *Sender) Do(ctx context.Context, r Request) (status int, err error) {
+	if err := (Destination{URL: r.URL, Private: r.Private}).Check(); err != nil {
+		return 0, schema.Classify(schema.Rejected, err)
+	}
 	timeout := s.Timeout
 	if timeout == 0 {
 		timeout = 15 * time.Second
 	}
-	limited, cancel := context.WithTimeout(context.WithValue(ctx, privateKey{}, d.Private), timeout)
+	limited, cancel := context.WithTimeout(context.WithValue(ctx, privateKey{}, r.Private), timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(limited, http.MethodPost, d.URL, bytes.NewReader(m.Body))
+	request, err := http.NewRequestWithContext(limited, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
-		return schema.Classify(schema.Rejected, errors.New("the url is none: write one such as https://example.com/hooks"))
+		return 0, schema.Classify(schema.Rejected, errors.New("the url is none: write one such as https://example.com/hooks"))
 	}
-	for name, value := range map[string]string{
-		"Content-Type": "application/json", "User-Agent": "dossier", "Webhook-Id": m.ID, "Webhook-Timestamp": strconv.FormatInt(at.Unix(), 10), "Webhook-Signature": signature,
-	} {
+	request.Header.Set("User-Agent", "dossier")
+	for name, value := range r.Headers {
 		request.Header.Set(name, value)
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return schema.Classify(schema.Transient, fmt.Errorf("reach the destination: %w", plain(err)))
+		return 0, schema.Classify(schema.Transient, fmt.Errorf("reach the destination: %w", plain(err)))
 	}
 	defer response.Body.Close()
 	// What is left of a small answer is read, so that the connection serves again.
 	if _, err := io.CopyN(io.Discard, response.Body, 64<<10); err != nil && !errors.Is(err, io.EOF) {
-		return schema.Classify(schema.Transient, errors.New("the destination's answer broke off"))
+		return 0, schema.Classify(schema.Transient, errors.New("the destination's answer broke off"))
 	}
 	if response.StatusCode/100 == 2 {
-		return nil
+		return response.StatusCode, nil
 	}
 	refused := &Refused{Status: response.StatusCode}
 	if wait, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && wait > 0 {
@@ -200,7 +218,7 @@ func (s *Sender) Send(ctx context.Context, d Destination, m Message) error {
 	if refused.Status == http.StatusGone || refused.Status == http.StatusRequestEntityTooLarge {
 		class = schema.Rejected
 	}
-	return schema.Classify(class, refused)
+	return response.StatusCode, schema.Classify(class, refused)
 }
 
 // plain takes the address out of an error of the client: its path and query may be a secret.
