@@ -18,24 +18,24 @@ func tended() (contacts []Contact) {
 		fill(&c)
 		contacts = append(contacts, c)
 	}
-	about := func(c *Contact) { c.properties[propAboutSource], c.properties[propAboutMessage] = "chat", "c1" }
-	on := func(c *Contact) { c.Case, c.properties[propCaseSource] = "7", "desk" }
+	about := func(c *Contact) { c.state(propAboutSource, "chat"); c.state(propAboutMessage, "c1") }
+	on := func(c *Contact) { c.Case = "7"; c.state(propCaseSource, "desk") }
 	add(0, schema.TypeMessageReceived, func(c *Contact) {
 		c.Source, c.Channel, c.Actor, c.ActorID, c.Message = "chat", schema.ChannelChat, schema.ActorCustomer, "", "c1"
 	})
 	add(1, schema.TypeCaseOpened, func(c *Contact) { c.Source, c.Case = "desk", "7" })
 	add(1, schema.TypeCaseOpened, func(c *Contact) { c.Source, c.Case = "other", "7" }) // another system calls another case so
 	add(2, schema.TypeNoteAdded, func(c *Contact) { about(c); c.Note = "angry" })
-	add(3, schema.TypeCaseUpdated, func(c *Contact) { about(c); c.properties[propOwner] = "lea" })
-	add(4, schema.TypeTaskAdded, func(c *Contact) { on(c); c.Note = "find it" })                                           // 6
-	add(5, schema.TypePromiseMade, func(c *Contact) { on(c); c.Note = "today"; c.properties[propDue] = at(60).String() })  // 7
-	add(6, schema.TypePromiseMade, func(c *Contact) { on(c); c.Note = "a call"; c.properties[propDue] = at(90).String() }) // 8
-	add(7, schema.TypePromiseBroken, func(c *Contact) { on(c); c.properties[propID] = eventID(8).String() })
-	add(8, schema.TypePromiseKept, func(c *Contact) { on(c); c.properties[propID] = eventID(7).String() })
-	add(9, schema.TypeTaskCompleted, func(c *Contact) { on(c); c.properties[propID] = eventID(6).String() })
-	add(10, schema.TypeGestureGranted, func(c *Contact) { on(c); c.Amount, c.Currency, c.properties[propKind] = "5", "EUR", "voucher" })
-	add(11, schema.TypeGestureGranted, func(c *Contact) { on(c); c.Amount, c.Currency, c.properties[propKind] = "5", "EUR", "Voucher" })
-	add(12, schema.TypeCaseUpdated, func(c *Contact) { on(c); c.properties[propOwner], c.properties[propPriority] = "tom", "high" })
+	add(3, schema.TypeCaseUpdated, func(c *Contact) { about(c); c.state(propOwner, "lea") })
+	add(4, schema.TypeTaskAdded, func(c *Contact) { on(c); c.Note = "find it" })                                     // 6
+	add(5, schema.TypePromiseMade, func(c *Contact) { on(c); c.Note = "today"; c.state(propDue, at(60).String()) })  // 7
+	add(6, schema.TypePromiseMade, func(c *Contact) { on(c); c.Note = "a call"; c.state(propDue, at(90).String()) }) // 8
+	add(7, schema.TypePromiseBroken, func(c *Contact) { on(c); c.state(propID, eventID(8).String()) })
+	add(8, schema.TypePromiseKept, func(c *Contact) { on(c); c.state(propID, eventID(7).String()) })
+	add(9, schema.TypeTaskCompleted, func(c *Contact) { on(c); c.state(propID, eventID(6).String()) })
+	add(10, schema.TypeGestureGranted, func(c *Contact) { on(c); c.Amount, c.Currency = "5", "EUR"; c.state(propKind, "voucher") })
+	add(11, schema.TypeGestureGranted, func(c *Contact) { on(c); c.Amount, c.Currency = "5", "EUR"; c.state(propKind, "Voucher") })
+	add(12, schema.TypeCaseUpdated, func(c *Contact) { on(c); c.state(propOwner, "tom"); c.state(propPriority, "high") })
 	return contacts
 }
 
@@ -99,7 +99,7 @@ func TestAgentsTend(t *testing.T) {
 		}
 	}
 	for i := range all {
-		back, err := ReadContact(all[i].ID, AppendContact(nil, &all[i]))
+		back, err := ReadContact(all[i].ID, string(AppendContact(nil, &all[i])))
 		if err != nil || !reflect.DeepEqual(back, all[i]) {
 			t.Errorf("contact %d is stored as %+v, %v", i, back, err)
 		}
@@ -172,10 +172,10 @@ func TestChatHandling(t *testing.T) {
 	}{
 		{"5", nil, day[:4]},
 		{"6", nil, day},
-		{"3", func(c []Contact) { c[1].properties[propConcurrency] = "2" }, day}, // (4 + 1 + 1) / 2
-		{"5.5", func(c []Contact) { c[5].properties[propConcurrency] = "2" }, day},
+		{"3", func(c []Contact) { c[1].state(propConcurrency, "2") }, day}, // (4 + 1 + 1) / 2
+		{"5.5", func(c []Contact) { c[5].state(propConcurrency, "2") }, day},
 		{"none", nil, day[:2]},
-		{"9", func(c []Contact) { c[5].properties[propHandling] = "540" }, day},
+		{"9", func(c []Contact) { c[5].state(propHandling, "540") }, day},
 	} {
 		if got := handled(x.fill, x.lines...); got != x.want {
 			t.Errorf("%v: %s, want %s", x.lines, got, x.want)
@@ -188,11 +188,14 @@ func TestModeration(t *testing.T) {
 	post := Contact{ID: eventID(1), At: at(0), Source: "forum", Channel: schema.ChannelForum, Type: schema.TypeMentionPublished, Persona: persona(1), Actor: schema.ActorCustomer, Entity: "p1"}
 	decide := func(n uint64, action, notice string) Contact {
 		c := Contact{ID: eventID(n), At: at(float64(n)), Source: "forum", Channel: schema.ChannelForum, Type: schema.TypeContentModerated, Persona: persona(1), Actor: schema.ActorAgent, ActorID: "tom", Entity: "p1"}
-		c.properties[propAction], c.properties[propCharter], c.properties[propRule], c.properties[propNotice] = action, "3", "no insults", notice
+		c.state(propAction, action)
+		c.state(propCharter, "3")
+		c.state(propRule, "no insults")
+		c.state(propNotice, notice)
 		return c
 	}
 	appeal := decide(3, "restored", "")
-	appeal.properties[propAppeal] = eventID(2).String()
+	appeal.state(propAppeal, eventID(2).String())
 	rows := Fold([]Contact{appeal, decide(2, "hidden", "we hid it"), post}, DefaultRules())
 	if len(rows.Cases) != 1 {
 		t.Fatalf("%d cases", len(rows.Cases))
@@ -202,7 +205,7 @@ func TestModeration(t *testing.T) {
 		t.Errorf("%+v, flags %v, %v", list, rows.Cases[0].Flags, err)
 	}
 	bare := decide(4, "removed", "")
-	bare.properties[propRule] = ""
+	bare.state(propRule, "")
 	rows = Fold([]Contact{post, bare}, DefaultRules())
 	if got := rows.Cases[0].Flags; !slices.Equal(got, []string{FlagModerationUnfounded, FlagModerationUntold}) {
 		t.Errorf("flags %v", got)

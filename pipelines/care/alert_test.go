@@ -39,7 +39,7 @@ func TestAlerts(t *testing.T) {
 	}
 	// A complaint on a social network: an hour for the reply; nobody keeps it, so that its resolution has a deadline as long as it is open.
 	asked := story(schema.ChannelSocial, "0 customer")
-	asked[0].properties[propComplaint] = "true"
+	asked[0].state(propComplaint, "true")
 	c := openCase(t, rules, asked)
 	want := []string{"deadline_near reply 50m", "deadline_missed reply 1h0m", "complaint_unanswered 2h0m", "deadline_near resolution 23h50m", "deadline_missed resolution 24h0m"}
 	if got := tell(c); !reflect.DeepEqual(got, want) {

@@ -32,7 +32,6 @@ const (
 
 // fold makes the row of a case.
 func (d *dossier) fold(rules *Rules) {
-	slices.SortFunc(d.marks, compare)
 	d.row = Case{
 		Source: d.key.source, Number: d.key.number, FirstReplyWait: NoSpan, FirstReplyOpen: NoSpan, ResolutionWait: NoSpan, ResolutionOpen: NoSpan,
 		FullResolutionWait: NoSpan, FullResolutionOpen: NoSpan,
@@ -53,7 +52,9 @@ func (d *dossier) gather() {
 	var first, customer *Contact
 	see := func(c *Contact) {
 		r.Events++
-		r.Personas = append(r.Personas, c.Persona)
+		if n := len(r.Personas); n == 0 || r.Personas[n-1] != c.Persona {
+			r.Personas = append(r.Personas, c.Persona)
+		}
 		if first == nil || compare(c, first) < 0 {
 			first = c
 		}
@@ -260,10 +261,8 @@ func (d *dossier) stated() {
 			r.attributes().take(m)
 		}
 	}
-	threads := slices.Clone(d.threads)
-	slices.SortFunc(threads, func(a, b *thread) int { return compare(a.contacts[0], b.contacts[0]) })
 	var last *thread
-	for _, t := range threads {
+	for _, t := range d.threads {
 		for _, c := range t.contacts {
 			r.attributes().take(c)
 		}
@@ -276,9 +275,9 @@ func (d *dossier) stated() {
 	}
 	for _, m := range d.marks {
 		r.attributes().take(m)
-		r.Owner = cmp.Or(m.properties[propOwner], r.Owner)
-		r.NextStep = cmp.Or(m.properties[propNextStep], r.NextStep)
-		if m.properties[propNextStep] != "" {
+		r.Owner = cmp.Or(m.property(propOwner), r.Owner)
+		r.NextStep = cmp.Or(m.property(propNextStep), r.NextStep)
+		if m.property(propNextStep) != "" {
 			r.NextStepDue = m.due()
 		}
 		if flag := m.says(propExplained); flag != Unknown {
@@ -288,14 +287,14 @@ func (d *dossier) stated() {
 			r.Resolvable = flag
 		}
 		if m.Type == schema.TypeCaseResolved {
-			r.Resolution = cmp.Or(m.properties[propResolution], r.Resolution)
+			r.Resolution = cmp.Or(m.property(propResolution), r.Resolution)
 		}
 		r.Complaint = r.Complaint || complains(m)
 	}
 	if r.Owner == "" && last != nil {
 		r.Owner = last.row.FirstAgent
 	}
-	for _, t := range threads {
+	for _, t := range d.threads {
 		for _, c := range t.contacts {
 			r.Complaint = r.Complaint || complains(c)
 		}
@@ -307,7 +306,7 @@ func complains(c *Contact) bool {
 	if c.says(propComplaint) == Yes {
 		return true
 	}
-	switch strings.ToLower(c.properties[propKind]) {
+	switch strings.ToLower(c.property(propKind)) {
 	case "complaint", "réclamation", "reclamation", "claim":
 		return keepsCase(c.Type) || isContact(c.Type)
 	}
@@ -316,7 +315,7 @@ func complains(c *Contact) bool {
 
 // due is the date that a mark states, 0 if none.
 func (c *Contact) due() schema.Instant {
-	at, err := schema.ParseInstant(c.properties[propDue])
+	at, err := schema.ParseInstant(c.property(propDue))
 	if err != nil {
 		return 0
 	}
@@ -452,7 +451,7 @@ func (d *dossier) promises(rules *Rules) {
 	}
 	var tasks, promises []open
 	finish := func(list []open, m *Contact) *open {
-		id := cmp.Or(m.properties[propID], m.Entity)
+		id := cmp.Or(m.property(propID), m.Entity)
 		for i := range list {
 			if !list[i].done && (id == "" || list[i].id == id || list[i].own == id) {
 				list[i].done = true
@@ -477,7 +476,10 @@ func (d *dossier) promises(rules *Rules) {
 		}
 	}
 	for _, m := range d.marks {
-		id, at := cmp.Or(m.properties[propID], m.Entity, m.ID.String()), m.At.String()
+		if keepsCase(m.Type) {
+			continue
+		}
+		id, at := cmp.Or(m.property(propID), m.Entity, m.ID.String()), m.At.String()
 		switch m.Type {
 		case schema.TypeTaskAdded:
 			tasks = append(tasks, open{id: id, own: m.ID.String(), at: len(out.Tasks)})
@@ -515,8 +517,8 @@ func (d *dossier) promises(rules *Rules) {
 			out.Notes = append(out.Notes, Note{Event: m.ID.String(), Text: m.Note, By: m.ActorID, At: at})
 		case schema.TypeGestureGranted:
 			r.Gestures++
-			g := Gesture{Event: m.ID.String(), Kind: m.properties[propKind], Amount: m.Amount, Currency: m.Currency, Reason: m.Note, By: m.ActorID, At: at}
-			if why := m.properties[propReason]; why != "" {
+			g := Gesture{Event: m.ID.String(), Kind: m.property(propKind), Amount: m.Amount, Currency: m.Currency, Reason: m.Note, By: m.ActorID, At: at}
+			if why := m.property(propReason); why != "" {
 				g.Text, g.Reason = g.Reason, why
 			}
 			if g.Kind != "" && slices.ContainsFunc(out.Gestures, func(x Gesture) bool { return strings.EqualFold(x.Kind, g.Kind) }) {
@@ -569,8 +571,8 @@ func (d *dossier) promises(rules *Rules) {
 // moderate adds a decision about content to those before it, and tells the one that it reviews.
 func (d *dossier) moderate(list []Moderation, m *Contact) []Moderation {
 	out := Moderation{
-		Event: m.ID.String(), Action: strings.ToLower(m.properties[propAction]), Charter: m.properties[propCharter], Rule: m.properties[propRule],
-		Reason: cmp.Or(m.properties[propReason], m.Note), Notice: m.properties[propNotice], By: m.ActorID, At: m.At.String(), AppealOf: m.properties[propAppeal],
+		Event: m.ID.String(), Action: strings.ToLower(m.property(propAction)), Charter: m.property(propCharter), Rule: m.property(propRule),
+		Reason: cmp.Or(m.property(propReason), m.Note), Notice: m.property(propNotice), By: m.ActorID, At: m.At.String(), AppealOf: m.property(propAppeal),
 	}
 	for i := range list {
 		if out.AppealOf != "" && list[i].Event == out.AppealOf {
@@ -601,7 +603,7 @@ func Moderations(b []byte) ([]Moderation, error) {
 
 // over says whether a gesture is above the limit of its agent's role.
 func (r *Rules) over(m *Contact) bool {
-	limit, is := r.Limits[m.properties[propRole]]
+	limit, is := r.Limits[m.property(propRole)]
 	if !is {
 		limit, is = r.Limits[""]
 	}
@@ -631,16 +633,18 @@ func (d *dossier) weigh() {
 				reason(grave.name, 1)
 			}
 		}
-		if stated, err := strconv.ParseFloat(c.properties[propCriticality], 64); err == nil && stated >= 0 && stated <= 1 {
-			reason("stated", stated)
+		if text := c.property(propCriticality); text != "" {
+			if stated, err := strconv.ParseFloat(text, 64); err == nil && stated >= 0 && stated <= 1 {
+				reason("stated", stated)
+			}
 		}
 		if c.Said != nil {
 			for name, criticality := range gravity(c.Said) {
 				reason(name, criticality)
 			}
 		}
-		if c.Type == schema.TypeMentionPublished || c.Type == schema.TypeReviewPublished {
-			if followers, err := strconv.ParseFloat(c.properties[propFollowers], 64); err == nil && followers > 0 {
+		if (c.Type == schema.TypeMentionPublished || c.Type == schema.TypeReviewPublished) && c.property(propFollowers) != "" {
+			if followers, err := strconv.ParseFloat(c.property(propFollowers), 64); err == nil && followers > 0 {
 				// Followers alone say little of influence (Cha 2010), so they reach half of the scale at most.
 				r.Influence = max(r.Influence, min(.5, math.Round(math.Log10(1+followers)/12*1e6)/1e6))
 			}
@@ -671,13 +675,16 @@ func (d *dossier) weigh() {
 
 // merge follows case.merged: a merged case waits for nothing, and what its conversations still ask is asked of the case that it went into.
 func (f *fold) merge() {
+	if !slices.ContainsFunc(f.marks, func(m *Contact) bool { return m.Type == schema.TypeCaseMerged }) {
+		return
+	}
 	into := map[*dossier]*dossier{}
 	for _, d := range f.cases {
 		for _, m := range d.marks { // ascending: the latest counts
 			if m.Type != schema.TypeCaseMerged || m.Case != d.key.number {
 				continue
 			}
-			if key, _, ok := f.keyOf(m, m.properties[propMergedInto]); ok && f.cases[key] != nil && f.cases[key] != d {
+			if key, _, ok := f.keyOf(m, m.property(propMergedInto)); ok && f.cases[key] != nil && f.cases[key] != d {
 				into[d] = f.cases[key]
 			}
 		}

@@ -2,6 +2,8 @@ package care
 
 import (
 	"cmp"
+	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
@@ -47,10 +49,36 @@ type Contact struct {
 	correction []byte               // as it came
 	corrected  *Contact             // while it is folded: the correction that Said has in it
 
-	properties [numProperties]string
+	// What the event states of the properties that care understands: a bit for each, and their texts in the order of the bits. Few events state more than five.
+	stated uint64
+	texts  []string
 }
 
-// property is one that care understands. The numbers are in the state store: never renumber.
+// property is what the contact states; empty if nothing.
+func (c *Contact) property(p property) string {
+	if c.stated>>p&1 == 0 {
+		return ""
+	}
+	return c.texts[bits.OnesCount64(c.stated&(1<<p-1))]
+}
+
+// state takes over what is stated; empty takes it away.
+func (c *Contact) state(p property, text string) {
+	at := bits.OnesCount64(c.stated & (1<<p - 1))
+	switch is := c.stated>>p&1 == 1; {
+	case is && text == "":
+		c.stated &^= 1 << p
+		c.texts = slices.Delete(slices.Clone(c.texts), at, at+1)
+	case is:
+		c.texts = slices.Clone(c.texts) // a copy of the contact may share them
+		c.texts[at] = text
+	case text != "":
+		c.stated |= 1 << p
+		c.texts = slices.Insert(slices.Clip(c.texts), at, text)
+	}
+}
+
+// property is one that care understands, of at most 64. The numbers are in the state store: never renumber.
 type property uint8
 
 const (
@@ -134,25 +162,21 @@ var propertyNames = [numProperties][]string{
 	propCharter: {"charter_version", "charter"}, propRule: {"rule"}, propAction: {"action"}, propNotice: {"notice"}, propAppeal: {"appeal_of"},
 }
 
-var propertyOf = func() map[string]property {
-	of := map[string]property{}
+// named is a property with the place of a name among those of its.
+type named struct {
+	property
+	rank int
+}
+
+var propertyOf = func() map[string]named {
+	of := map[string]named{}
 	for p, names := range propertyNames {
-		for _, name := range names {
-			of[plainName(name)] = property(p)
+		for rank, name := range names {
+			of[plainName(name)] = named{property(p), rank}
 		}
 	}
 	return of
 }()
-
-// rankOf is the place of a name among those of its property.
-func rankOf(p property, plain string) int {
-	for rank, name := range propertyNames[p] {
-		if plainName(name) == plain {
-			return rank
-		}
-	}
-	return len(propertyNames[p])
-}
 
 func plainName(name string) string {
 	return strings.Map(func(r rune) rune {
@@ -284,12 +308,13 @@ func (c *Contact) read(properties []byte) {
 		if !known {
 			return true
 		}
-		text := scalar(value, p == propReferences)
+		text := scalar(value, p.property == propReferences)
 		if text == "" {
 			return true
 		}
-		if rank := rankOf(p, plain) + 1; ranks[p] == 0 || rank < ranks[p] {
-			ranks[p], c.properties[p] = rank, strings.Clone(text)
+		if rank := p.rank + 1; ranks[p.property] == 0 || rank < ranks[p.property] {
+			ranks[p.property] = rank
+			c.state(p.property, strings.Clone(text))
 		}
 		return true
 	})
@@ -354,9 +379,9 @@ func yes(text string) bool {
 // says is a property that may be true, false or not there.
 func (c *Contact) says(p property) Tri {
 	switch {
-	case c.properties[p] == "":
+	case c.stated>>p&1 == 0:
 		return Unknown
-	case yes(c.properties[p]):
+	case yes(c.property(p)):
 		return Yes
 	}
 	return No
@@ -368,13 +393,13 @@ func (c *Contact) human() bool {
 }
 
 // keeper is the source that calls the case by the number that the contact names: its own, unless an agent acts on another one's case.
-func (c *Contact) keeper() string { return cmp.Or(c.properties[propCaseSource], c.Source) }
+func (c *Contact) keeper() string { return cmp.Or(c.property(propCaseSource), c.Source) }
 
 // names gives the message that a mark is about, and its source; empty if it names none. What is moderated is named as the content that it is, too.
 func (c *Contact) names() (source, message string) {
 	switch {
-	case c.properties[propAboutMessage] != "":
-		return c.properties[propAboutSource], c.properties[propAboutMessage]
+	case c.property(propAboutMessage) != "":
+		return c.property(propAboutSource), c.property(propAboutMessage)
 	case c.Type == schema.TypeContentModerated:
 		return c.Source, cmp.Or(c.Parent, c.Entity)
 	}

@@ -20,8 +20,8 @@ func (a attributes) take(c *Contact) {
 		into *string
 		from string
 	}{
-		{a.brand, c.properties[propBrand]}, {a.team, c.properties[propTeam]}, {a.queue, c.properties[propQueue]}, {a.store, c.properties[propStore]},
-		{a.theme, c.properties[propTheme]}, {a.tier, c.properties[propTier]}, {a.priority, c.properties[propPriority]}, {a.language, c.Language}, {a.country, c.Country},
+		{a.brand, c.property(propBrand)}, {a.team, c.property(propTeam)}, {a.queue, c.property(propQueue)}, {a.store, c.property(propStore)},
+		{a.theme, c.property(propTheme)}, {a.tier, c.property(propTier)}, {a.priority, c.property(propPriority)}, {a.language, c.Language}, {a.country, c.Country},
 	} {
 		if field.into != nil && *field.into == "" {
 			*field.into = field.from
@@ -64,8 +64,12 @@ func (t *thread) fold(rules *Rules) {
 	r := &t.row
 	customer := false
 	for _, c := range t.contacts {
-		r.Personas = append(r.Personas, c.Persona)
-		r.Channels = append(r.Channels, c.Channel.String())
+		if n := len(r.Personas); n == 0 || r.Personas[n-1] != c.Persona {
+			r.Personas = append(r.Personas, c.Persona)
+		}
+		if channel := c.Channel.String(); !slices.Contains(r.Channels, channel) {
+			r.Channels = append(r.Channels, channel)
+		}
 		if c.Thread != "" && r.Thread == "" {
 			r.Thread = c.Thread
 		}
@@ -83,7 +87,6 @@ func (t *thread) fold(rules *Rules) {
 	slices.SortFunc(r.Personas, schema.ProfileID.Compare)
 	r.Personas = slices.Compact(r.Personas)
 	slices.Sort(r.Channels)
-	r.Channels = slices.Compact(r.Channels)
 	t.name()
 
 	w := walk{t: t, r: r, handover: t.handover()}
@@ -202,7 +205,7 @@ func (w *walk) reply(c *Contact) {
 
 func (w *walk) step(c *Contact) {
 	r := w.r
-	outgoing := c.properties[propDirection] == "outbound" || c.properties[propDirection] == "out"
+	outgoing := c.property(propDirection) == "outbound" || c.property(propDirection) == "out"
 	switch {
 	case c.private(): // nobody outside hears it
 	case c.Actor == schema.ActorBot || c.Actor == schema.ActorSystem && !isCall(c.Type) || c.Automatic:
@@ -310,7 +313,7 @@ func (w *walk) call(c *Contact, outgoing bool) {
 
 // seconds reads a stated duration; NoSpan if there is none, or it cannot be.
 func seconds(c *Contact, p property, f *flags) Span {
-	text := c.properties[p]
+	text := c.property(p)
 	if text == "" {
 		return NoSpan
 	}
@@ -393,8 +396,10 @@ func (t *thread) chat(rules *Rules) {
 		if s := seconds(c, propHandling, &t.flags); s != NoSpan {
 			stated = max(0, stated) + s
 		}
-		if n, err := strconv.ParseFloat(c.properties[propConcurrency], 64); err == nil && n >= 1 && n < 1000 {
-			atOnce = n
+		if text := c.property(propConcurrency); text != "" {
+			if n, err := strconv.ParseFloat(text, 64); err == nil && n >= 1 && n < 1000 {
+				atOnce = n
+			}
 		}
 		if c.private() || c.Automatic || c.Actor == schema.ActorBot || c.Actor == schema.ActorSystem || c.Channel != schema.ChannelChat {
 			continue

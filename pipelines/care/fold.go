@@ -15,14 +15,45 @@ type Rows struct {
 	Verbatims     []Verbatim
 }
 
-// Fold makes the rows of a set of contacts. contacts may hold copies and have any order, which it loses.
+// Fold makes the rows of a set of contacts. contacts may hold copies and have any order.
 func Fold(contacts []Contact, rules *Rules) Rows {
-	slices.SortFunc(contacts, func(a, b Contact) int { return compare(&a, &b) })
-	contacts = slices.CompactFunc(contacts, func(a, b Contact) bool { return a.ID == b.ID })
-	correct(contacts)
-	f := &fold{rules: rules, byThread: map[string][]*thread{}, owners: map[string][]string{}, cases: map[caseKey]*dossier{}}
+	all := make([]*Contact, len(contacts))
 	for i := range contacts {
-		c := &contacts[i]
+		all[i] = &contacts[i]
+	}
+	return NewFolder(rules).Fold(InOrder(all))
+}
+
+// InOrder sorts contacts as Folder.Fold wants them, and takes out copies.
+func InOrder(contacts []*Contact) []*Contact {
+	slices.SortFunc(contacts, compare)
+	return slices.CompactFunc(contacts, func(a, b *Contact) bool { return a.ID == b.ID })
+}
+
+// Insert puts a contact where it belongs among others that are in order, and says where. It takes the place of a copy.
+func Insert(contacts []*Contact, c *Contact) (out []*Contact, at int, copied bool) {
+	at, copied = slices.BinarySearchFunc(contacts, c, compare)
+	if copied {
+		contacts[at] = c
+		return contacts, at, true
+	}
+	return slices.Insert(contacts, at, c), at, false
+}
+
+// Folder folds one set of contacts after the other by the same rules. It belongs to one goroutine, and keeps nothing of a set but the room that it took.
+type Folder struct {
+	rules *Rules
+	f     fold
+}
+
+// NewFolder makes a folder.
+func NewFolder(rules *Rules) *Folder { return &Folder{rules: rules} }
+
+// Fold makes the rows of a set of contacts, in order and without copies (InOrder), which it leaves as they are.
+func (r *Folder) Fold(contacts []*Contact) Rows {
+	f := &r.f
+	f.reset(r.rules)
+	for _, c := range correct(contacts) {
 		if isContact(c.Type) {
 			f.contacts = append(f.contacts, c)
 		}
@@ -53,6 +84,38 @@ type fold struct {
 	owners   map[string][]string  // by the number of a case, the sources that keep one
 	cases    map[caseKey]*dossier
 	said     map[schema.EventID]*Verbatim
+
+	// Room of group.
+	sets           sets
+	first, named   map[sourced]int // of the contacts of a thread; the contact that a message id names
+	loose, endless map[sourced][]int
+	of             []*thread
+	names          []string
+}
+
+// sourced is something that a source has named.
+type sourced struct{ source, id string }
+
+// manyContacts is so large a set that its room is not worth keeping.
+const manyContacts = 1000
+
+func (f *fold) reset(rules *Rules) {
+	if f.byThread == nil || len(f.contacts)+len(f.marks) > manyContacts {
+		*f = fold{
+			byThread: map[string][]*thread{}, owners: map[string][]string{}, cases: map[caseKey]*dossier{},
+			first: map[sourced]int{}, named: map[sourced]int{}, loose: map[sourced][]int{}, endless: map[sourced][]int{},
+		}
+	} else {
+		clear(f.contacts)
+		clear(f.marks)
+		clear(f.surveys)
+		clear(f.threads)
+		clear(f.byThread)
+		clear(f.owners)
+		clear(f.cases)
+	}
+	f.contacts, f.marks, f.surveys, f.threads, f.said = f.contacts[:0], f.marks[:0], f.surveys[:0], f.threads[:0], nil
+	f.rules = rules
 }
 
 // caseKey names a case: the source that keeps it and what that calls it; a case of its own by the id of its conversation.
@@ -66,67 +129,75 @@ type thread struct {
 	contacts []*Contact
 	row      Conversation
 	key      caseKey
+	claims   []caseKey // the cases that it is put in, in the order of time
 	flags    flags
 }
 
 // dossier is a case with what belongs to it.
 type dossier struct {
 	key     caseKey
-	threads []*thread
-	marks   []*Contact
+	threads []*thread  // ascending by their first contacts
+	marks   []*Contact // ascending
 	row     Case
 	flags   flags
 }
 
-// flags collects what is wrong, each reason once.
+// flags collects what is wrong, each reason once. It never writes into what another one may share.
 type flags []string
 
 func (f *flags) add(flag string) {
 	at, found := slices.BinarySearch(*f, flag)
 	if !found {
-		*f = slices.Insert(*f, at, flag)
+		*f = slices.Insert(slices.Clip(*f), at, flag)
 	}
 }
 
 // group puts contacts into threads.
 func (f *fold) group() {
-	sets := newSets(len(f.contacts))
-	type sourced struct{ source, id string }
-	first := map[sourced]int{} // of the contacts of a thread
-	named := map[sourced]int{} // the contact that a message id names
-	loose := map[sourced][]int{}
-	endlessThreads := map[sourced][]int{}
+	f.sets = f.sets[:0]
+	for i := range f.contacts {
+		f.sets = append(f.sets, i)
+	}
+	sets, first, named := f.sets, f.first, f.named
+	clear(first)
+	clear(named)
+	clear(f.loose)
+	clear(f.endless)
 	for i, c := range f.contacts {
-		for _, name := range c.threads() {
+		f.names = c.threads(f.names[:0])
+		for _, name := range f.names {
 			key := sourced{c.Source, name}
 			if endless(c.Channel) {
-				endlessThreads[key] = append(endlessThreads[key], i)
+				f.endless[key] = append(f.endless[key], i)
 			} else if other, known := first[key]; known {
 				sets.join(other, i)
 			} else {
 				first[key] = i
 			}
 		}
-		for _, m := range c.messages() {
+		f.names = c.messages(f.names[:0])
+		for _, m := range f.names {
 			if _, known := named[sourced{c.Source, m}]; !known {
 				named[sourced{c.Source, m}] = i
 			}
 		}
 		if c.loose() {
 			key := sourced{c.Source, string(c.Persona[:]) + flow(c.Channel).String()}
-			loose[key] = append(loose[key], i)
+			f.loose[key] = append(f.loose[key], i)
 		}
 	}
 	for i, c := range f.contacts {
-		for _, m := range c.messages() { // the same message told twice
-			if c.Type != schema.TypeMessageReceived && c.Type != schema.TypeMessageSent || c.Thread == "" {
+		if c.Type != schema.TypeMessageReceived && c.Type != schema.TypeMessageSent || c.Thread == "" { // the same message told twice
+			f.names = c.messages(f.names[:0])
+			for _, m := range f.names {
 				sets.join(named[sourced{c.Source, m}], i)
 			}
 		}
 		if c.Thread != "" && c.Type != schema.TypeMentionEngaged { // the channel knows better
 			continue
 		}
-		for _, m := range c.answers() {
+		f.names = c.answers(f.names[:0])
+		for _, m := range f.names {
 			if other, known := named[sourced{c.Source, m}]; known {
 				sets.join(other, i)
 			} else if other, known := first[sourced{c.Source, m}]; known { // the parent is a thread
@@ -136,7 +207,7 @@ func (f *fold) group() {
 			}
 		}
 	}
-	for _, runs := range []map[sourced][]int{loose, endlessThreads} {
+	for _, runs := range []map[sourced][]int{f.loose, f.endless} {
 		for _, run := range runs { // each run is a set of its own: their order changes nothing
 			for n := 1; n < len(run); n++ {
 				a, b := f.contacts[run[n-1]], f.contacts[run[n]]
@@ -146,26 +217,29 @@ func (f *fold) group() {
 			}
 		}
 	}
-	of := map[int]*thread{}
+	f.of = append(f.of[:0], make([]*thread, len(f.contacts))...)
 	for i, c := range f.contacts { // ascending, so the threads are, too
-		root := sets.root(i)
-		t := of[root]
+		root := sets.root(i) // the smallest of the set: it came first
+		t := f.of[root]
 		if t == nil {
 			t = &thread{}
-			of[root] = t
+			f.of[root] = t
 			f.threads = append(f.threads, t)
 		}
 		t.contacts = append(t.contacts, c)
 	}
+	clear(f.of)
 	for _, t := range f.threads {
 		t.circles()
 		t.fold(f.rules)
-		seen := map[string]bool{}
-		for _, c := range t.contacts {
-			for _, name := range c.threads() {
-				if !seen[name] {
-					seen[name] = true
-					f.byThread[name] = append(f.byThread[name], t)
+		for i, c := range t.contacts {
+			if i > 0 && c.Thread == t.contacts[i-1].Thread && c.Entity == t.contacts[i-1].Entity && c.Type == t.contacts[i-1].Type {
+				continue
+			}
+			f.names = c.threads(f.names[:0])
+			for _, name := range f.names {
+				if list := f.byThread[name]; len(list) == 0 || list[len(list)-1] != t {
+					f.byThread[name] = append(list, t)
 				}
 			}
 		}
@@ -174,12 +248,15 @@ func (f *fold) group() {
 
 // circles flags messages that answer each other in a circle.
 func (t *thread) circles() {
+	if !slices.ContainsFunc(t.contacts, func(c *Contact) bool { return c.Parent != "" }) {
+		return
+	}
 	parent := map[string]string{}
 	for _, c := range t.contacts {
 		if c.Parent == "" {
 			continue
 		}
-		for _, m := range c.messages() {
+		for _, m := range c.messages(nil) {
 			if _, known := parent[m]; !known {
 				parent[m] = c.Parent
 			}
@@ -212,7 +289,7 @@ func (f *fold) naming(c *Contact) *thread {
 	}
 	for _, t := range f.threads {
 		for _, in := range t.contacts {
-			if in.Source == source && slices.Contains(in.messages(), message) {
+			if in.Source == source && slices.Contains(in.messages(nil), message) {
 				return t
 			}
 		}
@@ -230,14 +307,16 @@ func (f *fold) about(c *Contact) (t *thread, ambiguous bool) {
 		return nil, false
 	}
 	var own, other *thread
-	sources := map[string]bool{}
+	var elsewhere string // a source that has the thread
+	several := false
 	for _, candidate := range f.byThread[c.Thread] {
 		source := candidate.contacts[0].Source
 		pick := &other
 		if source == c.Source {
 			pick = &own
 		} else {
-			sources[source] = true
+			several = several || elsewhere != "" && elsewhere != source
+			elsewhere = source
 		}
 		if *pick == nil || candidate.contacts[0].At <= c.At { // ascending
 			*pick = candidate
@@ -246,7 +325,7 @@ func (f *fold) about(c *Contact) (t *thread, ambiguous bool) {
 	switch {
 	case own != nil:
 		return own, false
-	case len(sources) > 1:
+	case several:
 		return nil, true
 	}
 	return other, false
@@ -280,18 +359,13 @@ func (f *fold) dossier(key caseKey) *dossier {
 
 // assign puts conversations and marks into cases.
 func (f *fold) assign() {
-	claims := map[*thread][]caseKey{} // in the order of time
-	claim := func(t *thread, key caseKey) {
-		if list := claims[t]; !slices.Contains(list, key) {
-			claims[t] = append(list, key)
-		}
-	}
 	type said struct {
 		at  *Contact
 		t   *thread
 		key caseKey
 	}
-	var all []said
+	var room [16]said
+	all := room[:0]
 	for _, t := range f.threads {
 		for _, c := range t.contacts {
 			key, ambiguous, ok := f.keyOf(c, c.Case)
@@ -315,10 +389,12 @@ func (f *fold) assign() {
 	}
 	slices.SortFunc(all, func(a, b said) int { return compare(a.at, b.at) })
 	for _, s := range all {
-		claim(s.t, s.key)
+		if !slices.Contains(s.t.claims, s.key) {
+			s.t.claims = append(s.t.claims, s.key)
+		}
 	}
 	for _, t := range f.threads {
-		switch list := claims[t]; len(list) {
+		switch list := t.claims; len(list) {
 		case 0:
 			t.key = caseKey{own: t.contacts[0].ID}
 		case 1:
@@ -350,6 +426,7 @@ func (f *fold) rows() (rows Rows) {
 		d.fold(f.rules)
 	}
 	f.merge()
+	rows.Cases, rows.Conversations = slices.Grow(rows.Cases, len(f.cases)), slices.Grow(rows.Conversations, len(f.threads))
 	for _, d := range f.cases {
 		d.row.Flags = d.flags
 		f.heardOf(d)
@@ -373,14 +450,6 @@ func (f *fold) rows() (rows Rows) {
 
 // sets is a union-find over places in a list; the root of a set is its smallest member.
 type sets []int
-
-func newSets(n int) sets {
-	s := make(sets, n)
-	for i := range s {
-		s[i] = i
-	}
-	return s
-}
 
 func (s sets) root(i int) int {
 	for s[i] != i {

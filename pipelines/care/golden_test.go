@@ -27,7 +27,7 @@ func story(channel schema.Channel, lines ...string) (contacts []Contact) {
 			c.Type = schema.TypeMessageSent
 		case "private":
 			c.Type = schema.TypeMessageSent
-			c.properties[propPrivate] = "true"
+			c.state(propPrivate, "true")
 		case "ack":
 			c.Type, c.Automatic = schema.TypeMessageSent, true
 		case "bot":
@@ -131,6 +131,8 @@ func TestStories(t *testing.T) {
 			story(email, "0 customer", "1 opened", "10 agent", "31 resolved", "60 customer", "61 reopened", "71 agent", "91 resolved"), "messages answered first 10 stretches [10 11]; case resolved resolution 30 full 90 reopens 1 contacts 1/2"},
 		"Chatwoot #3570, #7679: a later note does not move the resolution": {
 			story(email, "0 customer", "1 opened", "10 agent", "31 resolved", "900 note"), "messages answered first 10 stretches [10]; case resolved resolution 30 full 30 reopens 0 contacts 1/1"},
+		"Chatwoot #7978: an answer counts whoever gave it, and with nobody assigned": {
+			func() []Contact { c := story(email, "0 customer", "7 agent"); c[1].ActorID = ""; return c }(), "messages answered first 7 stretches [7]"},
 		"resolved before it was opened": {
 			story(email, "0 customer", "10 agent", "20 resolved", "31 opened"), "messages answered first 10 stretches [10]; case resolved resolution none full none reopens 0 contacts 1/1; [resolved_before_opened]"},
 		"resolved without having been opened": {
@@ -170,7 +172,7 @@ func TestDue(t *testing.T) {
 func TestSurveys(t *testing.T) {
 	answer := func(n uint64, minute float64, entity, rating, scale, survey string) Contact {
 		c := Contact{ID: eventID(n), At: at(minute), Type: schema.TypeSurveyAnswered, Source: "polls", Channel: schema.ChannelSurvey, Actor: schema.ActorCustomer, Entity: entity, Rating: rating, Scale: scale, Thread: "t"}
-		c.properties[propSurvey] = survey
+		c.state(propSurvey, survey)
 		return c
 	}
 	contacts := append(story(schema.ChannelChat, "0 customer", "3 agent"),
@@ -194,9 +196,9 @@ func TestCases(t *testing.T) {
 	contacts := story(schema.ChannelEmail, "0 customer", "1 opened", "10 agent", "12 gesture", "14 gesture")
 	mark := func(n uint64, minute float64, kind schema.Type, id string, due float64) Contact {
 		c := Contact{ID: eventID(n), At: at(minute), Type: kind, Source: "desk", Case: "7", Actor: schema.ActorAgent, ActorID: "anna"}
-		c.properties[propID] = id
+		c.state(propID, id)
 		if due > 0 {
-			c.properties[propDue] = at(due).String()
+			c.state(propDue, at(due).String())
 		}
 		return c
 	}
@@ -217,7 +219,7 @@ func TestCases(t *testing.T) {
 	into := func(n uint64, from, to string) Contact {
 		c := mark(n, float64(100+n), schema.TypeCaseMerged, "", 0)
 		c.Case = from
-		c.properties[propMergedInto] = to
+		c.state(propMergedInto, to)
 		return c
 	}
 	opened := mark(30, 2, schema.TypeCaseOpened, "", 0)
@@ -235,6 +237,40 @@ func TestCases(t *testing.T) {
 		if c.State == "merged" || !slices.Contains(c.Flags, FlagCircularMerge) {
 			t.Errorf("merged in a circle: %+v", c)
 		}
+	}
+}
+
+// Zammad #5809, #4923, Freshdesk 50000000041: a case that goes into another one loses neither its contacts nor its times.
+func TestMergedCaseKeepsItsFigures(t *testing.T) {
+	contacts := story(schema.ChannelEmail, "0 customer", "1 opened", "12 agent", "20 customer", "21 agent")
+	mark := func(n uint64, minute float64, kind schema.Type, number string) Contact {
+		return Contact{ID: eventID(n), At: at(minute), Type: kind, Source: "desk", Case: number, Actor: schema.ActorAgent, ActorID: "anna"}
+	}
+	into := mark(31, 30, schema.TypeCaseMerged, "7")
+	into.state(propMergedInto, "8")
+	rows := Fold(append(contacts, mark(30, 2, schema.TypeCaseOpened, "8"), into), DefaultRules())
+	c := rows.Conversations[0]
+	if c.FirstReplyWait != 12*minute || len(c.AskedAt) != 2 || c.RepliedAt[1]-c.AskedAt[1] != schema.Instant(minute) {
+		t.Errorf("the conversation came to %+v", c)
+	}
+	for _, d := range rows.Cases {
+		if d.Number == "7" && (d.State != "merged" || d.Contacts != 2 || d.FirstReplyWait != 12*minute || d.Inbound != 2 || d.Outbound != 2) {
+			t.Errorf("the merged case came to %+v", d)
+		}
+	}
+}
+
+// Zammad #4516, #2579: without a target there is no deadline, and nothing that could be missed.
+func TestNoTargetNoDeadline(t *testing.T) {
+	rules := DefaultRules()
+	rules.Targets = []Target{{Channel: "email", FirstReply: NoSpan, NextReply: NoSpan, Resolution: NoSpan}}
+	rows := Fold(story(schema.ChannelEmail, "0 customer", "1 opened", "9000 agent", "9001 customer"), rules)
+	c, d := rows.Conversations[0], rows.Cases[0]
+	if c.FirstReplyDue != 0 || c.NextReplyDue != 0 || c.ReplyDue[0] != 0 || d.ResolutionDue != 0 || d.NextReplyDue != 0 || len(rules.Alerts(&d)) != 0 {
+		t.Errorf("got %+v\n%+v\n%+v", c, d, rules.Alerts(&d))
+	}
+	if c.FirstReplyWait != 9000*minute {
+		t.Errorf("first reply after %d", c.FirstReplyWait)
 	}
 }
 

@@ -1,7 +1,8 @@
 package care
 
 import (
-	"hash/fnv"
+	"encoding/binary"
+	"math/bits"
 	"strings"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -14,14 +15,16 @@ type Link [16]byte
 // Links appends the links of a contact: its thread, its message and what that answers, its case, its survey, the message that a mark is about; and the
 // account and channel, where the channel gives no thread; a text and its corrections.
 func (c *Contact) Links(dst []Link) []Link {
-	for _, name := range c.threads() {
+	var room [4]string
+	before := len(dst)
+	for _, name := range c.threads(room[:0]) {
 		dst = append(dst, link("thread", name))
 	}
 	if c.Case != "" {
 		dst = append(dst, link("case", c.Case))
 	}
-	if c.Type == schema.TypeCaseMerged && c.properties[propMergedInto] != "" {
-		dst = append(dst, link("case", c.properties[propMergedInto]))
+	if c.Type == schema.TypeCaseMerged && c.property(propMergedInto) != "" {
+		dst = append(dst, link("case", c.property(propMergedInto)))
 	}
 	if isMark(c.Type) {
 		if source, message := c.names(); message != "" {
@@ -29,10 +32,10 @@ func (c *Contact) Links(dst []Link) []Link {
 		}
 	}
 	if isContact(c.Type) {
-		for _, m := range c.messages() {
+		for _, m := range c.messages(room[:0]) {
 			dst = append(dst, link("message", c.Source, m))
 		}
-		for _, m := range c.answers() {
+		for _, m := range c.answers(room[:0]) {
 			dst = append(dst, link("message", c.Source, m))
 		}
 		if c.loose() {
@@ -48,24 +51,34 @@ func (c *Contact) Links(dst []Link) []Link {
 	if c.Correction != nil {
 		dst = append(dst, link("text", string(c.Target[:])))
 	}
-	if len(dst) == 0 {
+	if len(dst) == before {
 		dst = append(dst, link("event", string(c.ID[:])))
 	}
 	return dst
 }
 
+// link is FNV-1a in 128 bits of its parts, each followed by a byte of 255, which no text has, as hash/fnv makes it.
 func link(parts ...string) (l Link) {
-	h := fnv.New128a()
-	for _, p := range parts {
-		h.Write([]byte(p)) // it never fails
-		h.Write([]byte{0xff})
+	const offsetHigh, offsetLow = 0x6c62272e07bb0142, 0x62b821756295c58d
+	high, low := uint64(offsetHigh), uint64(offsetLow)
+	add := func(b byte) { // times the prime 2^88 + 0x13b
+		low ^= uint64(b)
+		carry, product := bits.Mul64(0x13b, low)
+		high, low = carry+low<<24+0x13b*high, product
 	}
-	h.Sum(l[:0])
+	for _, p := range parts {
+		for i := range len(p) {
+			add(p[i])
+		}
+		add(0xff)
+	}
+	binary.BigEndian.PutUint64(l[:], high)
+	binary.BigEndian.PutUint64(l[8:], low)
 	return l
 }
 
 // threads are the ids of the conversation that a contact belongs to, or is about. A post or a review is one by itself.
-func (c *Contact) threads() (ids []string) {
+func (c *Contact) threads(ids []string) []string {
 	if c.Thread != "" {
 		ids = append(ids, c.Thread)
 	}
@@ -79,7 +92,7 @@ func (c *Contact) threads() (ids []string) {
 }
 
 // messages are the ids under which others may answer this one.
-func (c *Contact) messages() (ids []string) {
+func (c *Contact) messages(ids []string) []string {
 	if c.Message != "" {
 		ids = append(ids, c.Message)
 	}
@@ -93,14 +106,14 @@ func (c *Contact) messages() (ids []string) {
 }
 
 // answers are the ids of the messages that this one names as those before it. A review's parent is what it is about, no message.
-func (c *Contact) answers() (ids []string) {
+func (c *Contact) answers(ids []string) []string {
 	if c.Type == schema.TypeReviewPublished || isCall(c.Type) {
-		return nil
+		return ids
 	}
 	if c.Parent != "" {
 		ids = append(ids, c.Parent)
 	}
-	if refs := c.properties[propReferences]; refs != "" {
+	if refs := c.property(propReferences); refs != "" {
 		ids = append(ids, strings.Fields(refs)...)
 	}
 	return ids
@@ -108,7 +121,7 @@ func (c *Contact) answers() (ids []string) {
 
 // loose says whether only account, channel and time tell what conversation a contact belongs to.
 func (c *Contact) loose() bool {
-	if c.Thread != "" || c.Parent != "" || c.properties[propReferences] != "" {
+	if c.Thread != "" || c.Parent != "" || c.property(propReferences) != "" {
 		return false
 	}
 	switch c.Type {

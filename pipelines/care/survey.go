@@ -51,11 +51,11 @@ func (f *fold) survey(events []*Contact) Survey {
 	attributes := attributes{brand: &r.Brand, team: &r.Team, store: &r.Store, theme: &r.Theme, language: &r.Language, country: &r.Country}
 	attributes.take(latest)
 	say := func(p property) string {
-		if text := latest.properties[p]; text != "" {
+		if text := latest.property(p); text != "" {
 			return text
 		}
 		for _, c := range others {
-			if text := c.properties[p]; text != "" {
+			if text := c.property(p); text != "" {
 				return text
 			}
 		}

@@ -10,23 +10,29 @@ import (
 )
 
 // correct brings into what was read what people have said of it since: of several corrections of a text the latest by (OccurredAt, id) counts.
-// contacts are ascending.
-func correct(contacts []Contact) {
+// contacts are ascending, and stay as they are: who is corrected is another contact.
+func correct(contacts []*Contact) []*Contact {
 	var latest map[schema.EventID]*Contact
-	for i := range contacts {
-		if c := &contacts[i]; c.Correction != nil {
+	for _, c := range contacts {
+		if c.Correction != nil {
 			if latest == nil {
 				latest = map[schema.EventID]*Contact{}
 			}
 			latest[c.Target] = c
 		}
 	}
-	for i := range contacts {
-		c := &contacts[i]
+	if latest == nil {
+		return contacts
+	}
+	contacts = slices.Clone(contacts)
+	for i, c := range contacts {
 		if by := latest[c.ID]; by != nil && c.Said != nil {
-			c.Said, c.corrected = by.Correction.Apply(c.Said), by
+			corrected := *c
+			corrected.Said, corrected.corrected = by.Correction.Apply(c.Said), by
+			contacts[i] = &corrected
 		}
 	}
+	return contacts
 }
 
 // hear takes what was read in the texts of contacts, which are ascending.
@@ -63,6 +69,9 @@ func spoken(contacts []*Contact) string {
 
 // hear takes what was read in all texts of the case.
 func (d *dossier) hear() {
+	if !d.speaks() {
+		return
+	}
 	var all []*Contact
 	for _, t := range d.threads {
 		all = append(all, t.contacts...)
@@ -70,6 +79,12 @@ func (d *dossier) hear() {
 	all = append(all, d.marks...)
 	slices.SortFunc(all, compare)
 	d.row.hear(all)
+}
+
+// speaks says whether a text of the case was read.
+func (d *dossier) speaks() bool {
+	read := func(c *Contact) bool { return c.Said != nil }
+	return slices.ContainsFunc(d.marks, read) || slices.ContainsFunc(d.threads, func(t *thread) bool { return slices.ContainsFunc(t.contacts, read) })
 }
 
 // gravity gives the reasons for which a text makes its case critical, with how much: who may come to harm, goes to law or needs protection stands before all
@@ -101,7 +116,7 @@ func (f *fold) voice(c *Contact) *Verbatim {
 	}
 	v := &Verbatim{
 		ID: c.ID, Persona: c.Persona, At: c.At, Source: c.Source, Channel: c.Channel.String(), Type: c.Type.String(), Said: c.Said,
-		Brand: c.properties[propBrand], Team: c.properties[propTeam], Store: c.properties[propStore], Product: c.properties[propProduct], Country: c.Country,
+		Brand: c.property(propBrand), Team: c.property(propTeam), Store: c.property(propStore), Product: c.property(propProduct), Country: c.Country,
 	}
 	if c.Type == schema.TypeReviewPublished {
 		v.Product = cmp.Or(v.Product, c.Parent) // what it is about

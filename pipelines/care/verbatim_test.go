@@ -79,7 +79,7 @@ func TestHeard(t *testing.T) {
 func TestHeardInSurveys(t *testing.T) {
 	answer := saying(Contact{ID: eventID(1), At: at(1), Type: schema.TypeSurveyAnswered, Actor: schema.ActorCustomer, Persona: persona(1), Source: "s", Entity: "a1", HasText: true}, verbatim.Negative, verbatim.NotCritical, "", "price")
 	later := saying(Contact{ID: eventID(2), At: at(9), Type: schema.TypeSurveyAnswered, Actor: schema.ActorCustomer, Persona: persona(1), Source: "s", Entity: "a1", HasText: true}, verbatim.Positive, verbatim.NotCritical, "", "store")
-	later.properties[propStore] = "Lyon"
+	later.state(propStore, "Lyon")
 	review := saying(Contact{ID: eventID(3), At: at(5), Type: schema.TypeReviewPublished, Actor: schema.ActorCustomer, Persona: persona(2), Source: "s", Entity: "r1", Parent: "sku-9", HasText: true}, verbatim.Positive, verbatim.NotCritical, "", "product.quality")
 	rows := Fold([]Contact{answer, later, review}, DefaultRules())
 	for _, s := range rows.Surveys {

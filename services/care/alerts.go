@@ -88,44 +88,39 @@ func dueKey(at schema.Instant, k clusterID) []byte {
 
 func nextKey(k clusterID) []byte { return append([]byte{'n'}, k[:]...) }
 
-// schedule notes when a cluster is looked at next; the batch knows what was noted before, if anything.
-func (w *rewriting) schedule(k clusterID, cases []care.Case) error {
+func readSorted(b []byte) (schema.Instant, error) {
+	if len(b) != 8 {
+		return 0, errDamaged
+	}
+	return schema.Instant(binary.BigEndian.Uint64(b) ^ 1<<63), nil
+}
+
+// schedule notes when a cluster is looked at next.
+func (w *rewriting) schedule(k *cluster, cases []care.Case) error {
 	if w.c.Decided == nil {
 		return nil
 	}
-	before, was, err := w.c.Store.Get(nil, nextKey(k))
-	if err != nil {
-		return err
-	}
 	next, is, err := w.c.nextLook(cases, schema.InstantOf(w.c.Now()))
-	if err != nil {
+	if err != nil || is == k.looks && (!is || next == k.look) {
 		return err
 	}
-	value := appendSorted(nil, next)
-	if was == is && (!is || string(before) == string(value)) {
-		return nil
+	if err := unschedule(w.batch, k); err != nil {
+		return err
 	}
-	if was {
-		if len(before) != 8 {
-			return errDamaged
-		}
-		if err := errors.Join(w.batch.Delete(append(append([]byte{'t'}, before...), k[:]...)), w.batch.Delete(nextKey(k))); err != nil {
-			return err
-		}
-	}
+	k.look, k.looks = next, is
 	if is {
-		return errors.Join(w.batch.Set(dueKey(next, k), nil), w.batch.Set(nextKey(k), value))
+		return errors.Join(w.batch.Set(dueKey(next, k.id), nil), w.batch.Set(nextKey(k.id), appendSorted(nil, next)))
 	}
 	return nil
 }
 
-// unschedule forgets a cluster that has become part of another.
-func (w *rewriting) unschedule(k clusterID) error {
-	before, was, err := w.c.Store.Get(nil, nextKey(k))
-	if err != nil || !was {
-		return err
+// unschedule forgets when a cluster is looked at.
+func unschedule(b *state.Batch, k *cluster) error {
+	if !k.looks {
+		return nil
 	}
-	return errors.Join(w.batch.Delete(append(append([]byte{'t'}, before...), k[:]...)), w.batch.Delete(nextKey(k)))
+	k.looks = false
+	return errors.Join(b.Delete(dueKey(k.look, k.id)), b.Delete(nextKey(k.id)))
 }
 
 // nextLook is the earliest instant of an alert that is neither raised nor too old to be.
@@ -249,11 +244,11 @@ func (c *Care) look(ctx context.Context, upTo schema.Instant) (more bool, err er
 	var raise []care.Alert
 	next := make([]schema.Instant, len(clusters))
 	for i, k := range clusters {
-		contacts, err := loadContacts(c.Store, k, nil)
+		contacts, _, err := loadContacts(c.Store, k)
 		if err != nil {
 			return false, err
 		}
-		cases := care.Fold(contacts, c.rules).Cases
+		cases := c.folder.Fold(contacts).Cases
 		for n := range cases {
 			for _, a := range c.rules.Alerts(&cases[n]) {
 				switch {
@@ -274,6 +269,7 @@ func (c *Care) look(ctx context.Context, upTo schema.Instant) (more bool, err er
 	// At this point what was due is in the topic, and the state knows it.
 	b := c.Store.NewBatch()
 	for i, k := range clusters {
+		c.clusters.forget(k) // it knows of the look that is over
 		err = errors.Join(err, b.Delete(keys[i]), b.Delete(nextKey(k)))
 		if next[i] != 0 {
 			err = errors.Join(err, b.Set(dueKey(next[i], k), nil), b.Set(nextKey(k), appendSorted(nil, next[i])))

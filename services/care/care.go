@@ -80,6 +80,7 @@ type Config struct {
 	Tick         time.Duration // between looks at what is due, and at the rules; 0 is 1 s
 	BackOff      time.Duration // before the first retry; doubles up to 64 times; 0 is 100 ms
 	InsertLimit  time.Duration // after which an insert is given up and tried again; 0 is one minute
+	MemoryBytes  int64         // of what is kept in memory of conversations that go on, about; 0 is 64 MiB
 
 	Now      func() time.Time // for alerts, which deadlines raise with no event; nil is time.Now
 	Logger   *slog.Logger     // nil is slog.Default()
@@ -102,6 +103,9 @@ func (c Config) withDefaults() Config {
 	if c.InsertLimit <= 0 {
 		c.InsertLimit = time.Minute
 	}
+	if c.MemoryBytes == 0 {
+		c.MemoryBytes = 64 << 20
+	}
 	if c.Void == nil {
 		c.Void = func(*schema.Clear) bool { return false }
 	}
@@ -119,14 +123,16 @@ type Care struct {
 	Config
 	metrics *metrics
 
-	working sync.Mutex // held while clusters are folded: by a batch, by an erasure
-	rules   *care.Rules
-	reads   string  // version of what reads texts
-	again   []int64 // of each partition, up to where texts are to be read anew
-	left    int     // partitions of which not all are yet
-	rank    uint64
-	number  uint64 // of the last write under the rank
-	toSend  chan struct{}
+	working  sync.Mutex // held while clusters are folded: by a batch, by an erasure
+	rules    *care.Rules
+	folder   *care.Folder
+	clusters *clusters
+	reads    string  // version of what reads texts
+	again    []int64 // of each partition, up to where texts are to be read anew
+	left     int     // partitions of which not all are yet
+	rank     uint64
+	number   uint64 // of the last write under the rank
+	toSend   chan struct{}
 
 	opened   atomic.Bool
 	visible  []atomic.Int64
@@ -165,12 +171,15 @@ var errRulesChanged = errors.New("the rules, or what reads texts, have changed")
 func (c *Care) lead(ctx context.Context, notes Notes) (again bool, err error) {
 	c.working.Lock()
 	c.rules, c.reads = c.Rules(), c.reading()
+	c.folder, c.clusters = care.NewFolder(c.rules), newClusters(c.Store, c.MemoryBytes)
 	next, overlap, err := c.open(ctx, notes)
 	c.working.Unlock()
 	if err != nil {
 		return false, err
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	known, links := &c.clusters.known, c.Store.Snapshot() // what is stored from now on is noted as it is
+	group.Go(func() error { return known.learn(ctx, links) })
 	chunks := make(chan chunk)
 	for p := range c.Partitions {
 		group.Go(func() error { return c.follow(ctx, p, next[p], chunks) })
@@ -333,6 +342,17 @@ func (c *Care) begin(m meta) error {
 
 // rankShift makes room for the number of the write beneath the rank in a version.
 const rankShift = 32
+
+// Rest gives memory back: that of conversations that go on, which are read again as they do.
+func (c *Care) Rest() {
+	if c.working.TryLock() { // else it works
+		if c.clusters != nil {
+			c.clusters.shrink(0)
+		}
+		c.working.Unlock()
+	}
+	c.Store.Rest()
+}
 
 // version is that of the next write.
 func (c *Care) version() uint64 {

@@ -368,6 +368,7 @@ type world struct {
 	rules  *care.Rules
 	texts  Texts
 	void   func(c *schema.Clear) bool
+	memory int64 // of clusters: 1 keeps none, 30,000 some
 
 	decided *memoryDecided // nil: no alerts
 	now     func() time.Time
@@ -376,7 +377,7 @@ type world struct {
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{t: t, log: &memoryLog{random: rand.New(rand.NewPCG(seed, 1))}, tables: &stored{identity: "a", rows: map[string][]head{}, persona: map[schema.EventID]schema.PersonaID{}}, dir: t.TempDir(), rules: care.DefaultRules(), texts: readBy("1")}
+	w := &world{t: t, log: &memoryLog{random: rand.New(rand.NewPCG(seed, 1))}, tables: &stored{identity: "a", rows: map[string][]head{}, persona: map[schema.EventID]schema.PersonaID{}}, dir: t.TempDir(), rules: care.DefaultRules(), texts: readBy("1"), memory: []int64{1, 30_000, 0}[seed%3]}
 	w.open()
 	t.Cleanup(func() {
 		if err := w.store.Close(); err != nil {
@@ -409,7 +410,7 @@ func (w *world) role(f *faults) *Care {
 	config := Config{
 		Workspace: "main", Feed: w.log, Log: w.log, Partitions: partitions, Tables: memoryTables{f, w.tables}, Store: w.store,
 		Public: func(p schema.PersonaEpoch) schema.ProfileID { return p.Persona }, Rules: func() *care.Rules { return w.rules },
-		Texts: w.texts, Void: w.void, BatchRecords: 25, Linger: time.Millisecond, Tick: 5 * time.Millisecond, BackOff: time.Microsecond, Logger: slog.New(slog.DiscardHandler), Now: w.now, Sender: w.sender,
+		Texts: w.texts, Void: w.void, MemoryBytes: w.memory, BatchRecords: 25, Linger: time.Millisecond, Tick: 5 * time.Millisecond, BackOff: time.Microsecond, Logger: slog.New(slog.DiscardHandler), Now: w.now, Sender: w.sender,
 		Secrets: func(names []string) ([]string, error) { return names, nil },
 	}
 	if w.decided != nil {

@@ -11,6 +11,9 @@
 //     At this point they are visible;
 //  2. contacts, links, the digests of the rows and the offsets are committed to the state store.
 //
+// Clusters that go on stay in memory, packed, up to a limit (cluster.go): of a contact of one only what it changes is written, and nothing read. What is in memory
+// is what the store has: after a failed batch it is forgotten whole.
+//
 // After a crash in between the same part of the log is read again, in other batches perhaps. Versions decide which row counts: a rank, which
 // every start raises durably before its first insert, above a number that every batch raises. A start may find rows that stood for a moment
 // only (a conversation's id is its earliest contact, and an earlier one came with the next batch). So while it reads what a former life
@@ -31,7 +34,7 @@
 //	commit of a batch           ends           read again, deletes ids    waited for    TestFaultAtEveryBoundary (crash after the insert), TestCommitTakenBack
 //	erasure: new rows, old rows repeated       repeated                   waited for    TestErase
 //	decisions: read, record     tried again    read back, none twice          waited for    TestAlertsThroughFaults
-//	webhook                     tried again    tried again, with its id       tried again   TestAlertsAreSent
+//	webhook                     tried again    tried again, with its id       tried again   TestAlertsAreSent, TestWebhooksSideBySide
 //	state lost                  built from the log                                      TestStateLost
 //	table lost                  written from the state                                  TestTableLost
 package care

@@ -114,9 +114,10 @@ func (c *Care) Reclaim(ctx context.Context, erased []schema.PersonaEpoch) (err e
 		}
 	}()
 	for _, k := range clusters {
-		contacts, err := loadContacts(c.Store, k, nil)
+		c.clusters.forget(k)
+		in, err := load(c.Store, k)
 		if err == nil {
-			err = w.fold(k, contacts, nil, true)
+			err = w.fold(in, true)
 		}
 		if err != nil {
 			return fmt.Errorf("erase: %w", err)
@@ -142,34 +143,32 @@ type strayRow struct {
 }
 
 // erase takes the void contacts out of a cluster. old gets the ids of all its rows, before and after.
-func (w *rewriting) erase(k clusterID, e Erasure, old *[numTables][]schema.EventID) error {
-	all, err := loadContacts(w.c.Store, k, nil)
+func (w *rewriting) erase(id clusterID, e Erasure, old *[numTables][]schema.EventID) error {
+	w.c.clusters.forget(id)
+	k, err := load(w.c.Store, id)
 	if err != nil {
 		return err
 	}
-	kept := make([]care.Contact, 0, len(all))
-	links, linked := map[care.Link]bool{}, false
-	others := false // of the persona
-	for i := range all {
-		contact := &all[i]
+	all := k.contacts
+	k.contacts, k.raw = nil, nil // a fold needs the contacts alone
+	links := map[care.Link]bool{}
+	for _, contact := range all {
 		if contact.Of.Persona != e.Persona || contact.Of.Epoch > e.Epoch && contact.At > e.CutOff {
-			others = others || contact.Of.Persona == e.Persona
-			kept = append(kept, *contact)
+			k.contacts = append(k.contacts, contact)
 			continue
 		}
-		linked = true
 		for _, l := range contact.Links(nil) {
 			links[l] = true
 		}
-		if err := w.batch.Delete(contactKey(k, contact.ID)); err != nil {
+		if err := w.batch.Delete(contactKey(id, contact.ID)); err != nil {
 			return err
 		}
 	}
-	if !linked {
+	if len(k.contacts) == len(all) {
 		return nil
 	}
-	for i := range kept {
-		for _, l := range kept[i].Links(nil) {
+	for _, contact := range k.contacts {
+		for _, l := range contact.Links(nil) {
 			delete(links, l)
 		}
 	}
@@ -178,31 +177,19 @@ func (w *rewriting) erase(k clusterID, e Erasure, old *[numTables][]schema.Event
 			return err
 		}
 	}
-	if !others {
-		if err := w.batch.Delete(personaKey(e.Persona, k)); err != nil {
+	if !k.has(e.Persona) {
+		if err := w.batch.Delete(personaKey(e.Persona, id)); err != nil {
 			return err
 		}
 	}
-	before := map[written]bool{}
-	value, found, err := w.c.Store.Get(nil, rowsKey(k))
-	if err != nil {
-		return err
-	}
-	if found {
-		rows, err := readWritten(value)
-		if err != nil {
-			return err
-		}
-		for _, r := range rows {
-			before[r] = true
-			old[r.table] = append(old[r.table], r.id)
-		}
+	for _, r := range k.rows {
+		old[r.table] = append(old[r.table], r.id)
 	}
 	// Every row is sent again, so that those which stay outlive the deletion of what is older; and whatever was a row for a moment is deleted.
-	for i := range all {
+	for _, contact := range all {
 		for table := range numTables {
-			old[table] = append(old[table], all[i].ID)
+			old[table] = append(old[table], contact.ID)
 		}
 	}
-	return w.fold(k, kept, before, true)
+	return w.fold(k, true)
 }

@@ -13,94 +13,6 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
-// cluster is a set of linked contacts while a batch works on it.
-type cluster struct {
-	id     clusterID
-	stored []clusterID // what it is made of in the store; the first is where it stays, if there is one
-	fresh  []care.Contact
-	into   *cluster // if it has become part of another
-}
-
-func (k *cluster) root() *cluster {
-	for k.into != nil {
-		k = k.into
-	}
-	return k
-}
-
-// gathering is a batch on its way from contacts to clusters.
-type gathering struct {
-	store    *state.Store
-	byLink   map[care.Link]*cluster // of the links that the batch has seen
-	byStored map[clusterID]*cluster
-	all      []*cluster
-	scratch  []care.Link
-	links    []care.Link // new, or of another cluster than before
-}
-
-// add puts a contact into the cluster of its links.
-func (g *gathering) add(contact care.Contact) error {
-	g.scratch = contact.Links(g.scratch[:0])
-	var home *cluster
-	for _, l := range g.scratch {
-		k := g.byLink[l]
-		if k == nil {
-			value, found, err := g.store.Get(nil, linkKey(l))
-			if err != nil {
-				return err
-			}
-			if found {
-				if len(value) != 16 {
-					return errDamaged
-				}
-				k = g.stored(clusterID(value))
-			}
-		}
-		if k != nil {
-			k = k.root()
-		}
-		switch {
-		case k == nil || k == home:
-		case home == nil:
-			home = k
-		default:
-			home = g.join(home, k)
-		}
-	}
-	if home == nil {
-		home = &cluster{id: clusterID(g.scratch[0])}
-		g.all = append(g.all, home)
-	}
-	for _, l := range g.scratch {
-		if known, is := g.byLink[l]; !is || known.root() != home {
-			g.links = append(g.links, l)
-		}
-		g.byLink[l] = home
-	}
-	home.fresh = append(home.fresh, contact)
-	return nil
-}
-
-func (g *gathering) stored(id clusterID) *cluster {
-	k := g.byStored[id]
-	if k == nil {
-		k = &cluster{id: id, stored: []clusterID{id}}
-		g.byStored[id] = k
-		g.all = append(g.all, k)
-	}
-	return k
-}
-
-// join makes one cluster of two. What has stored contacts stays.
-func (g *gathering) join(a, b *cluster) *cluster {
-	if len(a.stored) == 0 && len(b.stored) > 0 {
-		a, b = b, a
-	}
-	a.stored, a.fresh = append(a.stored, b.stored...), append(a.fresh, b.fresh...)
-	b.into, b.stored, b.fresh = a, nil, nil
-	return a
-}
-
 // rewriting collects what changes in the tables and in the state store.
 type rewriting struct {
 	c             *Care
@@ -125,8 +37,15 @@ func (c *Care) rewrite() *rewriting {
 func (c *Care) write(ctx context.Context, batch []chunk, overlap []int64) (err error) {
 	c.working.Lock()
 	defer c.working.Unlock()
-	g := &gathering{store: c.Store, byLink: map[care.Link]*cluster{}, byStored: map[clusterID]*cluster{}}
-	records, contacts := int64(0), 0
+	w := c.rewrite()
+	defer func() {
+		if w.batch != nil {
+			err = errors.Join(err, w.batch.Discard())
+		}
+	}()
+	c.clusters.batch++
+	g := &gathering{clusters: c.clusters, to: w.batch}
+	records := int64(0)
 	ended := 0      // partitions whose texts are all read anew
 	reread := false // a former life may have read it
 	for _, k := range batch {
@@ -137,39 +56,27 @@ func (c *Care) write(ctx context.Context, batch []chunk, overlap []int64) (err e
 			records += k.next - k.from
 		}
 		reread = reread || !k.again && int(k.partition) < len(overlap) && k.from < overlap[k.partition]
-		for _, contact := range k.contacts {
-			if c.void(&contact) {
-				continue
-			}
-			contacts++
-			if err := g.add(contact); err != nil {
-				return err
-			}
-		}
+	}
+	contacts, err := c.gather(g, batch)
+	if err != nil {
+		return err
 	}
 	begun, building, err := c.building()
 	if err != nil {
 		return err
 	}
-	w := c.rewrite()
-	defer func() {
-		if w.batch != nil {
-			err = errors.Join(err, w.batch.Discard())
-		}
-	}()
-	for _, k := range g.all {
-		if k.into != nil {
+	// What a build from nothing leaves behind in its first life has a lower rank, and goes at its end.
+	strays := reread && !(building && begun == c.rank)
+	for _, k := range g.touched {
+		if k.gone {
 			continue
 		}
-		// What a build from nothing leaves behind in its first life has a lower rank, and goes at its end.
-		if err := w.cluster(k, reread && !(building && begun == c.rank)); err != nil {
+		if err := w.fold(k, strays); err != nil {
 			return err
 		}
 	}
-	for _, l := range g.links {
-		if err := w.setLink(l, g.byLink[l].root().id); err != nil {
-			return err
-		}
+	if err := g.put(); err != nil {
+		return err
 	}
 	if err := w.send(ctx); err != nil {
 		return err
@@ -188,6 +95,7 @@ func (c *Care) write(ctx context.Context, batch []chunk, overlap []int64) (err e
 	if err := commit.Commit(); err != nil {
 		return fmt.Errorf("commit %d contacts: %w", contacts, err)
 	}
+	g.done()
 	for _, k := range batch {
 		if !k.again {
 			c.visible[k.partition].Store(k.next)
@@ -210,8 +118,25 @@ func (c *Care) write(ctx context.Context, batch []chunk, overlap []int64) (err e
 	return nil
 }
 
-// setLink notes which cluster a link leads to.
-func (w *rewriting) setLink(l care.Link, to clusterID) error { return w.batch.Set(linkKey(l), to[:]) }
+// gather puts the contacts of a batch into their clusters, and counts them.
+func (c *Care) gather(g *gathering, batch []chunk) (n int, err error) {
+	if g.stored, err = c.Store.Lookup(); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, g.stored.Close()) }()
+	for _, k := range batch {
+		for i := range k.contacts {
+			if c.void(&k.contacts[i]) {
+				continue
+			}
+			n++
+			if err := g.add(&k.contacts[i]); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
 
 func (c *Care) void(contact *care.Contact) bool {
 	return c.Void(&schema.Clear{
@@ -255,154 +180,65 @@ func (c *Care) swept(ctx context.Context, below uint64) error {
 	return b.CommitDurable()
 }
 
-// cluster folds a cluster and takes over what has changed. With strays, ids of its contacts that are no row are deleted whether or not they
-// are known to have been one.
-func (w *rewriting) cluster(k *cluster, strays bool) error {
-	contacts := slices.Clone(k.fresh)
-	var read map[schema.EventID]bool // texts that were read now
-	for i := range k.fresh {
-		if k.fresh[i].Said != nil {
-			if read == nil {
-				read = map[schema.EventID]bool{}
-			}
-			read[k.fresh[i].ID] = true
-		}
-	}
-	for i, id := range k.stored {
-		before := len(contacts)
-		var err error
-		if contacts, err = loadContacts(w.c.Store, id, contacts); err != nil {
-			return err
-		}
-		if len(read) > 0 { // what was read before is replaced
-			contacts = slices.Concat(contacts[:before], slices.DeleteFunc(contacts[before:], func(c care.Contact) bool {
-				if read[c.ID] && i > 0 { // it stood in a cluster that is no more, where nobody would find it for an erasure
-					err = errors.Join(err, w.batch.Delete(contactKey(id, c.ID)), w.batch.Delete(personaKey(c.Of.Persona, id)))
-				}
-				return read[c.ID]
-			}))
-			if err != nil {
-				return err
-			}
-		}
-		if i == 0 {
-			k.id = id
-			continue
-		}
-		for n := before; n < len(contacts); n++ { // it moves
-			if err := w.move(&contacts[n], id, k.id); err != nil {
-				return err
-			}
-		}
-	}
-	for i := range k.fresh {
-		contact := &k.fresh[i]
-		if err := w.put(contact, k.id); err != nil {
-			return err
-		}
-	}
-	old := map[written]bool{}
-	for i, id := range k.stored {
-		value, found, err := w.c.Store.Get(nil, rowsKey(id))
-		if err != nil {
-			return err
-		}
-		if found {
-			rows, err := readWritten(value)
-			if err != nil {
-				return err
-			}
-			for _, r := range rows {
-				old[r] = true
-			}
-		}
-		if i > 0 {
-			if err := errors.Join(w.batch.Delete(rowsKey(id)), w.unschedule(id)); err != nil {
-				return err
-			}
-		}
-	}
-	return w.fold(k.id, contacts, old, strays)
-}
-
-func (w *rewriting) put(contact *care.Contact, k clusterID) error {
-	return errors.Join(w.batch.Set(contactKey(k, contact.ID), care.AppendContact(nil, contact)), w.batch.Set(personaKey(contact.Of.Persona, k), nil))
-}
-
-// move takes a stored contact from one cluster to another.
-func (w *rewriting) move(contact *care.Contact, from, to clusterID) error {
-	if err := errors.Join(w.batch.Delete(contactKey(from, contact.ID)), w.batch.Delete(personaKey(contact.Of.Persona, from))); err != nil {
-		return err
-	}
-	for _, l := range contact.Links(nil) {
-		if err := w.setLink(l, to); err != nil {
-			return err
-		}
-	}
-	return w.put(contact, to)
-}
-
-// fold makes the rows of a cluster, keeps those to send that are not among the old ones, and deletes the old ones that are no more.
-func (w *rewriting) fold(k clusterID, contacts []care.Contact, old map[written]bool, strays bool) error {
-	rows := care.Fold(contacts, w.c.rules)
+// fold makes the rows of a cluster, keeps those to send that are not among the old ones, and deletes the old ones that are no more. With strays all are sent,
+// and ids of its contacts that are no row are deleted whether or not they are known to have been one.
+func (w *rewriting) fold(k *cluster, strays bool) error {
+	rows := w.c.folder.Fold(k.contacts)
 	now := make([]written, 0, len(rows.Conversations)+len(rows.Cases)+len(rows.Surveys)+len(rows.Verbatims))
-	type key struct {
-		table byte
-		id    schema.EventID
-	}
-	stand := map[key]bool{}
 	for i := range rows.Conversations {
-		r := written{conversationsTable, rows.Conversations[i].ID, w.conversations.encode(rows.Conversations[i].ID, &rows.Conversations[i])}
-		if now = append(now, r); !old[r] || strays {
-			w.conversations.add(w.c.Workspace, w.version, false)
-		}
-		stand[key{r.table, r.id}] = true
+		now = append(now, take(w, w.conversations, k, written{table: conversationsTable, id: rows.Conversations[i].ID}, &rows.Conversations[i], strays))
 	}
 	for i := range rows.Cases {
-		r := written{casesTable, rows.Cases[i].ID, w.cases.encode(rows.Cases[i].ID, &rows.Cases[i])}
-		if now = append(now, r); !old[r] || strays {
-			w.cases.add(w.c.Workspace, w.version, false)
-		}
-		stand[key{r.table, r.id}] = true
+		now = append(now, take(w, w.cases, k, written{table: casesTable, id: rows.Cases[i].ID}, &rows.Cases[i], strays))
 	}
 	for i := range rows.Surveys {
-		r := written{surveysTable, rows.Surveys[i].ID, w.surveys.encode(rows.Surveys[i].ID, &rows.Surveys[i])}
-		if now = append(now, r); !old[r] || strays {
-			w.surveys.add(w.c.Workspace, w.version, false)
-		}
-		stand[key{r.table, r.id}] = true
+		now = append(now, take(w, w.surveys, k, written{table: surveysTable, id: rows.Surveys[i].ID}, &rows.Surveys[i], strays))
 	}
 	for i := range rows.Verbatims {
-		r := written{verbatimsTable, rows.Verbatims[i].ID, w.verbatims.encode(rows.Verbatims[i].ID, &rows.Verbatims[i])}
-		if now = append(now, r); !old[r] || strays {
-			w.verbatims.add(w.c.Workspace, w.version, false)
-		}
-		stand[key{r.table, r.id}] = true
+		now = append(now, take(w, w.verbatims, k, written{table: verbatimsTable, id: rows.Verbatims[i].ID}, &rows.Verbatims[i], strays))
 	}
-	gone := func(k key) {
-		if stand[k] {
-			return
+	for _, r := range k.rows {
+		if _, stands := slices.BinarySearchFunc(now, r, written.compare); !stands {
+			w.remove(r.table, r.id)
 		}
-		stand[k] = true
-		w.remove(k.table, k.id)
-	}
-	for r := range old {
-		gone(key{r.table, r.id})
 	}
 	if strays {
-		for i := range contacts {
+		for _, contact := range k.contacts {
 			for table := range numTables {
-				gone(key{table, contacts[i].ID})
+				r := written{table: table, id: contact.ID}
+				_, stands := slices.BinarySearchFunc(now, r, written.compare)
+				if _, was := k.row(table, contact.ID); !stands && !was {
+					w.remove(table, contact.ID)
+				}
 			}
 		}
 	}
 	if err := w.schedule(k, rows.Cases); err != nil {
 		return err
 	}
-	if len(now) == 0 {
-		return w.batch.Delete(rowsKey(k))
+	same := slices.Equal(k.rows, now)
+	k.rows = now
+	switch {
+	case same && len(now) > 0:
+		return nil
+	case len(now) == 0:
+		return w.batch.Delete(rowsKey(k.id))
 	}
-	return w.batch.Set(rowsKey(k), appendWritten(nil, now))
+	return w.batch.Set(rowsKey(k.id), appendWritten(nil, now))
+}
+
+// take encodes a row, and keeps it to be sent unless it stands in its table as it is.
+func take[R any](w *rewriting, b *block[R], k *cluster, r written, row *R, strays bool) written {
+	r.digest = b.encode(r.id, row)
+	if at, was := k.row(r.table, r.id); strays || !was || k.rows[at].digest != r.digest {
+		b.add(w.c.Workspace, w.version, false)
+	}
+	return r
+}
+
+// row finds a row among those that stand in the tables.
+func (k *cluster) row(table byte, id schema.EventID) (at int, found bool) {
+	return slices.BinarySearchFunc(k.rows, written{table: table, id: id}, written.compare)
 }
 
 // remove sends a row that says that an id is gone.
@@ -483,11 +319,12 @@ func (c *Care) refold(ctx context.Context, m meta) (err error) {
 		return err
 	}
 	for _, id := range clusters {
-		contacts, err := loadContacts(c.Store, id, nil)
+		k, err := load(c.Store, id)
 		if err != nil {
 			return err
 		}
-		if err := w.fold(id, contacts, nil, false); err != nil {
+		k.rows = nil // all are sent
+		if err := w.fold(k, false); err != nil {
 			return err
 		}
 		if w.conversations.rows+w.cases.rows+w.surveys.rows+w.verbatims.rows >= refoldRows {

@@ -2,9 +2,10 @@ package care
 
 import (
 	"encoding/binary"
-	"hash/fnv"
 	"math"
 	"math/big"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/schema"
@@ -213,6 +214,7 @@ type block[R any] struct {
 	rows    int
 	heads   []head
 	scratch []byte
+	counts  []byte  // of the arrays of the row in scratch
 	digest  [8]byte // of the row in scratch
 	id      schema.EventID
 	parts   []part
@@ -227,18 +229,19 @@ func newBlock[R any](table byte, columns []column[R]) *block[R] {
 
 // encode writes a row to the scratch and gives its digest.
 func (b *block[R]) encode(id schema.EventID, r *R) (digest [8]byte) {
-	b.scratch, b.id = b.scratch[:0], id
-	h := fnv.New64a()
+	b.scratch, b.counts, b.id = b.scratch[:0], b.counts[:0], id
 	var n int
 	for i := range b.columns {
 		b.scratch, n = b.columns[i].put(b.scratch, r)
 		b.parts[i] = part{len(b.scratch), n}
 		if b.columns[i].shape != plain {
-			h.Write([]byte{byte(n), byte(n >> 8), byte(n >> 16)}) // it never fails
+			b.counts = append(b.counts, byte(n), byte(n>>8), byte(n>>16))
 		}
 	}
-	h.Write(b.scratch)
-	h.Sum(b.digest[:0])
+	whole := len(b.scratch)
+	b.scratch = append(b.scratch, b.counts...)
+	binary.BigEndian.PutUint64(b.digest[:], xxhash.Sum64(b.scratch))
+	b.scratch = b.scratch[:whole]
 	return b.digest
 }
 

@@ -110,16 +110,22 @@ func readWritten(b []byte) (rows []written, err error) {
 	return rows, nil
 }
 
-// loadContacts reads the contacts of a cluster.
-func loadContacts(store state.Reader, c clusterID, contacts []care.Contact) ([]care.Contact, error) {
+// loadContacts reads the contacts of a cluster, in order, with their stored form.
+func loadContacts(store state.Reader, c clusterID) (contacts []*care.Contact, raw []string, err error) {
 	prefix := contactPrefix(c)
-	err := store.Scan(prefix, state.After(prefix), func(key, value []byte) error {
+	err = store.Scan(prefix, state.After(prefix), func(key, value []byte) error {
 		if len(key) != len(prefix)+16 {
 			return errDamaged
 		}
-		contact, err := care.ReadContact(schema.EventID(key[len(prefix):]), value)
-		contacts = append(contacts, contact)
-		return err
+		text := string(value)
+		contact, err := care.ReadContact(schema.EventID(key[len(prefix):]), text)
+		if err != nil {
+			return err
+		}
+		var at int
+		contacts, at, _ = care.Insert(contacts, &contact)
+		raw = slices.Insert(raw, at, text)
+		return nil
 	})
-	return contacts, err
+	return contacts, raw, err
 }

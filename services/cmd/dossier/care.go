@@ -29,7 +29,7 @@ func (i *installation) startCare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := state.Open(i.folder.path("state", "care"), state.Options{CacheBytes: 16 << 20, Logger: i.logger})
+	store, err := state.Open(i.folder.path("state", "care"), state.Options{CacheBytes: 16 << 20, MemTableBytes: 32 << 20, Logger: i.logger})
 	if err != nil {
 		return err
 	}
@@ -40,9 +40,9 @@ func (i *installation) startCare(ctx context.Context) error {
 		Workspace: mainWorkspace, Feed: i.reads(), Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
 		Tables: care.ClickHouse{Conn: i.house}, Store: store, Public: public.Public, Rules: func() *rules.Rules { return i.configuration.current.Load().Care },
 		Decided: decided, Sender: webhook.New(), Secrets: i.folder.hookSecrets,
-		Texts: texts, Void: i.erasures.void, Logger: i.logger, Registry: i.registry,
+		Texts: texts, Void: i.erasures.void, MemoryBytes: careMemory(), Logger: i.logger, Registry: i.registry,
 	})
-	i.onRest(store.Rest)
+	i.onRest(i.care.Rest)
 	i.careErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
 		erase: func(ctx context.Context, e control.Erasure) error {

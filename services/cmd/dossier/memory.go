@@ -13,3 +13,7 @@ func memoryLimit() int64 { return min(max(machine.Memory()/16, 384*mib), 1024*mi
 // 32 and 256 MiB. Filters and indexes of a state that outgrows it are read from disk again and again: with 10,000,000 events stored and
 // 32 MiB, a quarter of all CPU of a load went into that. It is given back at rest.
 func identityCache() int64 { return min(max(machine.Memory()/96, 32*mib), 256*mib) }
+
+// careMemory is how much of the conversations and cases that go on is kept in memory, in bytes: half a hundredth of the memory that there is, within
+// 16 and 128 MiB. What is not there is read from the state at its next contact. It is given back at rest.
+func careMemory() int64 { return min(max(machine.Memory()/192, 16*mib), 128*mib) }
