@@ -303,6 +303,85 @@ func TestAlertsAreSent(t *testing.T) {
 	}
 }
 
+// counter is where alerts arrive: one place takes nothing until it is let go, another refuses the first attempt.
+type counter struct {
+	mu    sync.Mutex
+	let   chan struct{}
+	tried map[string]int
+	got   map[string][]string // by address, the rules of alerts as they arrived
+}
+
+func (p *counter) Send(ctx context.Context, d webhook.Destination, m webhook.Message) error {
+	if strings.Contains(d.URL, "stuck") {
+		select {
+		case <-p.let:
+		case <-ctx.Done():
+			return schema.Classify(schema.Transient, ctx.Err())
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tried[d.URL]++; strings.Contains(d.URL, "moody") && p.tried[d.URL] == 1 {
+		return schema.Classify(schema.Transient, errors.New("not now"))
+	}
+	var body struct{ Data struct{ Rule, Of string } }
+	if err := json.Unmarshal(m.Body, &body); err != nil {
+		return err
+	}
+	p.got[d.URL] = append(p.got[d.URL], body.Data.Rule+body.Data.Of)
+	return nil
+}
+
+func (p *counter) at(url string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.got[url])
+}
+
+// A webhook that takes nothing holds up no other, and what a case came to arrives in order, even when the first of it was refused at first.
+func TestWebhooksSideBySide(t *testing.T) {
+	w, clock, begin := alarmed(t, 5)
+	hook := func(name string) care.WebhookSettings {
+		return care.WebhookSettings{URL: "https://" + name + ".example", Secrets: []string{"secret:A"}}
+	}
+	settings := care.Settings{Alerts: &care.AlertsSettings{Webhooks: map[string]care.WebhookSettings{"a": hook("stuck"), "b": hook("moody"), "c": hook("free")}}}
+	rules, err := settings.Rules(time.LoadLocation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.rules = rules
+	post := &counter{let: make(chan struct{}), tried: map[string]int{}, got: map[string][]string{}}
+	w.sender = post
+	clock.Store(int64(begin) + 61*aMinute)
+	want := []string{near, missed}
+	arrive := func(url string) error {
+		for range 1000 {
+			if got := post.at(url); len(got) >= len(want) {
+				if !slices.Equal(got, want) {
+					return fmt.Errorf("%s got %q, want %q", url, got, want)
+				}
+				return nil
+			}
+			clock.Add(aMinute / 60)
+			time.Sleep(2 * time.Millisecond)
+		}
+		return fmt.Errorf("%s got %q", url, post.at(url))
+	}
+	err = w.run(nil, func(*Care) error {
+		if err := errors.Join(until(t, w.decided, near, missed), arrive("https://free.example"), arrive("https://moody.example")); err != nil {
+			return err
+		}
+		if got := post.at("https://stuck.example"); len(got) != 0 {
+			return fmt.Errorf("the stuck webhook got %q", got)
+		}
+		close(post.let)
+		return arrive("https://stuck.example")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Far more customers than usual raise one alert for the channel.
 func TestSpikeIsRaised(t *testing.T) {
 	w, clock, begin := alarmed(t, 4)

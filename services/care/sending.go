@@ -1,11 +1,16 @@
 package care
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/schema"
@@ -90,110 +95,169 @@ func (c *Care) wake() {
 	}
 }
 
-// send sends what is in line until ctx ends. Each webhook has a line of its own time: one that fails holds up no other for longer than an attempt takes.
+// waiting is an alert in line for a webhook.
+type waiting struct {
+	id schema.EventID
+	pending
+	raised schema.Instant
+}
+
+// lines are what waits for one webhook: of each case its alerts in the order in which they were raised, and of what is no case's each by itself.
+type lines map[schema.EventID][]waiting
+
+// sideBySide is how many cases' alerts go to one webhook at once.
+const sideBySide = 4
+
+// send sends what is in line until ctx ends. Webhooks do not wait for each other, nor cases for other cases. The alerts of one case go to a webhook one after
+// the other, and none before an earlier one has arrived or was given up.
 func (c *Care) send(ctx context.Context) error {
 	if c.Decided == nil || c.Sender == nil {
 		return nil
 	}
-	for {
-		next, err := c.sendDue(ctx)
-		if err != nil {
-			return fmt.Errorf("send alerts: %w", err)
-		}
-		wait := time.Hour
-		if next != 0 { // a look at a short line costs nothing, and a clock that is set does not hold it up
-			wait = c.Tick
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-c.toSend:
-		case <-timer.C:
-		case <-ctx.Done():
+	group, ctx := errgroup.WithContext(ctx)
+	var mu sync.Mutex // guards busy
+	busy := map[string]bool{}
+	group.Go(func() error {
+		for {
+			due, later, err := c.inLine()
+			if err != nil {
+				return err
+			}
+			for hook, of := range due {
+				mu.Lock()
+				was := busy[hook]
+				busy[hook] = true
+				mu.Unlock()
+				if was {
+					continue
+				}
+				group.Go(func() error {
+					err := c.sendTo(ctx, hook, of)
+					mu.Lock()
+					delete(busy, hook)
+					mu.Unlock()
+					c.wake()
+					return err
+				})
+			}
+			wait := time.Hour
+			if later { // a look at a short line costs nothing, and a clock that is set does not hold it up
+				wait = c.Tick
+			}
+			timer := time.NewTimer(wait)
+			select {
+			case <-c.toSend:
+			case <-timer.C:
+			case <-ctx.Done():
+				timer.Stop()
+				return nil
+			}
 			timer.Stop()
-			return nil
 		}
-		timer.Stop()
+	})
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("send alerts: %w", err)
 	}
+	return nil
 }
 
-// sendDue sends what is due; next is when something else is, 0 if nothing is in line.
-func (c *Care) sendDue(ctx context.Context) (next schema.Instant, err error) {
-	type entry struct {
-		id   schema.EventID
-		hook string
-		pending
-	}
-	var due []entry
-	now := schema.InstantOf(c.Now())
+// inLine gives what is due, by webhook; later says whether something is in line that is not.
+func (c *Care) inLine() (due map[string]lines, later bool, err error) {
+	due = map[string]lines{}
 	prefix := []byte{'o'}
 	err = c.Store.Scan(prefix, state.After(prefix), func(key, value []byte) error {
-		var e entry
+		var e waiting
 		if len(key) < 17 || json.Unmarshal(value, &e.pending) != nil || e.Alert == nil {
 			return errDamaged
 		}
-		if at := schema.Instant(e.Next); at > now {
-			if next == 0 || at < next {
-				next = at
-			}
-			return nil
+		var err error
+		if e.raised, err = schema.ParseInstant(e.Raised); err != nil {
+			return errDamaged
 		}
-		e.id, e.hook = schema.EventID(key[1:17]), string(key[17:])
-		due = append(due, e)
+		e.id = schema.EventID(key[1:17])
+		hook := string(key[17:])
+		if due[hook] == nil {
+			due[hook] = lines{}
+		}
+		of := cmp.Or(e.Alert.Case, e.id)
+		due[hook][of] = append(due[hook][of], e)
 		return nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	rules := c.Rules()
-	for _, e := range due {
-		if ctx.Err() != nil {
-			return 0, nil
-		}
-		to, secrets, err := c.destination(rules, e.hook)
-		if err == nil {
-			err = c.sendOne(ctx, to, secrets, e.Alert, e.Raised)
-		}
-		if ctx.Err() != nil {
-			return 0, nil
-		}
-		done := decision{Kind: kindSent, Workspace: c.Workspace, At: schema.InstantOf(c.Now()).String(), ID: e.id.String(), Webhook: e.hook, Attempts: e.Failed + 1}
-		if err != nil {
-			c.metrics.unsent.Inc()
-			e.Failed++
-			pause, again := webhook.Pause(e.Failed, err)
-			c.Logger.Warn("care: an alert was not sent", "webhook", e.hook, "alert", e.id, "error", err, "attempt", e.Failed, "again", again, "retry_in", pause)
-			if again {
-				at := schema.InstantOf(c.Now()) + schema.Instant(pause/time.Microsecond)
-				e.Next = int64(at)
-				value, err := json.Marshal(e.pending)
-				if err != nil {
-					return 0, err
-				}
-				if err := c.setOut(outKey(e.id, e.hook), value); err != nil {
-					return 0, err
-				}
-				if next == 0 || at < next {
-					next = at
-				}
-				continue
+	now := int64(schema.InstantOf(c.Now()))
+	for hook, of := range due {
+		for subject, line := range of {
+			slices.SortFunc(line, func(a, b waiting) int {
+				return cmp.Or(cmp.Compare(a.raised, b.raised), cmp.Compare(a.Alert.At, b.Alert.At), a.id.Compare(b.id))
+			})
+			if line[0].Next > now {
+				later = true
+				delete(of, subject)
 			}
-			done.Kind, done.Attempts, done.Reason = kindGivenUp, e.Failed, err.Error()
-		} else {
-			c.metrics.sent.Inc()
 		}
-		value, err := json.Marshal(done)
-		if err != nil {
-			return 0, err
-		}
-		// Written twice after a failure, it says the same.
-		if err := c.retry(ctx, "record what was sent", func() error { return c.Decided.Append(ctx, []byte(c.Workspace), [][]byte{value}) }); err != nil {
-			return 0, err
-		}
-		if err := c.setOut(outKey(e.id, e.hook), nil); err != nil {
-			return 0, err
+		if len(of) == 0 {
+			delete(due, hook)
 		}
 	}
-	return next, nil
+	return due, later, err
+}
+
+// sendTo sends to one webhook what is due there.
+func (c *Care) sendTo(ctx context.Context, hook string, all lines) error {
+	to, secrets, refused := c.destination(c.Rules(), hook)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	for _, line := range all {
+		group.Go(func() error {
+			for i := range line {
+				if on, err := c.sendNext(ctx, hook, to, secrets, refused, &line[i]); err != nil || !on {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// sendNext makes an attempt for an alert, and records what came of it; on says whether those behind it may follow.
+func (c *Care) sendNext(ctx context.Context, hook string, to *care.AlertWebhook, secrets []string, refused error, e *waiting) (on bool, err error) {
+	if ctx.Err() != nil {
+		return false, nil
+	}
+	failure := refused
+	if failure == nil {
+		failure = c.sendOne(ctx, to, secrets, e.Alert, e.Raised)
+	}
+	if ctx.Err() != nil {
+		return false, nil
+	}
+	done := decision{Kind: kindSent, Workspace: c.Workspace, At: schema.InstantOf(c.Now()).String(), ID: e.id.String(), Webhook: hook, Attempts: e.Failed + 1}
+	if failure == nil {
+		c.metrics.sent.Inc()
+	} else {
+		c.metrics.unsent.Inc()
+		e.Failed++
+		pause, again := webhook.Pause(e.Failed, failure)
+		c.Logger.Warn("care: an alert was not sent", "webhook", hook, "alert", e.id, "error", failure, "attempt", e.Failed, "again", again, "retry_in", pause)
+		if again {
+			e.Next = int64(schema.InstantOf(c.Now()) + schema.Instant(pause/time.Microsecond))
+			value, err := json.Marshal(e.pending)
+			if err != nil {
+				return false, err
+			}
+			return false, c.setOut(outKey(e.id, hook), value)
+		}
+		done.Kind, done.Attempts, done.Reason = kindGivenUp, e.Failed, failure.Error()
+	}
+	value, err := json.Marshal(done)
+	if err != nil {
+		return false, err
+	}
+	// Written twice after a failure, it says the same.
+	if err := c.retry(ctx, "record what was sent", func() error { return c.Decided.Append(ctx, []byte(c.Workspace), [][]byte{value}) }); err != nil {
+		return false, err
+	}
+	return true, c.setOut(outKey(e.id, hook), nil)
 }
 
 // setOut writes or, by nil, deletes an entry of the line.
