@@ -26,12 +26,10 @@ import (
 // recorded, too. It names that persona by its own source, account and trust class, so that nobody is made of it and nothing of it is evidence. The case
 // is named by the source that keeps it and its number, or, where no source keeps one, by a message of its conversation.
 func (d *Decisions) Care(ctx context.Context, caller graphql.Caller, in graphql.CareDecision) (schema.EventID, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	// What was decided a moment ago counts: an earlier attempt of this decision, a gesture for the same case.
-	if err := d.Visible(ctx); err != nil {
-		return schema.EventID{}, err
-	}
+	return d.alone(ctx, func(ctx context.Context) (schema.EventID, error) { return d.act(ctx, caller, in) })
+}
+
+func (d *Decisions) act(ctx context.Context, caller graphql.Caller, in graphql.CareDecision) (schema.EventID, error) {
 	event, did := native{Type: in.Type.String(), Text: in.Text, Amount: in.Amount, Currency: in.Currency}, said(&in)
 	if in.Channel != 0 {
 		event.Channel = in.Channel.String()

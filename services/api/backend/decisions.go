@@ -27,7 +27,8 @@ const decisionSource = "dossier"
 // Decisions records decisions as events, through the collector as everything else.
 //
 // The same idempotency key of the same actor is the same decision: it is looked up among those that were taken before another one is
-// made, and refused if it says something else. Decisions are taken one at a time, so two calls at once with one key make one event.
+// made, and refused if it says something else. Decisions are taken one at a time, in whatever process, so two calls at once with one key make one event, and
+// what may be done once is.
 type Decisions struct {
 	Collector *collector.Collector
 	Control   *control.Control
@@ -41,10 +42,38 @@ type Decisions struct {
 	Cases CaseReader
 	Rules func() *care.Rules // of care, in force
 
+	// Alone gives the right to decide among several processes that may: the context ends with it, and end gives it back. nil where there is no other process.
+	Alone func(ctx context.Context) (under context.Context, end func(), err error)
+
 	mu sync.Mutex
 }
 
 var _ graphql.Decisions = (*Decisions)(nil)
+
+// alone takes a decision while nobody else takes one, after all that was decided before can be read, and returns when this one can be.
+func (d *Decisions) alone(ctx context.Context, decide func(ctx context.Context) (schema.EventID, error)) (schema.EventID, error) {
+	id, err := func() (schema.EventID, error) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		under := ctx
+		if d.Alone != nil {
+			var end func()
+			var err error
+			if under, end, err = d.Alone(ctx); err != nil {
+				return schema.EventID{}, fmt.Errorf("wait for the right to decide: %w", err)
+			}
+			defer end()
+		}
+		if err := d.Visible(under); err != nil {
+			return schema.EventID{}, err
+		}
+		return decide(under)
+	}()
+	if err != nil {
+		return schema.EventID{}, err
+	}
+	return id, d.Visible(ctx)
+}
 
 func token(c graphql.Caller) access.Token {
 	return access.Token{Name: c.Actor, Actor: c.Actor, Workspace: c.Workspace, Scopes: c.Scopes}
@@ -146,8 +175,10 @@ func epochOf(p *Persona) *personaEpoch {
 
 // Assert links, separates or releases.
 func (d *Decisions) Assert(ctx context.Context, caller graphql.Caller, in graphql.Decision) (schema.EventID, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	return d.alone(ctx, func(ctx context.Context) (schema.EventID, error) { return d.assert(ctx, caller, in) })
+}
+
+func (d *Decisions) assert(ctx context.Context, caller graphql.Caller, in graphql.Decision) (schema.EventID, error) {
 	event := native{Type: in.Type.String(), assertion: assertion{Reason: in.Reason}}
 	if in.Type == schema.TypeIdentityReleased {
 		of, persona, err := d.assertion(ctx, caller.Workspace, in.Of)
@@ -196,8 +227,12 @@ func (d *Decisions) assertion(ctx context.Context, workspace string, id schema.E
 // Where only public keys know the person, it makes a server persona of the same account, which joins the client's by that account. An account that is
 // nobody's (a call, a form) joins nothing: there the contact point does, as declared as it was.
 func (d *Decisions) Consent(ctx context.Context, caller graphql.Caller, profile schema.ProfileID, c schema.Consent, reason, key string) (schema.EventID, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	return d.alone(ctx, func(ctx context.Context) (schema.EventID, error) {
+		return d.consent(ctx, caller, profile, c, reason, key)
+	})
+}
+
+func (d *Decisions) consent(ctx context.Context, caller graphql.Caller, profile schema.ProfileID, c schema.Consent, reason, key string) (schema.EventID, error) {
 	m, err := d.People.Speaker(ctx, caller.Workspace, profile, &c)
 	if err != nil {
 		return schema.EventID{}, err
@@ -233,8 +268,12 @@ func (d *Decisions) Consent(ctx context.Context, caller graphql.Caller, profile 
 
 // Correct says what holds of a text instead of what was read in it. The event belongs to the persona of the text, and ends with it.
 func (d *Decisions) Correct(ctx context.Context, caller graphql.Caller, of schema.EventID, properties json.RawMessage, reason, key string) (schema.EventID, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	return d.alone(ctx, func(ctx context.Context) (schema.EventID, error) {
+		return d.correct(ctx, caller, of, properties, reason, key)
+	})
+}
+
+func (d *Decisions) correct(ctx context.Context, caller graphql.Caller, of schema.EventID, properties json.RawMessage, reason, key string) (schema.EventID, error) {
 	var persona uuid.UUID
 	err := d.House.QueryRow(ctx, "SELECT persona FROM current_verbatims WHERE workspace = {workspace:String} AND id = {id:UUID}",
 		clickhouse.Params{"workspace": caller.Workspace, "id": uuid.UUID(of)}, nil, &persona)
@@ -296,7 +335,7 @@ func (d *Decisions) record(ctx context.Context, caller graphql.Caller, key strin
 	if len(receipt.IDs) != 1 {
 		return schema.EventID{}, fmt.Errorf("a decision was answered with %d ids", len(receipt.IDs))
 	}
-	return receipt.IDs[0], d.Visible(ctx)
+	return receipt.IDs[0], nil
 }
 
 // Configure makes a document the configuration.

@@ -81,6 +81,35 @@ func (l leased) acquire(ctx context.Context, name string) (lease, error) {
 	return held, nil
 }
 
+// decisionLease is held by the api process that takes a decision of a person, as long as that takes.
+func decisionLease(workspace string) string { return "decisions/" + workspace }
+
+// alone gives an api process the right to decide among several; nil where there is but one. It costs two records of the topic, and waits for whoever decides
+// now, or for a lease time after that one's end.
+func (i *installation) alone() func(ctx context.Context) (context.Context, func(), error) {
+	if i.coordination == nil {
+		return nil
+	}
+	return func(ctx context.Context) (context.Context, func(), error) {
+		held, err := i.coordination.Acquire(ctx, decisionLease(mainWorkspace))
+		if err != nil {
+			return nil, nil, err
+		}
+		under, cancel := context.WithCancel(ctx)
+		lost := context.AfterFunc(held.Context(), cancel)
+		return under, func() {
+			lost()
+			cancel()
+			// Who asked may have gone meanwhile: the lease is given up all the same.
+			ctx, end := context.WithTimeout(context.WithoutCancel(ctx), i.sharing.leaseTime)
+			defer end()
+			if err := held.Release(ctx); err != nil {
+				i.logger.Warn("the right to decide lapses by itself", "error", err)
+			}
+		}, nil
+	}
+}
+
 // client gives the calls to a process in a role.
 func (c *coordinated) client(role role, address string) *rpc.Client {
 	c.mu.Lock()
