@@ -204,6 +204,7 @@ type Waiting struct {
 	Promises, Kept, Broken uint32
 	Priority               care.Priority
 	Reasons                []string       // of the criticality
+	ValueSnapshot          string         // version of the value snapshot that Priority.Value is told by; empty: none, or it is not read yet
 	Asked                  schema.Instant // when it was asked, for which Priority and overdue hold
 
 	Owner, Team, Brand, Resolution string

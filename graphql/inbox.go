@@ -266,6 +266,7 @@ func (p *priority) Criticality() float64         { return p.w.Priority.Criticali
 func (p *priority) CriticalityReasons() []string { return append([]string{}, p.w.Reasons...) }
 func (p *priority) Wait() float64                { return p.w.Priority.Wait }
 func (p *priority) Value() float64               { return p.w.Priority.Value }
+func (p *priority) ValueSnapshot() *string       { return optional(p.w.ValueSnapshot) }
 func (p *priority) Influence() float64           { return p.w.Priority.Social }
 func (p *priority) Weights() string              { return p.w.Priority.Weights }
 

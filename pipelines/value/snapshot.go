@@ -95,6 +95,10 @@ type CurrencySnapshot struct {
 	Fit         Fit           `json:"gammaGammaFit"`
 	Correlation *float64      `json:"correlation,omitempty"` // of how often with how much: far from 0, the model does not fit
 	Reason      string        `json:"gammaGammaReason,omitempty"`
+
+	// Lifetimes are the twentieths of the lifetime values: 19 values, ascending. Where no lifetime value can be told, and in snapshots from before there were
+	// any, there are none.
+	Lifetimes []float64 `json:"lifetimes,omitempty"`
 }
 
 const daysOfYear = 365.25
@@ -111,6 +115,7 @@ func Take(s Settings, customers iter.Seq[[]Purchase]) (*Snapshot, error) {
 	type money struct {
 		totals   []float64
 		averages []Average
+		buyers   []buyer
 	}
 	monies := map[string]*money{}
 	for all := range customers {
@@ -139,6 +144,7 @@ func Take(s Settings, customers iter.Seq[[]Purchase]) (*Snapshot, error) {
 				monies[spent.currency] = m
 			}
 			m.totals = append(m.totals, spent.total)
+			m.buyers = append(m.buyers, buyer{h, spent.average()})
 			if spent.repeats > 0 {
 				m.averages = append(m.averages, spent.average())
 			}
@@ -163,6 +169,7 @@ func Take(s Settings, customers iter.Seq[[]Purchase]) (*Snapshot, error) {
 			c.Reason = err.Error()
 		} else {
 			c.Model = &model
+			c.Lifetimes = out.twentieths(m.buyers, model)
 		}
 		if !math.IsNaN(correlation) {
 			c.Correlation = &correlation
@@ -171,6 +178,43 @@ func Take(s Settings, customers iter.Seq[[]Purchase]) (*Snapshot, error) {
 	}
 	slices.SortFunc(out.Currencies, func(a, b CurrencySnapshot) int { return cmp.Compare(a.Currency, b.Currency) })
 	return out, nil
+}
+
+// buyer is what the lifetime value of a customer is told by.
+type buyer struct {
+	history History
+	average Average
+}
+
+func (b buyer) compare(other buyer) int {
+	return cmp.Or(byHistory(b.history, other.history), cmp.Compare(b.average.Repeats, other.average.Repeats), cmp.Compare(b.average.Mean, other.average.Mean))
+}
+
+// mostBuyers is of how many customers the lifetime values are told at most: of more, of each n-th in an order that who came first does not change.
+const mostBuyers = 20_000
+
+// twentieths are the lifetime values that part the customers in twenty.
+func (s *Snapshot) twentieths(buyers []buyer, model Spend) []float64 {
+	if s.Model == nil {
+		return nil
+	}
+	slices.SortFunc(buyers, buyer.compare)
+	every := max(1, len(buyers)/mostBuyers)
+	var all []float64
+	for i := every / 2; i < len(buyers); i += every {
+		if each := model.Expect(buyers[i].average); !math.IsNaN(each) {
+			all = append(all, s.lifetime(buyers[i].history, each))
+		}
+	}
+	if len(all) < 20 {
+		return nil
+	}
+	slices.Sort(all)
+	out := make([]float64, 19)
+	for i := range out {
+		out[i] = all[((i+1)*len(all)+19)/20-1]
+	}
+	return out
 }
 
 func (s spending) average() Average {
@@ -234,6 +278,20 @@ type Assessment struct {
 	Each      *float64 // expected amount of a day of purchase
 	Lifetime  *float64 // expected margin within the horizon, discounted
 	Simple    *float64 // margin × retention / (1 + discount − retention), from the last 365 days and the retention of all
+
+	// Percentile is where the customer stands among all of his currency, 0 to 1: by lifetime value to a twentieth, else by what he spent to a fifth. It is
+	// drawn to the middle where few purchases tell of it: of n days with a purchase n / (n + 3) of the distance to .5 is left. nil if no amount is known.
+	Percentile *float64
+}
+
+// shrinkage is how many days with a purchase tell as much of a customer as knowing nothing of him does.
+const shrinkage = 3
+
+// percentile draws a raw percentile to the middle.
+func percentile(raw float64, h History) *float64 {
+	n := float64(h.Repeats) + 1
+	p := .5 + (raw-.5)*n/(n+shrinkage)
+	return &p
 }
 
 // step is how finely expected purchases are discounted: those of 28 days at their end.
@@ -264,12 +322,18 @@ func (s *Snapshot) Assess(all []Purchase) (Assessment, bool) {
 	}
 	c := &s.Currencies[at]
 	a.RFM.Monetary = c.Monetary.class(spent.total)
+	a.Percentile = percentile((float64(a.RFM.Monetary)-.5)/5, h)
 	if c.Model != nil {
 		if each := c.Model.Expect(spent.average()); !math.IsNaN(each) {
 			a.Each = &each
 			if s.Model != nil {
 				lifetime := s.lifetime(h, each)
 				a.Lifetime = &lifetime
+				if len(c.Lifetimes) > 0 { // of those that many customers share, the middle of where they stand
+					below, _ := slices.BinarySearch(c.Lifetimes, lifetime)
+					upTo, _ := slices.BinarySearch(c.Lifetimes, math.Nextafter(lifetime, math.Inf(1)))
+					a.Percentile = percentile(float64(below+upTo+1)/float64(2*(len(c.Lifetimes)+1)), h)
+				}
 			}
 		}
 	}

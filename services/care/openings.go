@@ -14,12 +14,13 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 )
 
-// Openings keeps in memory what the order of the inbox is made of: of each open case its id, deadline and weights' inputs, some 100 bytes. Before each answer it
+// Openings keeps in memory what the order of the inbox is made of: of each open case its id, customer, deadline and weights' inputs, some 120 bytes. Before each answer it
 // takes over what was written since; a table of a million cases is not read through to find fifty. It holds no case's content: that comes from the table, by
 // id, so that a case which has gone from there can cost a page an entry, and never shows what is no more. It is safe for concurrent use.
 type Openings struct {
-	conn *clickhouse.Conn
-	now  func() time.Time
+	conn  *clickhouse.Conn
+	now   func() time.Time
+	worth *Worth
 
 	mu    sync.Mutex
 	known map[string]*openings // by workspace
@@ -29,25 +30,28 @@ type openings struct {
 	mu     sync.Mutex
 	loaded time.Time
 	seen   uint64 // the highest version that was taken over
+	valued uint64 // what was known of customers' worth when the list was
 	list   []opening
 	at     map[schema.EventID]int // in list
 }
 
 type opening struct {
 	id                     schema.EventID
+	persona                schema.ProfileID
 	criticality, influence float64
-	since, due             int64 // microseconds since 1970; due 0: no deadline
+	value                  float64 // what the customer is worth
+	since, due             int64   // microseconds since 1970; due 0: no deadline
 }
 
 // reloadEvery bounds for how long an entry may outlive a row that went without a trace: by an erasure or a table built anew.
 const reloadEvery = time.Minute
 
-// NewOpenings makes an index that reads on first use. now is the clock of reloads alone.
-func NewOpenings(conn *clickhouse.Conn, now func() time.Time) *Openings {
-	return &Openings{conn: conn, now: now, known: map[string]*openings{}}
+// NewOpenings makes an index that reads on first use. now is the clock of reloads alone. worth says what customers are worth; nil says nothing of anybody.
+func NewOpenings(conn *clickhouse.Conn, now func() time.Time, worth *Worth) *Openings {
+	return &Openings{conn: conn, now: now, worth: worth, known: map[string]*openings{}}
 }
 
-const openingColumns = `criticality, influence, ifNull(toUnixTimestamp64Micro(waiting_since), toUnixTimestamp64Micro(opened_at)) AS since,
+const openingColumns = `persona, criticality, influence, ifNull(toUnixTimestamp64Micro(waiting_since), toUnixTimestamp64Micro(opened_at)) AS since,
   ifNull(least(ifNull(next_reply_due, resolution_due), ifNull(resolution_due, next_reply_due)), toDateTime64(0, 6, 'UTC')) AS due`
 
 // First gives the ids of the first n open cases by weights at an instant, in their order, and whether there are others.
@@ -71,6 +75,7 @@ func (o *Openings) First(ctx context.Context, workspace string, w care.Weights, 
 		all.at = nil // anew, next time
 		return nil, false, fmt.Errorf("read the open cases: %w", err)
 	}
+	all.valued = o.worth.fill(workspace, all.list, all.valued)
 	return all.first(w, int64(at), n), len(all.list) > n, nil
 }
 
@@ -81,7 +86,7 @@ func (o *Openings) load(ctx context.Context, workspace string, all *openings) er
 	if err := o.conn.QueryRow(ctx, "SELECT max(version) FROM cases WHERE workspace = {workspace:String}", p, nil, &all.seen); err != nil {
 		return err
 	}
-	all.list, all.at = nil, map[schema.EventID]int{}
+	all.list, all.at, all.valued = nil, map[schema.EventID]int{}, 0
 	return o.read(ctx, "SELECT id, toUInt64(0) AS version, toUInt8(0) AS gone, "+openingColumns+" FROM current_cases WHERE workspace = {workspace:String}"+stillOpen, p, func(c opening, _ uint64, _ bool) {
 		all.put(c)
 	})
@@ -109,6 +114,7 @@ func (o *Openings) follow(ctx context.Context, workspace string, all *openings) 
 		if c.gone {
 			all.remove(id)
 		} else {
+			c.value, _ = o.worth.Of(workspace, c.persona)
 			all.put(c.opening)
 		}
 	}
@@ -126,7 +132,7 @@ func (o *Openings) read(ctx context.Context, sql string, p clickhouse.Params, yi
 		var version uint64
 		var gone uint8
 		var due schema.Instant
-		if err := rows.Scan(&c.id, &version, &gone, &c.criticality, &c.influence, &c.since, &due); err != nil {
+		if err := rows.Scan(&c.id, &version, &gone, &c.persona, &c.criticality, &c.influence, &c.since, &due); err != nil {
 			return err
 		}
 		c.due = int64(due)
@@ -189,7 +195,7 @@ func (a *openings) first(w care.Weights, now int64, n int) []schema.EventID {
 		if p.lane == care.LaneOverdue {
 			p.score = w.Criticality*c.criticality + w.Wait*wait
 		} else {
-			p.score = w.Criticality*c.criticality + w.Wait*min(1, wait) + w.Social*c.influence
+			p.score = w.Criticality*c.criticality + w.Wait*min(1, wait) + w.Value*c.value + w.Social*c.influence
 		}
 		if len(*top) < n {
 			heap.Push(top, p)

@@ -26,7 +26,7 @@ func TestOpenings(t *testing.T) {
 	table := Reader{Conn: conn, Rules: func() *care.Rules { return rules }, Now: now.Time}
 	index := table
 	clock := time.Unix(0, 0)
-	index.Openings = NewOpenings(conn, func() time.Time { return clock })
+	index.Openings = NewOpenings(conn, func() time.Time { return clock }, nil)
 	version := 0
 	for round := range 8 {
 		var values []string

@@ -66,6 +66,9 @@ func (r Reader) cases(ctx context.Context, workspace string, now schema.Instant,
 			return fmt.Errorf("read the open cases: %w", err)
 		}
 		w.OpenedAt, w.LastContact, w.WaitingSince, w.DueAt, w.Promised = schema.Instant(opened), schema.Instant(contact), schema.Instant(asked), schema.Instant(due), schema.Instant(promised)
+		if r.Openings != nil {
+			in.Value, w.ValueSnapshot = r.Openings.worth.Of(workspace, persona)
+		}
 		w.Priority = weights.Prioritise(in)
 		yield(w, persona, personas)
 	}

@@ -43,3 +43,13 @@ func (v *Values) Snapshots(workspace string) ([]graphql.Snapshot, error) {
 	}
 	return out, nil
 }
+
+// Latest gives the last snapshot of a workspace and its version; nil if none was taken.
+func (v *Values) Latest(workspace string) (*value.Snapshot, string, error) {
+	taken, err := v.Snapshots(workspace)
+	if err != nil || len(taken) == 0 {
+		return nil, "", err
+	}
+	last := taken[len(taken)-1]
+	return last.Snapshot, last.Version, nil
+}

@@ -30,7 +30,7 @@ func (c *benchCommand) care(ctx context.Context) (out benchResult, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	store, err := state.Open(dir, state.Options{CacheBytes: 16 << 20, Logger: quiet})
+	store, err := state.Open(dir, state.Options{CacheBytes: 16 << 20, MemTableBytes: 32 << 20, Logger: quiet})
 	if err != nil {
 		return out, err
 	}
@@ -38,7 +38,7 @@ func (c *benchCommand) care(ctx context.Context) (out benchResult, err error) {
 	defer cancel()
 	flow, in := &flow{grown: make(chan struct{})}, rules.DefaultRules()
 	role := service.New(service.Config{
-		Workspace: mainWorkspace, Feed: flow, Log: flow, Partitions: 1, Generation: 1, Tables: &dropped{}, Store: store, Logger: quiet,
+		Workspace: mainWorkspace, Feed: flow, Log: flow, Partitions: 1, Generation: 1, Tables: &dropped{}, Store: store, MemoryBytes: careMemory(), Logger: quiet,
 		Public: func(p schema.PersonaEpoch) schema.ProfileID { return p.Persona }, Rules: func() *rules.Rules { return in },
 	})
 	ended := make(chan error, 1)
@@ -191,7 +191,7 @@ func (m *measured) firstPages(ctx context.Context, open, all int64, during time.
 		return out, err
 	}
 	inForce := rules.DefaultRules()
-	reader := service.Reader{Conn: m.house, Rules: func() *rules.Rules { return inForce }, Now: measuredTo.Time, Openings: service.NewOpenings(m.house, time.Now)}
+	reader := service.Reader{Conn: m.house, Rules: func() *rules.Rules { return inForce }, Now: measuredTo.Time, Openings: service.NewOpenings(m.house, time.Now, nil)}
 	var times []time.Duration
 	before := load.CPU(os.Getpid())
 	began := time.Now()

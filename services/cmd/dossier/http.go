@@ -64,7 +64,11 @@ func (i *installation) serve() {
 
 // serveAPI answers GraphQL, the explorer and the management paths.
 func (i *installation) serveAPI(mux *http.ServeMux) {
-	cases := care.Reader{Conn: i.house, Rules: func() *rules.Rules { return i.configuration.current.Load().Care }, Now: time.Now, Kept: i.cared, Openings: care.NewOpenings(i.house, time.Now)}
+	values := &backend.Values{Control: i.control}
+	worth := &care.Worth{Conn: i.house, Latest: values.Latest, Purchases: query.Reader{Conn: i.house}.Purchases, Now: time.Now}
+	cases := care.Reader{
+		Conn: i.house, Rules: func() *rules.Rules { return i.configuration.current.Load().Care }, Now: time.Now, Kept: i.cared, Openings: care.NewOpenings(i.house, time.Now, worth),
+	}
 	measures := metrics.New(i.house, func(workspace string) string { return i.control.State().Configuration(workspace).Hash }, time.Now)
 	persons := i.rights()
 	front := api.New(api.Config{
@@ -74,14 +78,14 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 			Timeline:  query.Reader{Conn: i.house},
 			Figures:   figures{i},
 			Measures:  measures,
-			Values:    &backend.Values{Control: i.control},
+			Values:    values,
 			Verbatims: verbatims{i},
 			Care:      cases,
 			Segments:  i.segmentReader(),
 			Erasures:  persons,
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
-				Cases: cases, Rules: cases.Rules,
+				Cases: cases, Rules: cases.Rules, Alone: i.alone(),
 			},
 		},
 		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger, MaxCost: i.limits.MaxQueryCost, Audit: i.audit,
