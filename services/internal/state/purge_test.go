@@ -155,3 +155,43 @@ func TestPurge(t *testing.T) {
 		t.Errorf("its name is %q, then %q: %v %v", name, again, err, failed)
 	}
 }
+
+// TestPurgeOfOneTable: a store whose rows were all in memory is flushed as one table, with few deletions among many rows. Nothing else would make the engine
+// rewrite it.
+func TestPurgeOfOneTable(t *testing.T) {
+	for rows := 1; rows <= 300; rows *= 3 {
+		dir := t.TempDir()
+		s, err := Open(dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := s.NewBatch()
+		for n := range rows {
+			if err := b.Set(fmt.Appendf(nil, "k%05d", n), fmt.Appendf(nil, "row %d stays", n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(b.Set([]byte("k00000x"), []byte("this one goes")), b.CommitDurable()); err != nil {
+			t.Fatal(err)
+		}
+		b = s.NewBatch()
+		if err := errors.Join(b.Delete([]byte("k00000x")), b.CommitDurable()); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			if _, err := s.Purge(ctx, nil); err != nil {
+				t.Errorf("%d rows: %v", rows, err)
+			}
+			cancel()
+		}
+		if found := inFiles(t, dir, "this one goes"); len(found) > 0 {
+			t.Errorf("%d rows: the deleted row is in %v", rows, found)
+		}
+		n := 0
+		err = s.Scan([]byte{1}, []byte{0xff}, func(_, _ []byte) error { n++; return nil })
+		if err = errors.Join(err, s.Close()); err != nil || n != rows {
+			t.Errorf("%d rows of %d are left (%v)", n, rows, err)
+		}
+	}
+}

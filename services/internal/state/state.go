@@ -8,7 +8,7 @@
 // On a full disk writes wait, and go on by themselves when there is room again; reads do not wait. A store that is closed meanwhile
 // gives up: the process ends, and the next start goes on from the last durable commit.
 //
-// The package deliberately knows nothing of what is stored. Keys that begin with the byte 0 are its own.
+// The package deliberately knows nothing of what is stored. Keys that begin with the byte 0, or with sixteen bytes 255, are its own.
 package state
 
 import (
