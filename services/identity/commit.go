@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
 	"sync"
@@ -149,8 +150,8 @@ func (p *projection) writeEvidence(b *state.Batch) (err error) {
 			return err
 		}
 	}
-	for id := range p.graph.released {
-		if err := p.graph.set(b, eventKey('r', id), nil); err != nil {
+	for id, at := range p.graph.released {
+		if err := p.graph.set(b, eventKey('r', id), binary.BigEndian.AppendUint64(nil, uint64(at))); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -23,7 +24,13 @@ type ExportOptions struct {
 func (v *View) ExportPersonas(to io.Writer, o ExportOptions) (n int, err error) {
 	out := bufio.NewWriterSize(to, 1<<16)
 	var line []byte
+	if v.restates() {
+		return v.exportPersonasThen(out, o)
+	}
 	err = v.snapshot.Scan([]byte{'p'}, []byte{'p' + 1}, func(key, value []byte) error {
+		if err := v.ended(); err != nil {
+			return err
+		}
 		x, err := decodeNode(identity.NodeID(key[1:]), value)
 		if err != nil {
 			return err
@@ -51,16 +58,19 @@ func (v *View) ExportPersonas(to io.Writer, o ExportOptions) (n int, err error) 
 func (v *View) ExportProfiles(to io.Writer, o ExportOptions) (n int, err error) {
 	out := bufio.NewWriterSize(to, 1<<16)
 	var line []byte
-	err = v.profiles(schema.ProfileID{}, func(id schema.ProfileID) error {
+	err = v.each(func(id schema.ProfileID) error {
 		var p *Profile
 		var err error
-		if o.At != 0 {
+		if o.At != 0 || v.restates() {
 			p, err = v.Profile(id)
 		} else {
 			p, err = v.profile(id)
 		}
-		if err != nil {
+		if err = errors.Join(err, v.ended()); err != nil {
 			return err
+		}
+		if p == nil && v.restates() {
+			return nil // nothing had happened
 		}
 		if p == nil || p.ID != id {
 			return fmt.Errorf("profile %s holds nobody: %w", id, errDamaged)

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -22,10 +23,10 @@ type graph struct {
 
 	wholes func(core identity.NodeID) (identity.NodeID, error) // the profile that stratum 2 puts a core in; nil without a model
 
-	undecided bool                    // nobody has decided anything yet: there are no rows of decisions to look for
-	released  map[schema.EventID]bool // withdrawn since the last commit
-	recent    *state.Recent           // rows as of the last commit; nil for a reader
-	written   *state.Filter           // of all keys that were ever set; nil if that is not known
+	undecided bool                              // nobody has decided anything yet: there are no rows of decisions to look for
+	released  map[schema.EventID]schema.Instant // withdrawn since the last commit, with the smallest RecordedAt of what withdraws it
+	recent    *state.Recent                     // rows as of the last commit; nil for a reader
+	written   *state.Filter                     // of all keys that were ever set; nil if that is not known
 
 	// Of personas whose rows were not read since the last commit, what is to be merged into them.
 	waiting  []*waiting
@@ -415,11 +416,23 @@ func (g *graph) Assertions(id identity.NodeID) ([]identity.Assertion, error) {
 
 // withdrawn says whether an identity.released event names the assertion, whichever of the two came first.
 func (g *graph) withdrawn(id schema.EventID) (bool, error) {
-	if g.released[id] {
-		return true, nil
-	}
-	_, found, err := g.read(eventKey('r', id))
+	_, found, err := g.withdrawnAt(id)
 	return found, err
+}
+
+// withdrawnAt is withdrawn, and gives the smallest RecordedAt of what withdraws the assertion.
+func (g *graph) withdrawnAt(id schema.EventID) (at schema.Instant, found bool, err error) {
+	if at, found = g.released[id]; found {
+		return at, true, nil
+	}
+	value, found, err := g.read(eventKey('r', id))
+	if err != nil || !found {
+		return 0, false, err
+	}
+	if len(value) != 8 {
+		return 0, false, errDamaged
+	}
+	return schema.Instant(binary.BigEndian.Uint64(value)), true, nil
 }
 
 // Whole implements identity.Weighted.

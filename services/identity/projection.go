@@ -258,7 +258,7 @@ func (p *projection) clear() {
 	if p.weigher != nil {
 		p.weigher.clear()
 	}
-	p.graph.released = map[schema.EventID]bool{}
+	p.graph.released = map[schema.EventID]schema.Instant{}
 }
 
 // rest gives memory back that nobody has used for a while.
@@ -510,11 +510,14 @@ func (p *projection) sole(before, after *identity.Persona) (bool, error) {
 
 func (p *projection) assert(a *identity.Assertion) error {
 	if a.Kind == identity.Released {
-		withdrawn, err := p.graph.withdrawn(a.Of)
-		if err != nil || withdrawn {
+		before, withdrawn, err := p.graph.withdrawnAt(a.Of)
+		if err != nil || withdrawn && before <= a.Recorded {
 			return err
 		}
-		p.graph.released[a.Of] = true
+		p.graph.released[a.Of] = a.Recorded
+		if withdrawn {
+			return nil
+		}
 		named, err := p.named(a.Of)
 		p.touch(named...)
 		return err

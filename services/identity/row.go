@@ -25,13 +25,13 @@ import (
 //	'f' profile        hold(1) members(16 each) possible matches, unless it is one persona alone, who may be nobody else
 //	'a' node           assertions that name the node, sorted by id
 //	'b' assertion      node node                            which nodes an assertion names
-//	'r' assertion                                           it is withdrawn
+//	'r' assertion      recorded at(8)                       it is withdrawn
 //	'q' kind 0 hash node                                    a server persona said something of a contact point
 //	'x' persona        first open epoch(4) cut-off(8)       the persona's erasure
 //	'o' sequence(8)    changes, for the sinks               package-internal form in change.go
 //	'k' name           counters and cursors(8)
 //	'w' …              stratum 2, under a model: weigher.go; rows 'p' and 'f' tell of its cores then
-const rowsVersion = 6
+const rowsVersion = 7
 
 func nodeKey(table byte, id schema.PersonaID) []byte { return append([]byte{table}, id[:]...) }
 

@@ -123,6 +123,8 @@ type Service struct {
 	ended    error         // why Run ended
 
 	simulating sync.Mutex
+	past       chan struct{} // holds one while the log is folded up to a time (past.go)
+	leavePast  func()        // ends that; guarded by mu
 
 	lead   lead
 	failed chan error     // ends Run
@@ -170,11 +172,11 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	if c.CommitRecords == 0 {
 		c.CommitRecords = 4 << 10
 	}
-	s := &Service{config: c, logger: c.Logger, settings: c.Settings, wake: make(chan struct{}, 1), failed: make(chan error, 1), erasures: map[schema.PersonaID]Erasure{}, lead: lead{changed: make(chan struct{})}}
+	s := &Service{config: c, logger: c.Logger, settings: c.Settings, wake: make(chan struct{}, 1), failed: make(chan error, 1), erasures: map[schema.PersonaID]Erasure{}, lead: lead{changed: make(chan struct{})}, past: make(chan struct{}, 1)}
 	for _, e := range c.Erasures {
 		s.noteErasure(e)
 	}
-	if err := s.removeSimulations(); err != nil {
+	if err := s.removeLeftovers(); err != nil {
 		return nil, err
 	}
 	w, err := s.open(ctx, c.Settings.Rules, c.Settings.weighing())
@@ -505,6 +507,9 @@ func (s *Service) Positions() []schema.Position {
 func (s *Service) Erase(ctx context.Context, e Erasure) error {
 	s.mu.Lock()
 	s.noteErasure(e)
+	if s.leavePast != nil {
+		s.leavePast()
+	}
 	workers := []*worker{s.current}
 	if s.next != nil && s.next.cancel != nil {
 		workers = append(workers, s.next)
@@ -540,6 +545,9 @@ func (s *Service) Purge(ctx context.Context) (p state.Purged, err error) {
 	}
 	if next != nil {
 		return p, ErrNotReady
+	}
+	if err := s.forgetPast(ctx); err != nil {
+		return p, err
 	}
 	letGo := func() error { return current.command(ctx, (*projection).look) }
 	err = current.keep(func(store *state.Store) error {

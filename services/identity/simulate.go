@@ -473,20 +473,20 @@ func shiftOf(id schema.ProfileID, was, is map[schema.ProfileID][]identity.NodeID
 	return s
 }
 
-// removeSimulations removes what simulations left that a crash ended.
-func (s *Service) removeSimulations() error {
+// removeLeftovers removes what simulations, and looks into the past, left that a crash ended.
+func (s *Service) removeLeftovers() error {
 	files := s.config.files()
 	names, err := files.List(s.config.Folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, name := range names {
-		if strings.HasPrefix(name, simulationFolder) {
+		if strings.HasPrefix(name, simulationFolder) || strings.HasPrefix(name, pastFolder) {
 			err = errors.Join(err, files.RemoveAll(filepath.Join(s.config.Folder, name)))
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("remove what a simulation left: %w", err)
+		return fmt.Errorf("remove what a simulation or a look into the past left: %w", err)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type View struct {
 	graph    *graph
 	settings Settings
 	weights  *weights // nil until they are asked for
+	then     *then    // of a view of the past; nil is now
 }
 
 // View takes a view of the latest commit. It fails with ErrNotReady while an answer could be stale.
@@ -59,9 +60,13 @@ func (s *Service) View() (*View, error) {
 
 // Close lets the view go.
 func (v *View) Close() error {
-	defer v.worker.readers.RUnlock()
 	v.lay()
-	return errors.Join(v.graph.lookup.Close(), v.snapshot.Close())
+	err := errors.Join(v.graph.lookup.Close(), v.snapshot.Close())
+	v.worker.readers.RUnlock()
+	if v.then != nil && v.then.close != nil {
+		err = errors.Join(err, v.then.close())
+	}
+	return err
 }
 
 // Configuration is the hash of the configuration that the answers follow.
@@ -247,6 +252,9 @@ func (p *Profile) Consents(now schema.Instant) []persona.Consent {
 // erased.
 func (v *View) Profile(id schema.ProfileID) (*Profile, error) {
 	p, err := v.profile(id)
+	if err == nil && p != nil {
+		p, err = v.restated(p)
+	}
 	if err != nil || p == nil {
 		return nil, err
 	}
@@ -511,6 +519,9 @@ func (v *View) reunited(w *without, p *Profile, inside func(identity.NodeID) boo
 
 // saidBy gives what a server persona said of consents that was in force at a time; nothing for a client persona.
 func (v *View) saidBy(id identity.NodeID, at schema.Instant) ([]persona.Statement, error) {
+	if v.then != nil && v.then.past.AsOf != 0 {
+		at = min(at, v.then.past.AsOf)
+	}
 	n, err := v.graph.node(id)
 	if err != nil || n.evidence == nil || n.evidence.Trust != schema.TrustServer {
 		return nil, err
