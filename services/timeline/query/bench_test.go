@@ -51,7 +51,7 @@ func BenchmarkPage(b *testing.B) {
 	if err := rows.Err(); err != nil {
 		b.Fatal(err)
 	}
-	reader, r := Reader{conn}, rand.New(rand.NewPCG(2, 2))
+	reader, r := Reader{Conn: conn}, rand.New(rand.NewPCG(2, 2))
 	person := func() [][]schema.PersonaID {
 		p := make([]schema.PersonaID, 3)
 		for i := range p {

@@ -21,7 +21,8 @@ import (
 type Export struct {
 	Workspace string
 	From, To  schema.Instant // OccurredAt in [From, To); 0: open
-	Clocks    bool           // with receipt and record times, provenance and log position
+	Past      Past
+	Clocks    bool // with receipt and record times, provenance and log position
 	// Before gives, for each partition of Generation, the offset that ends the export; rows of earlier generations are in it. nil: all.
 	Before     []int64
 	Generation uint32
@@ -46,7 +47,7 @@ var units = []int64{86_400_000_000, 60_000_000, 1_000_000, 1000, 1}
 func (q Export) where(w window) (string, clickhouse.Params) {
 	params := clickhouse.Params{"workspace": q.Workspace, "from": w.from, "to": w.to, "decisions": decisions}
 	sql := "\nWHERE workspace = {workspace:String} AND occurred_at >= {from:DateTime64(6, 'UTC')} AND occurred_at < {to:DateTime64(6, 'UTC')}\n" +
-		"  AND type NOT IN {decisions:Array(String)}"
+		"  AND type NOT IN {decisions:Array(String)}" + q.Past.where(params)
 	if q.Before != nil {
 		var partitions []int32
 		for p := range q.Before {

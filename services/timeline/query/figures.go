@@ -9,12 +9,13 @@ import (
 type Cases struct {
 	Workspace string
 	People    [][]schema.PersonaID
+	Past      Past
 }
 
 // Statement gives person, case, its earliest event, type of the latest of opened, resolved and reopened ("" if none), the first opening, the latest
 // resolution, the last contact, and whether there was an opening and a resolution.
 func (q Cases) Statement() Statement {
-	s := about(q.Workspace, q.People)
+	s := about(q.Workspace, q.People).then(q.Past)
 	return s.statement("SELECT " + s.person + " AS person, case_id, argMin(id, (occurred_at, id)) AS earliest,\n" +
 		"  argMaxIf(type, (occurred_at, id), type IN ('case.opened', 'case.resolved', 'case.reopened')) AS latest,\n" +
 		"  minIf(occurred_at, type = 'case.opened') AS opened, maxIf(occurred_at, type = 'case.resolved') AS resolved, max(occurred_at) AS contact,\n" +
@@ -26,11 +27,12 @@ func (q Cases) Statement() Statement {
 type Answers struct {
 	Workspace string
 	People    [][]schema.PersonaID
+	Past      Past
 }
 
 // Statement gives person, the number of answers, and the latest one's rating, scale and time.
 func (q Answers) Statement() Statement {
-	s := about(q.Workspace, q.People)
+	s := about(q.Workspace, q.People).then(q.Past)
 	return s.statement("SELECT person, count(), argMax(last_rating, (last_at, last_id)), argMax(last_scale, (last_at, last_id)), max(last_at)\n" +
 		"FROM\n(\n" +
 		"  SELECT " + s.person + " AS person, source, if(entity = '', toString(id), entity) AS subject, max(occurred_at) AS last_at,\n" +

@@ -25,6 +25,7 @@ func TestGoldenStatements(t *testing.T) {
 		Channels: []schema.Channel{schema.ChannelPhone, schema.ChannelEmail}, Types: []schema.Type{schema.TypeMessageReceived},
 		From: 1_700_000_000_000_000, To: 1_800_000_000_000_000,
 	}
+	past := Past{Recorded: 1_760_000_000_000_000, Occurred: 1_750_000_000_000_000}
 	day := window{from: 1_700_000_000_000_000, to: 1_700_086_400_000_000}
 	for name, s := range map[string]Statement{
 		"page":             Page{Workspace: "main", People: one, First: 50}.Statement(),
@@ -32,12 +33,15 @@ func TestGoldenStatements(t *testing.T) {
 		"page_people":      Page{Workspace: "main", People: two, First: 50}.Statement(),
 		"page_counted":     Page{Workspace: "main", People: two, First: 50, Wanted: graphql.Wanted{Total: true}}.Statement(),
 		"page_fields":      Page{Workspace: "main", People: one, First: 50, Wanted: graphql.Wanted{Fields: []string{"case", "text", "type"}, Total: true}}.Statement(),
-		"total":            Total{"main", one, filter}.Statement(),
-		"total_people":     Total{"main", two, Filter{}}.Statement(),
+		"page_past":        Page{Workspace: "main", People: two, First: 50, Past: past}.Statement(),
+		"cases_past":       Cases{"main", two, past}.Statement(),
+		"recall":           Recall{"main", []schema.PersonaID{persona(1), persona(2)}, past}.Statement(),
+		"total":            Total{"main", one, filter, Past{}}.Statement(),
+		"total_people":     Total{"main", two, Filter{}, Past{}}.Statement(),
 		"events":           Events{"main", []schema.EventID{event(1), event(2)}}.Statement(),
-		"cases":            Cases{"main", two}.Statement(),
-		"answers":          Answers{"main", two}.Statement(),
-		"orders":           Orders{"main", two}.Statement(),
+		"cases":            Cases{"main", two, Past{}}.Statement(),
+		"answers":          Answers{"main", two, Past{}}.Statement(),
+		"orders":           Orders{"main", two, Past{}}.Statement(),
 		"purchases":        Purchases{"main", two, 1_750_000_000_000_000}.Statement(),
 		"purchases_all":    AllPurchases{"main", 1_750_000_000_000_000}.Statement(),
 		"refit_corrected":  RefitTexts{"main", true, 47_000}.Statement(),

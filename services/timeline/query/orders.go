@@ -36,12 +36,13 @@ func orderParams(p clickhouse.Params) clickhouse.Params {
 type Orders struct {
 	Workspace string
 	People    [][]schema.PersonaID
+	Past      Past
 }
 
 // Statement gives person, currency, the number of orders, the sum of those that stand as text ("" if no amount is known), when the first and the last were placed, and
 // how many were cancelled.
 func (q Orders) Statement() Statement {
-	s := about(q.Workspace, q.People)
+	s := about(q.Workspace, q.People).then(q.Past)
 	orderParams(s.params)
 	return s.statement("SELECT person, currency, count(), if(countIf(isNotNull(amount) AND NOT cancelled) = 0, '', toString(sumIf(amount, NOT cancelled))),\n" +
 		"  min(placed), max(placed), countIf(cancelled)\n" +
@@ -88,7 +89,7 @@ func (q AllPurchases) Statement() Statement {
 // Value sums up the orders of each of several people.
 func (r Reader) Value(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]graphql.Value, error) {
 	out := make([]graphql.Value, len(people))
-	err := r.each(ctx, Orders{workspace, people}.Statement(), func(rows *clickhouse.Rows) error {
+	err := r.each(ctx, Orders{workspace, people, r.Past}.Statement(), func(rows *clickhouse.Rows) error {
 		var person uint32
 		var n, cancelled uint64
 		var m graphql.Money

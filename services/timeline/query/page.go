@@ -38,11 +38,12 @@ type Page struct {
 	After     *Cursor
 	First     int // events of each person
 	Wanted    graphql.Wanted
+	Past      Past
 }
 
 // Statement reads the page, one event more than First for each person.
 func (q Page) Statement() Statement {
-	s := about(q.Workspace, q.People)
+	s := about(q.Workspace, q.People).then(q.Past)
 	where := s.where() + s.filter(q.Filter)
 	if q.After != nil {
 		where += "\n  AND (occurred_at, id) < ({afterTime:DateTime64(6, 'UTC')}, {afterId:UUID})"
@@ -74,11 +75,12 @@ type Total struct {
 	Workspace string
 	People    [][]schema.PersonaID
 	Filter    Filter
+	Past      Past
 }
 
 // Statement gives person and count; people without any event are left out.
 func (q Total) Statement() Statement {
-	s := about(q.Workspace, q.People)
+	s := about(q.Workspace, q.People).then(q.Past)
 	return s.statement("SELECT " + s.person + " AS person, count()\nFROM events" + s.where() + s.filter(q.Filter) + "\nGROUP BY person\nORDER BY person")
 }
 
@@ -148,6 +150,7 @@ type selection struct {
 	params clickhouse.Params
 	one    bool   // one person
 	person string // SQL that gives the place of the row's person among People
+	past   Past
 }
 
 // about selects the rows of people. A persona is of one person; of several the first counts.
@@ -173,8 +176,14 @@ func about(workspace string, people [][]schema.PersonaID) *selection {
 	return s
 }
 
+// then leaves out what is not of a past.
+func (s *selection) then(p Past) *selection {
+	s.past = p
+	return s
+}
+
 func (s *selection) where() string {
-	return "\nWHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}"
+	return "\nWHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}" + s.past.where(s.params)
 }
 
 func (s *selection) filter(f Filter) string {

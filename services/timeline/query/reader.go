@@ -11,10 +11,22 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 )
 
-// Reader reads the timeline. It is safe for concurrent use. Errors are classed.
-type Reader struct{ Conn *clickhouse.Conn }
+// Reader reads the timeline, all of it or a past. It is safe for concurrent use. Errors are classed.
+type Reader struct {
+	Conn *clickhouse.Conn
+	Past Past // what people's pages, totals, cases, answers and orders are told of
+}
 
 var _ graphql.Timeline = Reader{}
+
+// Then is the reader of a past.
+func (r Reader) Then(past graphql.Past) graphql.Timeline {
+	return Reader{r.Conn, Past{Recorded: past.KnownAt, Occurred: past.AsOf}}
+}
+
+func unknownRow(id schema.EventID) error {
+	return schema.Classify(schema.Fatal, fmt.Errorf("the row of event %s has a type, channel, actor or trust that this program does not know", id))
+}
 
 // reading is how point reads run: one thread each, since they are many, small and at the same time. The text columns are read for
 // the rows of the page alone.
@@ -43,7 +55,7 @@ func (r Reader) each(ctx context.Context, s Statement, scan func(rows *clickhous
 
 // Pages gives a part of the timeline of each of several people.
 func (r Reader) Pages(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter, after *graphql.Cursor, first int, w graphql.Wanted) ([]graphql.Page, error) {
-	q := Page{Workspace: workspace, People: people, Filter: Filter(f), First: first, Wanted: w}
+	q := Page{Workspace: workspace, People: people, Filter: Filter(f), First: first, Wanted: w, Past: r.Past}
 	if after != nil {
 		q.After = &Cursor{after.OccurredAt, after.ID}
 	}
@@ -86,7 +98,7 @@ func (r Reader) Pages(ctx context.Context, workspace string, people [][]schema.P
 // Totals counts the events of each of several people.
 func (r Reader) Totals(ctx context.Context, workspace string, people [][]schema.PersonaID, f graphql.Filter) ([]int64, error) {
 	totals := make([]int64, len(people))
-	q := Total{Workspace: workspace, People: people, Filter: Filter(f)}
+	q := Total{Workspace: workspace, People: people, Filter: Filter(f), Past: r.Past}
 	err := r.each(ctx, q.Statement(), func(rows *clickhouse.Rows) error {
 		var person uint32
 		var n uint64
@@ -102,7 +114,7 @@ func (r Reader) Totals(ctx context.Context, workspace string, people [][]schema.
 // Cases gives the cases of each of several people, the one with the latest contact first.
 func (r Reader) Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]graphql.Case, error) {
 	cases := make([][]graphql.Case, len(people))
-	err := r.each(ctx, Cases{workspace, people}.Statement(), func(rows *clickhouse.Rows) error {
+	err := r.each(ctx, Cases{workspace, people, r.Past}.Statement(), func(rows *clickhouse.Rows) error {
 		var person uint32
 		var latest string
 		var c graphql.Case
@@ -133,7 +145,7 @@ func (r Reader) Cases(ctx context.Context, workspace string, people [][]schema.P
 // Satisfaction sums up the answers of each of several people.
 func (r Reader) Satisfaction(ctx context.Context, workspace string, people [][]schema.PersonaID) ([]graphql.Satisfaction, error) {
 	out := make([]graphql.Satisfaction, len(people))
-	err := r.each(ctx, Answers{workspace, people}.Statement(), func(rows *clickhouse.Rows) error {
+	err := r.each(ctx, Answers{workspace, people, r.Past}.Statement(), func(rows *clickhouse.Rows) error {
 		var person uint32
 		var n uint64
 		var s graphql.Satisfaction
@@ -250,7 +262,7 @@ func interactionScanner(fields []string, counted bool) func(rows *clickhouse.Row
 			r.Actor, known = schema.ParseActor(r.actor)
 		}
 		if !known {
-			return 0, r.Interaction, 0, schema.Classify(schema.Fatal, fmt.Errorf("the row of event %s has a type, channel or actor that this program does not know", r.ID))
+			return 0, r.Interaction, 0, unknownRow(r.ID)
 		}
 		if r.properties != "" {
 			r.Properties = json.RawMessage(r.properties)

@@ -35,7 +35,7 @@ func stored(t testing.TB, rows []timeline.Row) Reader {
 			}
 		}
 	}
-	return Reader{conn}
+	return Reader{Conn: conn}
 }
 
 func row(n int, p schema.PersonaID, at schema.Instant, change func(e *schema.Event)) timeline.Row {
