@@ -133,6 +133,33 @@ type Profiles interface {
 	How(ctx context.Context, workspace string, id schema.ProfileID) (*Explanation, error)
 	// Count gives the numbers of profiles and personas.
 	Count(ctx context.Context, workspace string) (profiles, personas int64, err error)
+	// Then gives the owners of an identifier in a past, sorted by id, as they were; none if nobody owned it. At most MaxFirst are read: of more, their ids are all
+	// that is given.
+	Then(ctx context.Context, workspace string, id Identifier, past Past) (*Former, error)
+}
+
+// Past says as of when somebody is told; at least one of the two is set, and both are inclusive.
+type Past struct {
+	KnownAt schema.Instant // by what the log had recorded then, under the configuration of then; 0: by all that it holds
+	AsOf    schema.Instant // of what had happened by then; 0: of all
+}
+
+// IsZero says whether it is no past.
+func (p Past) IsZero() bool { return p == Past{} }
+
+// Former is what a look into the past found.
+type Former struct {
+	Owners  []schema.ProfileID // sorted
+	People  []*Person          // of Owners, in their order; those of whom nothing had happened are left out
+	History History
+}
+
+// History says what an answer about the past rests on.
+type History struct {
+	Past
+	Configuration string         // the hash of the one that decided who is who; "": the default
+	Reaches       schema.Instant // when the log recorded the first event that it still holds; 0: it holds none
+	Erased        int            // decisions to erase since then: what they took is in no answer any more, this one too
 }
 
 // Filter chooses interactions. A zero field chooses all.
@@ -304,6 +331,8 @@ type Timeline interface {
 	Interactions(ctx context.Context, workspace string, ids []schema.EventID) ([]Interaction, error)
 	// Count gives the number of events.
 	Count(ctx context.Context, workspace string) (int64, error)
+	// Then is the timeline as of a past: what was not recorded, or had not happened, by then is left out of Pages, Totals, Cases, Satisfaction and Value.
+	Then(past Past) Timeline
 }
 
 // Snapshot is a value snapshot with who took it.

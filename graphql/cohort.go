@@ -2,6 +2,7 @@ package graphql
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -44,10 +45,13 @@ type cohort struct {
 	reads  reads
 }
 
-// cohortOf gives the cohort of people within an operation.
-func cohortOf(ctx context.Context, people []*Person) (*cohort, error) {
+// cohortOf gives the cohort of people within an operation. The same people as of another time are another one.
+func cohortOf(ctx context.Context, people []*Person, history *History) (*cohort, error) {
 	question := make([]byte, 0, 7+16*len(people))
 	question = append(question, "cohort "...)
+	if history != nil {
+		question = fmt.Appendf(question, "as of %d known at %d ", history.AsOf, history.KnownAt)
+	}
 	for _, p := range people {
 		question = append(question, p.ID[:]...)
 	}
@@ -80,6 +84,6 @@ func ask[T any](ctx context.Context, c *cohort, at int, question string, rows in
 // page reads the part of a timeline that each of the cohort shows.
 func (d *dossier) page(ctx context.Context, question string, f Filter, after *Cursor, first int) (Page, error) {
 	return ask(ctx, d.cohort, d.at, "page "+question, max(first, 1), func(people [][]schema.PersonaID) ([]Page, error) {
-		return d.root.backends.Timeline.Pages(ctx, d.workspace, people, f, after, first, operationOf(ctx).wanted)
+		return d.timeline().Pages(ctx, d.workspace, people, f, after, first, operationOf(ctx).wanted)
 	})
 }

@@ -19,17 +19,18 @@ type subject struct {
 	cohort    *cohort
 	at        int // the place in the cohort
 	person    *Person
+	history   *History // of a person in the past; nil is now
 }
 
-// subjects puts people into one cohort.
-func (r *resolver) subjects(ctx context.Context, c Caller, people []*Person) ([]subject, error) {
-	together, err := cohortOf(ctx, people)
+// subjects puts people into one cohort. history is nil for people as they are.
+func (r *resolver) subjects(ctx context.Context, c Caller, people []*Person, history *History) ([]subject, error) {
+	together, err := cohortOf(ctx, people, history)
 	if err != nil {
 		return nil, err // Unreachable: a cohort is made of what is there
 	}
 	out, v := make([]subject, len(people)), veilOf(c)
 	for i, p := range people {
-		out[i] = subject{r, c.Workspace, v, together, i, p}
+		out[i] = subject{r, c.Workspace, v, together, i, p, history}
 	}
 	return out, nil
 }
@@ -135,12 +136,13 @@ func (d *dossier) Timeline(ctx context.Context, args struct {
 
 // Cases resolves Dossier.cases.
 func (d *dossier) Cases(ctx context.Context) (*[]*caseNode, error) {
-	kept, is, err := d.keptCases(ctx)
-	if err != nil || is {
-		return kept, d.root.answer(ctx, err)
+	if d.history == nil {
+		if kept, is, err := d.keptCases(ctx); err != nil || is {
+			return kept, d.root.answer(ctx, err)
+		}
 	}
 	cases, err := ask(ctx, d.cohort, d.at, "cases", 1, func(people [][]schema.PersonaID) ([][]Case, error) {
-		return d.root.backends.Timeline.Cases(ctx, d.workspace, people)
+		return d.timeline().Cases(ctx, d.workspace, people)
 	})
 	if err != nil {
 		return nil, d.root.answer(ctx, err)
@@ -155,7 +157,7 @@ func (d *dossier) Cases(ctx context.Context) (*[]*caseNode, error) {
 // Satisfaction resolves Dossier.satisfaction.
 func (d *dossier) Satisfaction(ctx context.Context) (*satisfaction, error) {
 	s, err := ask(ctx, d.cohort, d.at, "satisfaction", 1, func(people [][]schema.PersonaID) ([]Satisfaction, error) {
-		return d.root.backends.Timeline.Satisfaction(ctx, d.workspace, people)
+		return d.timeline().Satisfaction(ctx, d.workspace, people)
 	})
 	if err != nil {
 		return nil, d.root.answer(ctx, err)

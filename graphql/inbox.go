@@ -100,6 +100,9 @@ func inboxPlace(cursor string) (at schema.Instant, skip int, err error) {
 
 // OpenCases resolves Dossier.openCases.
 func (d *dossier) OpenCases(ctx context.Context) (*[]*caseNode, error) {
+	if d.history != nil {
+		return nil, d.onlyNow("openCases")
+	}
 	out := []*caseNode{}
 	if d.root.backends.Care == nil {
 		return &out, nil
@@ -175,6 +178,9 @@ func (d *dossier) keptCases(ctx context.Context) (cases *[]*caseNode, is bool, e
 func (d *dossier) LastContacts(ctx context.Context, args struct{ First int32 }) (*[]*lastContact, error) {
 	if args.First < 0 || args.First > maxContacts {
 		return nil, badInput("first is a number from 0 to %d", maxContacts)
+	}
+	if d.history != nil {
+		return nil, d.onlyNow("lastContacts")
 	}
 	out := []*lastContact{}
 	if d.root.backends.Care == nil || args.First == 0 {

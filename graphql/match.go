@@ -123,7 +123,7 @@ func (r *resolver) household(ctx context.Context, id schema.ProfileID) (*househo
 	if slices.Contains(people, nil) {
 		return nil, nil // somebody was erased between the two reads
 	}
-	subjects, err := r.subjects(ctx, c, people)
+	subjects, err := r.subjects(ctx, c, people, nil)
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
@@ -132,6 +132,9 @@ func (r *resolver) household(ctx context.Context, id schema.ProfileID) (*househo
 
 // Household resolves Dossier.household.
 func (d *dossier) Household(ctx context.Context) (*household, error) {
+	if d.history != nil {
+		return nil, d.onlyNow("household")
+	}
 	return d.root.household(ctx, d.person.ID)
 }
 
@@ -145,12 +148,17 @@ type possible struct {
 
 // PossibleMatches resolves Dossier.possibleMatches: whom the exact strata kept apart, and whom the model holds for likely.
 func (d *dossier) PossibleMatches(ctx context.Context) ([]*possible, error) {
-	weighed, err := once(&operationOf(ctx).reads, "possible "+d.person.ID.String(), func() ([]Match, error) {
+	weigh := func() ([]Match, error) {
 		if err := spend(ctx, lookupCost); err != nil {
 			return nil, err
 		}
 		return d.root.backends.Matches.PossibleMatches(ctx, d.workspace, d.person.ID)
-	})
+	}
+	var weighed []Match
+	var err error
+	if d.history == nil { // of the past what the exact strata kept apart is told
+		weighed, err = once(&operationOf(ctx).reads, "possible "+d.person.ID.String(), weigh)
+	}
 	if err != nil {
 		return nil, d.root.answer(ctx, err)
 	}
@@ -243,7 +251,7 @@ func (r *resolver) PossibleMatches(ctx context.Context, args struct {
 		return nil, r.answer(ctx, err)
 	}
 	whole := slices.DeleteFunc(slices.Clone(people), func(p *Person) bool { return p == nil })
-	subjects, err := r.subjects(ctx, c, whole)
+	subjects, err := r.subjects(ctx, c, whole, nil)
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}

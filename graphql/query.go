@@ -44,13 +44,24 @@ type dossierArgs struct {
 }
 
 func (a dossierArgs) check() error {
-	if a.AsOf != nil || a.KnownAt != nil {
-		return &Error{Code: CodeNotAvailable, Message: "asOf and knownAt are not available in this version", Hint: "ask without them; timeline takes from and to"}
-	}
 	if strings.TrimSpace(a.Identifier.Kind) == "" || a.Identifier.Value == "" {
 		return badInput("an identifier has a kind and a value")
 	}
 	return nil
+}
+
+// past is the one that is asked for; zero is now.
+func (a dossierArgs) past() (p Past, err error) {
+	if p.AsOf, err = a.AsOf.instant(); err != nil {
+		return p, err
+	}
+	if p.KnownAt, err = a.KnownAt.instant(); err != nil {
+		return p, err
+	}
+	if a.AsOf != nil && p.AsOf == 0 || a.KnownAt != nil && p.KnownAt == 0 {
+		return p, badInput("the first instant of 1970 stands for none: give another one")
+	}
+	return p, nil
 }
 
 // owners lists the profiles of an identifier, sorted by id. The kinds id, profile and persona mean an id.
@@ -125,6 +136,13 @@ func (r *resolver) dossiers(ctx context.Context, args dossierArgs, refuse func([
 	if err := args.check(); err != nil {
 		return nil, err
 	}
+	past, err := args.past()
+	if err != nil {
+		return nil, err
+	}
+	if !past.IsZero() {
+		return r.formerDossiers(ctx, c, args.Identifier, past, refuse)
+	}
 	ids, err := r.owners(ctx, c.Workspace, args.Identifier)
 	if err != nil {
 		return nil, r.answer(ctx, err)
@@ -136,7 +154,7 @@ func (r *resolver) dossiers(ctx context.Context, args dossierArgs, refuse func([
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
-	subjects, err := r.subjects(ctx, c, people)
+	subjects, err := r.subjects(ctx, c, people, nil)
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
@@ -187,7 +205,7 @@ func (r *resolver) subjectsOf(ctx context.Context, c Caller, id schema.ProfileID
 	if err != nil {
 		return nil, err
 	}
-	return r.subjects(ctx, c, people)
+	return r.subjects(ctx, c, people, nil)
 }
 
 // pageSize checks a connection's first.
@@ -254,7 +272,7 @@ func (r *resolver) Profiles(ctx context.Context, args profilesArgs) (*profileCon
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}
-	subjects, err := r.subjects(ctx, c, people)
+	subjects, err := r.subjects(ctx, c, people, nil)
 	if err != nil {
 		return nil, r.answer(ctx, err)
 	}

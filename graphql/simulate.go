@@ -131,7 +131,7 @@ func (r *resolver) shifts(ctx context.Context, c Caller, list []Shift) (out []*s
 		if gone {
 			continue
 		}
-		subjects, err := r.subjects(ctx, c, people)
+		subjects, err := r.subjects(ctx, c, people, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -67,7 +67,7 @@ func (t *timelineConnection) TotalCount(ctx context.Context) (*int32, error) {
 		return count(int64(len(t.page.Interactions)), nil)
 	}
 	n, err := ask(ctx, d.cohort, d.at, "total "+fmt.Sprint(t.filter), 1, func(people [][]schema.PersonaID) ([]int64, error) {
-		return d.root.backends.Timeline.Totals(ctx, d.workspace, people, t.filter)
+		return d.timeline().Totals(ctx, d.workspace, people, t.filter)
 	})
 	return count(n, d.root.answer(ctx, err))
 }

@@ -12,7 +12,7 @@ import (
 // Value resolves Dossier.value.
 func (d *dossier) Value(ctx context.Context) (*worth, error) {
 	v, err := ask(ctx, d.cohort, d.at, "value", 1, func(people [][]schema.PersonaID) ([]Value, error) {
-		return d.root.backends.Timeline.Value(ctx, d.workspace, people)
+		return d.timeline().Value(ctx, d.workspace, people)
 	})
 	if err != nil {
 		return nil, d.root.answer(ctx, err)
@@ -54,6 +54,9 @@ const purchaseRows = 10
 // Assessment resolves Value.assessment: by the latest snapshot, and by what this person had bought at its instant.
 func (v *worth) Assessment(ctx context.Context) (*assessment, error) {
 	d := v.dossier
+	if d.history != nil {
+		return nil, d.onlyNow("assessment")
+	}
 	taken, err := d.root.backends.Values.Snapshots(d.workspace)
 	if err != nil {
 		return nil, d.root.answer(ctx, err)
@@ -67,7 +70,7 @@ func (v *worth) Assessment(ctx context.Context) (*assessment, error) {
 		return nil, d.root.answer(ctx, err) // Unreachable: a snapshot was checked when it was read
 	}
 	purchases, err := ask(ctx, d.cohort, d.at, "purchases "+latest.Settings.At, purchaseRows, func(people [][]schema.PersonaID) ([][]value.Purchase, error) {
-		return d.root.backends.Timeline.Purchases(ctx, d.workspace, people, before)
+		return d.timeline().Purchases(ctx, d.workspace, people, before)
 	})
 	if err != nil {
 		return nil, d.root.answer(ctx, err)

@@ -125,7 +125,7 @@ func (c cases) Open(ctx context.Context, workspace string, people [][]schema.Per
 }
 
 func (c cases) Cases(ctx context.Context, workspace string, people [][]schema.PersonaID) ([][]graphql.Waiting, bool, error) {
-	events, err := timeline(c).Cases(ctx, workspace, people)
+	events, err := timeline{w: c.w}.Cases(ctx, workspace, people)
 	out := make([][]graphql.Waiting, len(events))
 	for i, list := range events {
 		for _, e := range list {

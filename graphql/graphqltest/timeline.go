@@ -15,13 +15,18 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 )
 
-type timeline struct{ w *World }
+type timeline struct {
+	w    *World
+	past graphql.Past
+}
+
+func (t timeline) Then(past graphql.Past) graphql.Timeline { return timeline{t.w, past} }
 
 func (t timeline) of(personas []schema.PersonaID, f graphql.Filter) (out []graphql.Interaction) {
 	for _, id := range personas {
 		for _, i := range t.w.Interactions[id] {
 			if (f.Channels == nil || slices.Contains(f.Channels, i.Channel)) && (f.Types == nil || slices.Contains(f.Types, i.Type)) &&
-				(f.From == 0 || i.OccurredAt >= f.From) && (f.To == 0 || i.OccurredAt < f.To) {
+				(f.From == 0 || i.OccurredAt >= f.From) && (f.To == 0 || i.OccurredAt < f.To) && (t.past.AsOf == 0 || i.OccurredAt <= t.past.AsOf) {
 				out = append(out, i)
 			}
 		}

@@ -35,7 +35,7 @@ type World struct {
 
 // Backends gives the interfaces of package graphql.
 func (w *World) Backends() graphql.Backends {
-	return graphql.Backends{Profiles: profiles{w}, Matches: matches{w}, Timeline: timeline{w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Verbatims: verbatims{}, Decisions: decisions{w}, Care: cases{w}}
+	return graphql.Backends{Profiles: profiles{w}, Matches: matches{w}, Timeline: timeline{w: w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Verbatims: verbatims{}, Decisions: decisions{w}, Care: cases{w}}
 }
 
 // Reads gives the number of reads since the last call, by name.
@@ -298,4 +298,32 @@ func (p profiles) Count(ctx context.Context, workspace string) (people, personas
 		personas += int64(len(person.Personas))
 	}
 	return int64(len(p.w.People)), personas, nil
+}
+
+// Then tells of the people as they are: the world has no past. Who was met for the first time later is left out.
+func (p profiles) Then(ctx context.Context, workspace string, id graphql.Identifier, past graphql.Past) (*graphql.Former, error) {
+	if err := p.w.count(ctx, workspace, "Then"); err != nil {
+		return nil, err
+	}
+	f := &graphql.Former{History: graphql.History{Past: past, Configuration: "c0ffee", Reaches: at("2024-01-01T00:00:00Z"), Erased: 1}}
+	for _, person := range p.w.People {
+		owns := id.Kind == "profile" && p.holder(parsed(id.Value)) == person
+		owns = owns || slices.ContainsFunc(person.Identifiers, func(h graphql.Held) bool { return h.Kind == id.Kind && h.Value == strings.ToLower(id.Value) })
+		if !owns {
+			continue
+		}
+		f.Owners = append(f.Owners, person.ID)
+		if past.AsOf == 0 || person.FirstContact <= past.AsOf {
+			f.People = append(f.People, person)
+		}
+	}
+	return f, nil
+}
+
+func parsed(text string) schema.ProfileID {
+	id, err := schema.ParsePersonaID(text)
+	if err != nil {
+		return schema.ProfileID{}
+	}
+	return id
 }

@@ -24,6 +24,7 @@ import (
 type Profiles struct {
 	Identity *identity.Service
 	Now      func() time.Time // what is allowed depends on it: a consent may have ended
+	History  History          // what looks into the past stand on
 }
 
 var _ graphql.Profiles = (*Profiles)(nil)
@@ -31,12 +32,8 @@ var _ graphql.Profiles = (*Profiles)(nil)
 // view runs f over one commit of the identity role.
 func (p *Profiles) view(f func(v *identity.View) error) (err error) {
 	v, err := p.Identity.View()
-	if errors.Is(err, identity.ErrNotReady) {
-		_, reason, _ := p.Identity.Ready()
-		return &graphql.Error{Code: graphql.CodeNotReady, Message: reason, Hint: "ask again in a moment"}
-	}
 	if err != nil {
-		return err
+		return p.notReady(err)
 	}
 	defer func() { err = errors.Join(err, v.Close()) }()
 	return f(v)
@@ -46,17 +43,22 @@ func (p *Profiles) view(f func(v *identity.View) error) (err error) {
 // anybody could make the answer about a customer ambiguous.
 func (p *Profiles) Owners(_ context.Context, _ string, id graphql.Identifier) (ids []schema.ProfileID, err error) {
 	err = p.view(func(v *identity.View) error {
-		owners, err := v.Owners(id.Kind, id.Value, id.Country)
-		ids = owners.Profiles
-		if err != nil || len(ids) < 2 {
-			return err
-		}
-		said, err := p.saidByServers(v, id, ids)
-		if len(said) > 0 {
-			ids = said
-		}
+		ids, err = p.ownersIn(v, id)
 		return err
 	})
+	return ids, err
+}
+
+func (p *Profiles) ownersIn(v *identity.View, id graphql.Identifier) ([]schema.ProfileID, error) {
+	owners, err := v.Owners(id.Kind, id.Value, id.Country)
+	ids := owners.Profiles
+	if err != nil || len(ids) < 2 {
+		return ids, err
+	}
+	said, err := p.saidByServers(v, id, ids)
+	if len(said) > 0 {
+		ids = said
+	}
 	return ids, err
 }
 

@@ -28,6 +28,7 @@ const (
 	callCount   = "/identity/Count"
 	callPersona = "/identity/Persona"
 	callSpeaker = "/identity/Speaker"
+	callThen    = "/identity/Then"
 
 	callHousehold = "/identity/Household"
 	callPossible  = "/identity/PossibleMatches"
@@ -47,6 +48,7 @@ type asked struct {
 	Limit     int                  `cbor:",omitempty"`
 	Consent   *schema.Consent      `cbor:",omitempty"`
 	Suppose   *graphql.Supposition `cbor:",omitempty"`
+	Past      *graphql.Past        `cbor:",omitempty"`
 }
 
 // answered is the answer to any of them.
@@ -61,6 +63,7 @@ type answered struct {
 	Next               []byte               `cbor:",omitempty"`
 	Weighing           *graphql.Weighing    `cbor:",omitempty"`
 	Simulation         *graphql.Simulation  `cbor:",omitempty"`
+	Former             *graphql.Former      `cbor:",omitempty"`
 }
 
 // ServeLookups answers the calls of Remotes. may refuses while another process is the one to ask; it is asked before and after each
@@ -127,6 +130,13 @@ func ServeLookups(s *rpc.Server, l Lookups, may func() error) {
 			return schema.Refuse("supposition_missing", "a simulation is asked for without what is supposed", "")
 		}
 		a.Simulation, err = l.Simulate(ctx, q.Workspace, *q.Suppose)
+		return err
+	})
+	answer(callThen, func(ctx context.Context, q *asked, a *answered) (err error) {
+		if q.Past == nil {
+			return schema.Refuse("past_missing", "a past is asked for without a time", "")
+		}
+		a.Former, err = l.Then(ctx, q.Workspace, q.A, *q.Past)
 		return err
 	})
 	answer(callSpeaker, func(ctx context.Context, q *asked, a *answered) (err error) {
@@ -238,6 +248,12 @@ func (r *Remote) Queue(ctx context.Context, workspace string, after []byte, limi
 func (r *Remote) Weigh(ctx context.Context, workspace string, x, y schema.ProfileID) (*graphql.Weighing, error) {
 	a, err := r.ask(ctx, callWeigh, &asked{Workspace: workspace, ID: x, Other: y})
 	return a.Weighing, err
+}
+
+// Then asks for the owners of an identifier in a past.
+func (r *Remote) Then(ctx context.Context, workspace string, id graphql.Identifier, past graphql.Past) (*graphql.Former, error) {
+	a, err := r.ask(ctx, callThen, &asked{Workspace: workspace, A: id, Past: &past})
+	return a.Former, err
 }
 
 // Simulate asks what other settings would change.

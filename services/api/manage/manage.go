@@ -42,7 +42,13 @@ type ExportOptions struct {
 	Clocks bool           // receipt and record times and provenance, which differ between installations
 	At     schema.Instant // what depends on the time of asking, as it is then: what profiles consent to. 0 leaves it out
 	Select archive.Filter // of events: which of them. Empty for every other export
+
+	// As of another time, both inclusive; 0 is now. AsOf is what had happened, KnownAt what the log had recorded, under the configuration of then.
+	AsOf, KnownAt schema.Instant
 }
+
+// Pasts are the exports that are told as of another time.
+func Pasts() []string { return []string{"events", "personas", "profiles", "timeline"} }
 
 // Check is one line of the doctor.
 type Check struct {
@@ -214,12 +220,17 @@ func (s *server) export(w http.ResponseWriter, r *http.Request, t access.Token) 
 		return &refusal{404, "export_unknown", "there is no such export", "ask for one of " + strings.Join(s.exportNames(), ", ")}
 	}
 	o := ExportOptions{Clocks: r.URL.Query().Get("clocks") != ""}
-	if text := r.URL.Query().Get("at"); text != "" {
-		at, err := schema.ParseInstant(text)
-		if err != nil || at == 0 {
-			return &refusal{400, "at_invalid", "at is no time", "write it as 2026-02-28T09:30:00Z"}
+	for name, to := range map[string]*schema.Instant{"at": &o.At, "asOf": &o.AsOf, "knownAt": &o.KnownAt} {
+		if text := r.URL.Query().Get(name); text != "" {
+			at, err := schema.ParseInstant(text)
+			if err != nil || at == 0 {
+				return &refusal{400, strings.ToLower(name) + "_invalid", name + " is no time", "write it as 2026-02-28T09:30:00Z"}
+			}
+			*to = at
 		}
-		o.At = at
+	}
+	if (o.AsOf != 0 || o.KnownAt != 0) && !slices.Contains(Pasts(), r.PathValue("name")) {
+		return &refusal{400, "past_unavailable", r.PathValue("name") + " are told as they are now alone", "ask for one of " + strings.Join(Pasts(), ", ") + ", or leave asOf and knownAt out"}
 	}
 	if o.Select, err = selection(r); err != nil {
 		return err

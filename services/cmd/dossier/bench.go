@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,9 +20,9 @@ import (
 )
 
 type benchCommand struct {
-	Names  []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, idle, rebuild, fold, foldnew, match, resolve, care, inbox, metrics, or all. Those that need a store share one."`
+	Names  []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, past, idle, rebuild, erase, fold, foldnew, match, resolve, care, inbox, metrics, or all. Those that need a store share one."`
 	For    time.Duration `default:"20s" help:"How long to measure."`
-	Store  int64         `default:"1000000" help:"Events stored before header, full, idle and rebuild are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations."`
+	Store  int64         `default:"1000000" help:"Events stored before header, full, past, idle, rebuild and erase are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations."`
 	Only   []string      `help:"Of metrics: these alone." placeholder:"METRIC"`
 	People int           `default:"10000" help:"Customers who are invented for match and resolve; each has some three records."`
 	Rate   int           `help:"Events or reads a second that are offered (default: endtoend 22,500, freshness 2,000, header 1,000, full 60, match 500)."`
@@ -62,8 +63,10 @@ var benches = []bench{
 	{"store", nil, (*benchCommand).cost},
 	{"header", nil, (*benchCommand).header},
 	{"full", nil, (*benchCommand).full},
+	{"past", nil, (*benchCommand).past},
 	{"idle", nil, (*benchCommand).idle},
 	{"rebuild", nil, (*benchCommand).rebuild},
+	{"erase", nil, (*benchCommand).erase},
 	{"fold", (*benchCommand).foldSteady, nil},
 	{"foldnew", (*benchCommand).foldNew, nil},
 	{"match", (*benchCommand).match, nil},
@@ -84,6 +87,7 @@ type store struct {
 	*subject
 	people int
 	costs  []float64 // CPU an event of each tenth, in microseconds
+	half   time.Time // when half of them were stored
 }
 
 // Run runs the benchmarks that were named.
@@ -405,7 +409,9 @@ func (c *benchCommand) fill(ctx context.Context) (*store, error) {
 		if r.Failures > 0 {
 			return out, fmt.Errorf("%d requests failed", r.Failures)
 		}
-		out.costs = append(out.costs, float64((s.cpu()-before).Microseconds())/float64(r.Events))
+		if out.costs = append(out.costs, float64((s.cpu()-before).Microseconds())/float64(r.Events)); len(out.costs) == steps/2 {
+			out.half = time.Now()
+		}
 		fmt.Fprintf(os.Stderr, "stored %d of %d events, %.1f µs CPU each\n", int64(len(out.costs))*(c.Store/steps), c.Store, out.costs[len(out.costs)-1])
 	}
 	return out, nil
@@ -421,7 +427,7 @@ func (c *benchCommand) cost(_ context.Context, s *store) (benchResult, error) {
 
 // read asks a dossier again and again at a rate, over as many connections as it takes, and measures from when each was due. It begins when
 // the load is digested.
-func (c *benchCommand) read(ctx context.Context, s *store, rate int, document string) (benchResult, error) {
+func (c *benchCommand) read(ctx context.Context, s *store, rate int, document string, variables map[string]any) (benchResult, error) {
 	if err := s.calm(ctx); err != nil {
 		return benchResult{}, err
 	}
@@ -439,7 +445,9 @@ func (c *benchCommand) read(ctx context.Context, s *store, rate int, document st
 		go func() {
 			defer func() { <-slots }()
 			var answer struct{ Dossier map[string]any }
-			err := s.client.query(ctx, document, map[string]any{"v": load.User(n * 7919 % s.people)}, &answer)
+			asked := maps.Clone(variables)
+			asked["v"] = load.User(n * 7919 % s.people)
+			err := s.client.query(ctx, document, asked, &answer)
 			if err == nil && answer.Dossier == nil {
 				err = errors.New("a person who was stored has no dossier")
 			}
@@ -476,12 +484,12 @@ func (c *benchCommand) read(ctx context.Context, s *store, rate int, document st
 // header measures the head of a dossier.
 func (c *benchCommand) header(ctx context.Context, s *store) (benchResult, error) {
 	return c.read(ctx, s, cmp.Or(c.Rate, 1000), `query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) {
-  profile { id known firstContact lastContact } goldenRecord { name value source time assurance } identifiers { kind value assurance } consents { purpose state } } }`)
+  profile { id known firstContact lastContact } goldenRecord { name value source time assurance } identifiers { kind value assurance } consents { purpose state } } }`, map[string]any{})
 }
 
 // full measures a whole dossier with 50 interactions.
 func (c *benchCommand) full(ctx context.Context, s *store) (benchResult, error) {
-	return c.read(ctx, s, cmp.Or(c.Rate, 60), strings.ReplaceAll(`query($v: String!) { dossier(identifier: {kind: "user_id", value: $v}) { `+dossierFields+` } }`, "$first", "50"))
+	return c.read(ctx, s, cmp.Or(c.Rate, 60), `query($v: String!, $first: Int) { dossier(identifier: {kind: "user_id", value: $v}) { `+dossierFields+householdFields+` } }`, map[string]any{"first": 50})
 }
 
 // idle measures memory and CPU of an installation that has nothing to do, also after a crash, and how soon it is ready then.

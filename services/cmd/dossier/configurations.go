@@ -10,6 +10,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/channel"
 	"github.com/dossier-cdp/dossier/pipelines/channel/webhook"
 	"github.com/dossier-cdp/dossier/pipelines/configuration"
+	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/identity"
 	"github.com/dossier-cdp/dossier/services/internal/control"
 	"github.com/dossier-cdp/dossier/services/replay"
@@ -107,8 +108,27 @@ func (c *configurations) hook(source string) (*webhook.Hook, bool) {
 func (c *configurations) source(name string) *channel.Source { return c.current.Load().Source(name) }
 
 // settings are what the configuration in force says of identity.
-func (c *configurations) settings() identity.Settings {
-	inForce := c.current.Load()
+func (c *configurations) settings() identity.Settings { return settingsOf(c.current.Load()) }
+
+// settingsAt are what the configuration that was in force at a time says of identity; 0 is now.
+func (c *configurations) settingsAt(at schema.Instant) (identity.Settings, error) {
+	if at == 0 {
+		return c.settings(), nil
+	}
+	var document []byte // of the default, before the first change
+	for _, change := range c.control.State().Changes(mainWorkspace) {
+		if change.At <= at {
+			document = change.Document
+		}
+	}
+	then, err := configuration.Parse(document, time.LoadLocation)
+	if err != nil {
+		return identity.Settings{}, schema.Refuse("configuration_unreadable", "the configuration that was in force then cannot be read by this version of dossier", "ask as of a time after it was changed: 'dossier config log' lists the changes")
+	}
+	return settingsOf(then), nil
+}
+
+func settingsOf(inForce *configuration.Configuration) identity.Settings {
 	countries := map[string]bool{}
 	var list []string
 	for _, name := range inForce.SourceNames() {

@@ -15,6 +15,7 @@ import (
 	"github.com/dossier-cdp/dossier/schema/ids"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/archive"
+	"github.com/dossier-cdp/dossier/services/identity"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 	"github.com/dossier-cdp/dossier/services/replay"
@@ -30,7 +31,10 @@ func (i *installation) exportEvents(ctx context.Context, workspace string, w io.
 	if err != nil {
 		return err
 	}
-	sorting := &eventSorter{i: i, workspace: workspace, public: ids.New(i.ring.PRF()), encoder: replay.Encoder{Personal: true, Clocks: o.Clocks}}
+	sorting := &eventSorter{
+		i: i, workspace: workspace, public: ids.New(i.ring.PRF()), encoder: replay.Encoder{Personal: true, Clocks: o.Clocks},
+		past: identity.Past{KnownAt: o.KnownAt, AsOf: o.AsOf},
+	}
 	return sorting.write(ctx, w, &o.Select, ends)
 }
 
@@ -94,6 +98,7 @@ type eventSorter struct {
 	sorted    *state.Store
 	workspace string
 	encoder   replay.Encoder
+	past      identity.Past
 	after     []byte // the key behind which to begin; nil: everything
 	public    *ids.Deriver
 	line      []byte
@@ -149,7 +154,7 @@ func (s *eventSorter) some(ctx context.Context, f *archive.Filter, ends []int64)
 
 // add puts an event into the store if it is not void and no copy of it is there.
 func (s *eventSorter) add(batch *state.Batch, e *schema.Event, at schema.Position, recorded schema.Instant) error {
-	if e.Workspace != s.workspace || s.i.erasures.void(&e.Clear) {
+	if e.Workspace != s.workspace || s.i.erasures.void(&e.Clear) || s.past.KnownAt != 0 && recorded > s.past.KnownAt || s.past.AsOf != 0 && e.OccurredAt > s.past.AsOf {
 		return nil
 	}
 	key := replay.Cursor{OccurredAt: e.OccurredAt, ID: e.ID}.Key()

@@ -17,6 +17,9 @@ type exportCommand struct {
 	Clocks bool   `help:"Add receipt and record times, provenance and positions, which differ between installations."`
 	At     string `help:"Add what depends on the time of asking, as it is then: what profiles consent to, who is in segments. RFC 3339." placeholder:"TIME"`
 
+	AsOf    string `name:"as-of" help:"As if nothing had happened after this time: of events, personas, profiles and timeline. RFC 3339." placeholder:"TIME"`
+	KnownAt string `name:"known-at" help:"What the log had recorded by this time, under the configuration of then: of the same. RFC 3339." placeholder:"TIME"`
+
 	Type   []string `help:"Events of these types only, such as order.placed." placeholder:"TYPE"`
 	Source []string `help:"Events of these sources only." placeholder:"SOURCE"`
 	From   string   `help:"Events that occurred at this time or later. RFC 3339." placeholder:"TIME"`
@@ -27,6 +30,7 @@ type exportCommand struct {
 
 func (exportCommand) Help() string {
 	return `Example: dossier export profiles --at 2026-01-01T00:00:00Z > profiles.ndjson
+         dossier export profiles --known-at 2026-01-01T00:00:00Z > known-at-new-year.ndjson
          dossier export events --type order.placed --source shop --from 2026-01-01T00:00:00Z > orders.ndjson
 
 The same bytes for the same set of events, whatever their order. When some events are asked for, the archive's files that hold none of them
@@ -49,7 +53,7 @@ func (c *exportCommand) Run(ctx context.Context) error {
 		options.Set("shadow", c.Shadow)
 	}
 	options["type"], options["source"] = c.Type, c.Source
-	for name, value := range map[string]string{"from": c.From, "to": c.To} {
+	for name, value := range map[string]string{"from": c.From, "to": c.To, "asOf": c.AsOf, "knownAt": c.KnownAt} {
 		if value != "" {
 			options.Set(name, value)
 		}

@@ -41,7 +41,7 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 		return err
 	}
 	i.onRest(i.identity.Rest)
-	i.profiles = backend.Profiles{Identity: i.identity, Now: time.Now}
+	i.profiles = backend.Profiles{Identity: i.identity, Now: time.Now, History: backend.History{Settings: i.configuration.settingsAt, Recall: i.recall, Since: i.since}}
 	i.onStop(func(context.Context) error { return i.identity.Close() })
 	i.group.Go(func() error { return i.identity.Run(i.run) })
 
@@ -123,7 +123,7 @@ func (o ownIdentity) Status(context.Context) (s identityStatus, err error) {
 
 // Export writes a projection from one commit.
 func (o ownIdentity) Export(ctx context.Context, e identityExport, w io.Writer) (err error) {
-	view, err := o.i.identity.View()
+	view, err := o.i.viewFor(ctx, e.Options)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (o ownIdentity) Export(ctx context.Context, e identityExport, w io.Writer) 
 // exportTimeline writes every contact with the profile that holds it.
 func (i *installation) exportTimeline(ctx context.Context, view *identity.View, e identityExport, w io.Writer) error {
 	_, err := query.Reader{Conn: i.house}.Export(ctx, query.Export{
-		Workspace: e.Workspace, Clocks: e.Options.Clocks, Before: e.Before.Ends, Generation: e.Before.Generation,
+		Workspace: e.Workspace, Past: query.Past{Recorded: e.Options.KnownAt, Occurred: e.Options.AsOf}, Clocks: e.Options.Clocks, Before: e.Before.Ends, Generation: e.Before.Generation,
 		Profile: func(persona schema.PersonaID) (schema.ProfileID, error) {
 			owners, err := view.Owners("persona", persona.String(), "")
 			if err != nil || len(owners.Profiles) == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,11 +32,17 @@ type showCommand struct {
 	target
 	Identifier identifierArgument `arg:"" help:"KIND:VALUE, such as email:anna@example.com."`
 	First      int                `default:"20" help:"So many interactions of the timeline."`
+	AsOf       string             `name:"as-of" help:"As if nothing had happened after this time. RFC 3339." placeholder:"TIME"`
+	KnownAt    string             `name:"known-at" help:"What was known by this time: what the log had recorded, under the configuration of then. RFC 3339." placeholder:"TIME"`
 	JSON       bool               `help:"Print the whole dossier as JSON."`
 }
 
 func (showCommand) Help() string {
-	return "Example: dossier show email:anna@example.com\n\nSeveral owners are listed, with exit code 3."
+	return `Example: dossier show email:anna@example.com
+         dossier show email:anna@example.com --known-at 2026-01-01T00:00:00Z
+
+Several owners are listed, with exit code 3. As of another time the household is left out, and the answer says how far history reaches back and how
+many decisions to erase there were since: who was erased is in no answer any more.`
 }
 
 type dossierView struct {
@@ -82,6 +89,11 @@ type dossierView struct {
 		Kinds           []string
 		Probability     *float64
 	}
+	History *struct {
+		AsOf, KnownAt, ReachesBack *string
+		Configuration              string
+		ErasedSince                int
+	}
 }
 
 const dossierFields = `profile { id known quarantined firstContact lastContact }
@@ -90,7 +102,9 @@ const dossierFields = `profile { id known quarantined firstContact lastContact }
  personas { id: persona source trust accountKind account }
  consents { kind value channel purpose state allowed reason source time }
  timeline(first: $first) { totalCount edges { node { id type channel actor source occurredAt name text entity conversation case rating amount currency } } }
- household { residents { profile { id } shares } } possibleMatches { profile reason kinds probability }`
+ possibleMatches { profile reason kinds probability } history { asOf knownAt reachesBack configuration erasedSince }`
+
+const householdFields = ` household { residents { profile { id } shares } }`
 
 func (c *showCommand) Run(ctx context.Context) error {
 	api, err := c.client()
@@ -98,8 +112,18 @@ func (c *showCommand) Run(ctx context.Context) error {
 		return err
 	}
 	var answer struct{ Dossiers []dossierView }
-	err = api.query(ctx, `query($identifier: IdentifierInput!, $first: Int) { dossiers(identifier: $identifier) { `+dossierFields+` } }`,
-		map[string]any{"identifier": c.Identifier.variables(), "first": c.First}, &answer)
+	variables, fields := map[string]any{"identifier": c.Identifier.variables(), "first": c.First}, dossierFields
+	if c.AsOf != "" {
+		variables["asOf"] = c.AsOf
+	}
+	if c.KnownAt != "" {
+		variables["knownAt"] = c.KnownAt
+	}
+	if c.AsOf == "" && c.KnownAt == "" {
+		fields += householdFields
+	}
+	err = api.query(ctx, `query($identifier: IdentifierInput!, $first: Int, $asOf: Time, $knownAt: Time) { dossiers(identifier: $identifier, asOf: $asOf, knownAt: $knownAt) { `+fields+` } }`,
+		variables, &answer)
 	if err != nil {
 		return err
 	}
@@ -135,6 +159,10 @@ func (d *dossierView) print() error {
 	fmt.Printf("profile  %s  (%s to %s)\n", d.Profile.ID, d.Profile.FirstContact, d.Profile.LastContact)
 	if d.Profile.Quarantined {
 		fmt.Println("quarantined: the evidence around this person grew past the size limit; only sure joins hold")
+	}
+	if h := d.History; h != nil {
+		fmt.Printf("as of %s, known at %s; history reaches back to %s; decisions to erase since: %d\n",
+			cmp.Or(text(h.AsOf), "now"), cmp.Or(text(h.KnownAt), "now"), text(h.ReachesBack), h.ErasedSince)
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(table, "\nTRAIT\tVALUE\tSOURCE\tTIME\tASSURANCE\tRUNNERS-UP")
