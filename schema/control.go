@@ -120,6 +120,8 @@ type ControlHold struct {
 type ControlSuppression struct {
 	Personas    []string `json:"personas,omitempty"`
 	Identifiers []string `json:"identifiers,omitempty"`
+	// Traces are the hashes of the same values as dead letters list them, in every form: what names the suppressed is no dead letter either.
+	Traces []string `json:"traces,omitempty"`
 }
 
 // ControlRegulation is what several decisions were asked for as.

@@ -24,6 +24,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/dossier-cdp/dossier/services/archive"
 )
 
 // marked is a person of whom every value that anybody keeps has the marker in it.
@@ -90,6 +92,10 @@ func (m marked) found(t *testing.T, dir string) (found []string) {
 				return fmt.Errorf("open the blocks of %s: %w", name, err)
 			}
 			texts["blocks"] = opened
+		case ".segment":
+			if texts["records"], err = recordsOf(content); err != nil {
+				return fmt.Errorf("open the records of %s: %w", name, err)
+			}
 		case ".sst":
 			if texts["rows"], err = rowsOf(content); err != nil {
 				return fmt.Errorf("open the rows of %s: %w", name, err)
@@ -109,6 +115,28 @@ func (m marked) found(t *testing.T, dir string) (found []string) {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// recordsOf gives every record of a file of the archive, its frames opened.
+func recordsOf(content []byte) (all []byte, err error) {
+	s, err := archive.OpenSegment(content, sha256.Sum256(content))
+	if err != nil {
+		return nil, err
+	}
+	for at := s.From; at < s.Next; {
+		records, err := s.Read(at)
+		if err != nil {
+			return nil, err
+		}
+		for i := range records {
+			all = append(append(append(append(all, records[i].Key...), ' '), records[i].Value...), ' ')
+			for _, h := range records[i].Headers {
+				all = append(append(append(all, h.Key...), h.Value...), ' ')
+			}
+		}
+		at += int64(len(records))
+	}
+	return all, nil
 }
 
 // rowsOf gives every key and value of a table of a role's state, those that a later one hides, too.
@@ -396,13 +424,25 @@ func TestForgotten(t *testing.T) {
 		t.Error("the export has the erased, or lacks another")
 	}
 	i.down(t)
+	if found := gone.found(t, i.data); len(found) > 0 {
+		t.Errorf("the erased stands in %s", strings.Join(found, "\n"))
+	}
+	for _, part := range []string{"clickhouse", "state"} { // a full replay
+		if err := os.RemoveAll(filepath.Join(i.data, part)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	i.up(t)
+	i.wait(t)
+	if text := i.must(t, "export", "events", "--clocks"); strings.Contains(text, gone.marker) || strings.Count(text, stays.marker) < 14 {
+		t.Error("after a full replay the export has the erased, or lacks another")
+	}
 	if chains := i.must(t, "audit", "verify"); strings.Count(chains, "whole") < 3 {
 		t.Errorf("the chains of the audit log: %s", chains)
 	}
 	i.down(t)
 	if found := gone.found(t, i.data); len(found) > 0 {
-		t.Errorf("the erased stands in %s", strings.Join(found, "\n"))
+		t.Errorf("after a full replay the erased stands in %s", strings.Join(found, "\n"))
 	}
 	if line, exposed := exposedIn(i.log.String(), gone.marker); exposed {
 		t.Errorf("the log has %s", line)
@@ -531,8 +571,16 @@ func TestRegulations(t *testing.T) {
 	if a := i.raw(t, "/v1/identify", basic(i.ClientKey), strings.NewReader(`{"anonymousId":"n","userId":"reg-1","messageId":"x","timestamp":"2026-01-08T00:00:00Z"}`)); strings.Contains(a.body, `"accepted":1`) {
 		t.Errorf("a browser's event of the suppressed: %+v", a)
 	}
-	if letters := i.must(t, "deadletters", "list"); strings.Contains(letters, "suppressed") {
-		t.Error("what is suppressed is a dead letter")
+	for n, body := range []string{
+		`{"type":"call.exploded","messageId":"x1","userId":"reg-1","text":"a"}`, `{"type":"message.received","messageId":"x2","occurredAt":"soon","userId":"REG-1"}`,
+		`{"type":"call.exploded","messageId":"x3","userId":"reg-2","text":"b"}`, `{"userId":"reg-1", "cut`,
+	} {
+		if a := i.raw(t, "/v1/events", basic(i.WriteKey), strings.NewReader(body)); a.status != 400 {
+			t.Errorf("malformed event %d: %+v", n, a)
+		}
+	}
+	if letters := i.must(t, "deadletters", "list"); strings.Contains(letters, "suppressed") || strings.Count(letters, "type_unknown") != 1 || strings.Count(letters, "\n") != 2 {
+		t.Errorf("what is suppressed is a dead letter, or another's is none: %s", letters)
 	}
 	finished(regulate("UNSUPPRESS", "reg-1", "reg-9"))
 	if code := send("reg-1"); code != "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/identifier"
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/collector/deadletter"
 	"github.com/dossier-cdp/dossier/services/internal/control"
 )
 
@@ -61,19 +62,21 @@ func (r *Rights) suppression(ctx context.Context, workspace string, s graphql.Su
 		return nil, err
 	}
 	out := &schema.ControlSuppression{}
+	var values []string
 	if w != nil {
 		for _, p := range w.personas {
 			out.Personas = append(out.Personas, p.Of.Persona.String())
 			if hash := r.IdentifierHash(p.Account.Kind, p.Account.Value, ""); hash != "" && identifier.Of(p.Account.Kind).Evidence {
-				out.Identifiers = append(out.Identifiers, hash)
+				out.Identifiers, values = append(out.Identifiers, hash), append(values, p.Account.Value)
 			}
 		}
 	}
 	if s.ID.IsZero() {
 		if hash := r.IdentifierHash(s.Identifier.Kind, s.Identifier.Value, s.Identifier.Country); hash != "" {
-			out.Identifiers = append(out.Identifiers, hash)
+			out.Identifiers, values = append(out.Identifiers, hash), append(values, s.Identifier.Value)
 		}
 	}
+	out.Traces = deadletter.Known(r.Keys.PRF(), values)
 	if len(out.Personas) == 0 && len(out.Identifiers) == 0 {
 		return nil, unknown(s)
 	}

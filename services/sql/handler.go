@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dossier-cdp/dossier/services/audit"
 	"github.com/dossier-cdp/dossier/services/internal/access"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 )
@@ -24,7 +25,8 @@ const Path = "/sql"
 type Config struct {
 	Access access.Access
 	House  *clickhouse.Conn
-	Logger *slog.Logger // nil: slog.Default()
+	Logger *slog.Logger  // nil: slog.Default()
+	Audit  *audit.Writer // of each statement that is answered: what it shows of whom is not known; nil: nothing is recorded
 }
 
 // The bounds of one statement, and of all that run at the same time: people who explore must not take the engine from those who serve
@@ -74,7 +76,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerText(w, http.StatusOK, "Ok.\n")
 		return
 	}
-	if err := h.authenticate(r); err != nil {
+	token, err := h.authenticate(r)
+	if err != nil {
 		fail(w, http.StatusForbidden, 516, "AUTHENTICATION_FAILED", err)
 		return
 	}
@@ -88,6 +91,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r := (*refusal)(nil); errors.As(err, &r) {
 		fail(w, http.StatusBadRequest, 497, "ACCESS_DENIED", err)
 		return
+	}
+	if err == nil {
+		err = h.record(r, token)
 	}
 	if err == nil {
 		select {
@@ -108,7 +114,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // authenticate looks for a token where ClickHouse's clients put a password.
-func (h *handler) authenticate(r *http.Request) error {
+func (h *handler) authenticate(r *http.Request) (access.Token, error) {
 	_, secret, ok := r.BasicAuth()
 	if !ok {
 		if secret = r.Header.Get("X-ClickHouse-Key"); secret == "" {
@@ -124,9 +130,21 @@ func (h *handler) authenticate(r *http.Request) error {
 	token, known := h.Access.Token(secret)
 	switch {
 	case !known:
-		return errors.New("give a token as the password: 'dossier tokens create --name bi --actor you --scope read --scope unmask' makes one")
+		return token, errors.New("give a token as the password: 'dossier tokens create --name bi --actor you --scope read --scope unmask' makes one")
 	case !token.Has(access.ScopeRead) || !token.Has(access.ScopeUnmask):
-		return errors.New("this token lacks the scope read or unmask, and the views hold personal values")
+		return token, errors.New("this token lacks the scope read or unmask, and the views hold personal values")
+	}
+	return token, nil
+}
+
+// record has the statement in the audit log before it is answered. The statement itself is not written there: it may hold personal values.
+func (h *handler) record(r *http.Request, t access.Token) error {
+	if h.Audit == nil {
+		return nil
+	}
+	err := h.Audit.Add(r.Context(), audit.Record{Actor: t.Actor, Action: "sql", Purpose: r.Header.Get(audit.PurposeHeader), Scopes: t.Scopes})
+	if err != nil {
+		return fmt.Errorf("record a SQL statement in the audit log: %w", err)
 	}
 	return nil
 }

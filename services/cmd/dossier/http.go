@@ -96,7 +96,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		answers.ServeHTTP(w, r)
 	})
 	mux.Handle("/", front.Handler())
-	views := sql.Handler(sql.Config{Access: i.control, House: i.house, Logger: i.logger})
+	views := sql.Handler(sql.Config{Access: i.control, House: i.house, Logger: i.logger, Audit: i.audit})
 	mux.Handle(sql.Path, views)
 	mux.Handle(sql.Path+"/", views)
 	mux.Handle(segments.MembersPath, segments.Handler(i.segmentReader(), i.segmentsNow, i.control, i.logger))

@@ -22,7 +22,9 @@ import (
 // letterBox is where a role puts its dead letters.
 func (i *installation) letterBox(role string) *deadletter.Box {
 	return &deadletter.Box{
-		Keys: i.ring, Log: i.letters, Random: rand.Reader, Written: i.writtenLetters.MustCurryWith(prometheus.Labels{"role": role}),
+		Keys: i.ring, Log: i.letters, Random: rand.Reader,
+		Suppressed: func(hashes []string) bool { return i.control.State().SuppressedTrace(mainWorkspace, hashes) },
+		Written:    i.writtenLetters.MustCurryWith(prometheus.Labels{"role": role}),
 	}
 }
 

@@ -25,12 +25,15 @@ type Box struct {
 	Log    Log
 	Random io.Reader // nonces; crypto/rand.Reader outside tests
 
+	// Suppressed says whether one of the hashes that a letter lists is of somebody of whom nothing more is to be kept. nil: nobody is.
+	Suppressed func(hashes []string) bool
+
 	// Written counts letters by code: a NewCounter with its role curried. nil counts nothing.
 	Written *prometheus.CounterVec
 }
 
 // Put seals letters and writes them. It returns nil when all of them are durable. One that was written before, and has been erased or has expired
-// since, is not written again: nobody could open it.
+// since, is not written again: nobody could open it. One that names somebody who is suppressed is not written at all.
 func (b *Box) Put(ctx context.Context, letters []Letter) error {
 	messages := make([]kafka.Message, 0, len(letters))
 	for i := range letters {
@@ -40,6 +43,15 @@ func (b *Box) Put(ctx context.Context, letters []Letter) error {
 		}
 		if err != nil {
 			return err
+		}
+		if b.Suppressed != nil {
+			clear, err := ReadClear(value)
+			if err != nil {
+				return err
+			}
+			if b.Suppressed(clear.Hashes) {
+				continue
+			}
 		}
 		messages = append(messages, kafka.Message{Key: key, Value: value})
 	}

@@ -14,6 +14,7 @@ type rights struct {
 	holds       []Hold
 	suppressed  map[schema.PersonaID]bool
 	identifiers map[string]bool // hashes
+	traces      map[string]bool // hashes, as dead letters list them
 	suppressing []Suppressed
 }
 
@@ -54,7 +55,7 @@ type Suppressed struct {
 
 func (r rights) clone() rights {
 	return rights{
-		slices.Clone(r.erased), slices.Clone(r.honoured), slices.Clone(r.holds), maps.Clone(r.suppressed), maps.Clone(r.identifiers),
+		slices.Clone(r.erased), slices.Clone(r.honoured), slices.Clone(r.holds), maps.Clone(r.suppressed), maps.Clone(r.identifiers), maps.Clone(r.traces),
 		slices.Clone(r.suppressing),
 	}
 }
@@ -91,7 +92,7 @@ func (r *rights) apply(c *schema.Control, at schema.Instant) {
 		ended := c.Kind == schema.ControlUnsuppressed
 		r.suppressing = append(r.suppressing, Suppressed{c.ID, c.Actor, c.Reason, at, ended, *c.Suppression, c.Regulation})
 		if r.suppressed == nil {
-			r.suppressed, r.identifiers = map[schema.PersonaID]bool{}, map[string]bool{}
+			r.suppressed, r.identifiers, r.traces = map[schema.PersonaID]bool{}, map[string]bool{}, map[string]bool{}
 		}
 		for _, text := range c.Suppression.Personas {
 			id, err := schema.ParsePersonaID(text)
@@ -103,11 +104,13 @@ func (r *rights) apply(c *schema.Control, at schema.Instant) {
 				r.suppressed[id] = true
 			}
 		}
-		for _, hash := range c.Suppression.Identifiers {
-			if ended {
-				delete(r.identifiers, hash)
-			} else {
-				r.identifiers[hash] = true
+		for set, hashes := range map[*map[string]bool][]string{&r.identifiers: c.Suppression.Identifiers, &r.traces: c.Suppression.Traces} {
+			for _, hash := range hashes {
+				if ended {
+					delete(*set, hash)
+				} else {
+					(*set)[hash] = true
+				}
 			}
 		}
 	}
@@ -155,6 +158,12 @@ func (s *State) Suppressions(workspace string) []Suppressed {
 		return slices.Clone(w.rights.suppressing)
 	}
 	return nil
+}
+
+// SuppressedTrace says whether one of the hashes that a dead letter lists is of somebody who is suppressed.
+func (s *State) SuppressedTrace(workspace string, hashes []string) bool {
+	w := s.workspaces[workspace]
+	return w != nil && len(w.rights.traces) > 0 && slices.ContainsFunc(hashes, func(hash string) bool { return w.rights.traces[hash] })
 }
 
 // Suppressed says whether a persona, or whoever has an identifier with one of the hashes, is suppressed. hashes is called only where somebody is.
