@@ -94,9 +94,6 @@ func (h *handler) open(r *http.Request, name string, q metric.Query, format stri
 	if err != nil {
 		return nil, err
 	}
-	if s, err = h.reader.settle(r.Context(), s); err != nil {
-		return nil, err
-	}
 	params, settings := clickhouse.Params{}, clickhouse.Settings{}
 	maps.Copy(params, s.Params)
 	maps.Copy(settings, reading)

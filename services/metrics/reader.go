@@ -23,7 +23,6 @@ type Reader struct {
 	Configuration func(workspace string) string
 	Now           func() time.Time
 	slots         chan struct{}
-	settled       settledTables
 }
 
 var _ graphql.Measures = (*Reader)(nil)
@@ -43,7 +42,7 @@ func New(house *clickhouse.Conn, configuration func(workspace string) string, no
 var reading = clickhouse.Settings{"max_threads": maxThreads, "max_memory_usage": maxMemory, "join_use_nulls": 0, "group_by_use_nulls": 0,
 	// The relation of who is who is small beside the rows: one hash of it is probed twice as fast as several between which rows are first dealt out.
 	"join_algorithm": "hash",
-	// A statement over settled tables reads them several times, and counts on seeing the same rows.
+	// What a statement reads of a table in several places is of the same rows.
 	"enable_shared_storage_snapshot_in_query": 1,
 }
 
@@ -133,9 +132,6 @@ func (r *Reader) count(ctx context.Context, s metric.Statement) (tallies []metri
 		return nil, err
 	}
 	defer leave()
-	if s, err = r.settle(ctx, s); err != nil {
-		return nil, err
-	}
 	params := clickhouse.Params{}
 	maps.Copy(params, s.Params)
 	body, err := r.House.Stream(ctx, s.SQL, params, reading, "RowBinary")
@@ -236,9 +232,6 @@ func (r *Reader) each(ctx context.Context, s metric.Statement, scan func(rows *c
 		return err
 	}
 	defer leave()
-	if s, err = r.settle(ctx, s); err != nil {
-		return err
-	}
 	params := clickhouse.Params{}
 	maps.Copy(params, s.Params)
 	rows, err := r.House.Query(ctx, s.SQL, params, reading)

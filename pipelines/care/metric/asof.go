@@ -41,8 +41,6 @@ var asOf = strings.NewReplacer(
   )`,
 	"FROM events AS e WHERE ", "FROM events AS e WHERE e.occurred_at <= {asof} AND ",
 	"FROM events WHERE ", "FROM events WHERE occurred_at <= {asof} AND ",
-	"FROM v_orders\n    WHERE ", "FROM v_orders\n    WHERE placed_at <= {asof} AND ",
-	"FROM v_orders WHERE ", "FROM v_orders WHERE placed_at <= {asof} AND ",
 )
 
 // until takes back instants that are later.

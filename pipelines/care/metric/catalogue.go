@@ -362,7 +362,7 @@ var service = []Definition{
 			{"not_answered", "outcome IN ('abandoned', 'short_abandon', 'voicemail', 'callback', 'open')"},
 			{"too_young", "first_inbound_at + toIntervalMicrosecond({window}) > {now}"},
 		},
-		value: "ifNull(micros(next_at) - micros(first_inbound_at), 0)", hit: "if(isNull(next_at) OR next_at > first_inbound_at + toIntervalMicrosecond({window}), 1, 0)",
+		value: "ifNull(next_asked - asked, 0)", hit: "if(isNull(next_asked) OR next_asked > asked + {window}, 1, 0)",
 	},
 	{
 		Name: "fcrFlag", Group: "resolution", Statistic: Share, Unit: Percent, Version: 1, later: "touched > {asof}",

@@ -19,9 +19,12 @@ type Statement struct {
 // whoIsWho is who is who now: a relation (member, holder). A persona that it does not know, or that is its own, is a profile of its own.
 const whoIsWho = "SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona"
 
+// hashed is the same relation of hashes; 0 stands for nobody.
+const hashed = "SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona"
+
 // words are what expressions may be written with.
 var words = strings.NewReplacer(
-	"{who}", whoIsWho, "{now}", "{now:DateTime64(6)}", "{within}", "{within:Int64}", "{currency}", "{currency:String}", "{asof}", "{asof:DateTime64(6)}", "{window}", "{window:Int64}", "micros(", "toUnixTimestamp64Micro(",
+	"{who}", whoIsWho, "{hashed}", hashed, "{now}", "{now:DateTime64(6)}", "{within}", "{within:Int64}", "{currency}", "{currency:String}", "{asof}", "{asof:DateTime64(6)}", "{window}", "{window:Int64}", "micros(", "toUnixTimestamp64Micro(",
 )
 
 // members are who is in one of the query's segments: whom the last change let in, by who that is now.
@@ -169,6 +172,14 @@ func (p plan) whose(q Query, columns, rows string) string {
 	return sql
 }
 
+// people gives rows b as columns, with the hash of the profile that holds each row's persona now. It is for counting everybody's rows; base has a column person.
+func (p plan) people(columns, base string) string {
+	if p.subject.who != "" {
+		return "SELECT " + columns + ", b.person AS profile\nFROM\n(\n" + base + "\n) AS b"
+	}
+	return "SELECT " + columns + ", if(m.holder = 0, b.person, m.holder) AS profile\nFROM\n(\n" + base + "\n) AS b\nANY LEFT JOIN ({hashed}) AS m ON m.member = b.person"
+}
+
 // latest marks all rows of each person but the last as superseded.
 func (p *plan) latest(columns, rows string) string {
 	p.reasons = append(p.reasons, reasonSuperseded)
@@ -224,8 +235,18 @@ func (d Definition) Count(q Query) (Statement, error) {
 	at := "assumeNotNull(dated) AS at"
 	add("at", "at")
 	columns[len(columns)-1] = at
+	everybody := q.Profiles == nil && q.Segments == nil && !q.Latest
+	if everybody {
+		columns[0] = cmp.Or(p.subject.who, "cityHash64(persona)") + " AS person"
+	}
 	base := "  SELECT " + strings.Join(columns, ", ") + "\n  FROM (" + p.from + ")\n  WHERE " + p.where
-	rows := p.whose(q, strings.Join(append(slices.Clone(names), "b.code AS code"), ", "), base)
+	asked := strings.Join(append(slices.Clone(names), "b.code AS code"), ", ")
+	rows := ""
+	if everybody {
+		rows = p.people(asked, base)
+	} else {
+		rows = p.whose(q, asked, base)
+	}
 	if q.Latest {
 		var plain []string
 		for _, n := range names {

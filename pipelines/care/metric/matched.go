@@ -33,10 +33,10 @@ var public = subject{
 }
 
 // firstComplaints are people by their first complaint in the period.
-const firstComplaints = `SELECT if(w.holder = ` + nobody + `, c.persona, w.holder) AS who, c.opened_at AS began,
+const firstComplaints = `SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, c.opened_at AS began,
       c.id AS id, c.persona AS persona, c.theme AS theme, c.channel AS channel, c.team AS team, c.brand AS brand, c.store AS store, c.source AS source,
       c.language AS language, c.country AS country
-    FROM current_cases AS c LEFT JOIN ({who}) AS w ON w.member = c.persona
+    FROM current_cases AS c ANY LEFT JOIN ({hashed}) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1 AND c.opened_at >= {from:DateTime64(6)} AND c.opened_at < {to:DateTime64(6)}
     ORDER BY began ASC, id ASC
     LIMIT 1 BY who`
@@ -51,8 +51,8 @@ func stratumAt(at string) string {
 // matched are complainants beside customers who never complained and were like them on the first day of the month of the complaint: controls of them, of which
 // the share expected ordered nothing for 180 days. peers are the complainants of the stratum.
 var matched = subject{
-	name: "person", event: "id",
-	from: `SELECT e.*, c.controls AS controls, if(c.controls = 0, 0., c.gone / c.controls) AS expected
+	name: "person", event: "id", who: "holding",
+	from: `SELECT e.*, e.who AS holding, c.controls AS controls, if(c.controls = 0, 0., c.gone / c.controls) AS expected
   FROM
   (
     SELECT *, count() OVER (PARTITION BY month, tenure, often, lately) AS peers
@@ -83,44 +83,62 @@ var matched = subject{
 
 // stakes are complainants with what they ordered in the year before the period's end, and what everybody did.
 var stakes = subject{
-	name: "person", event: "id",
-	from: `SELECT e.*, o.spend AS spend, (SELECT ifNull(sum(amount), toDecimal128(0, 10)) FROM (` + ordersOfTheYear + `)) AS all_spend
+	name: "person", event: "id", who: "holding",
+	from: `SELECT e.*, e.who AS holding, o.spend AS spend, (SELECT ifNull(sum(amount), toDecimal128(0, 10)) FROM (` + ordersOfTheYear + `)) AS all_spend
   FROM (` + firstComplaints + `) AS e
-  LEFT JOIN (SELECT profile AS who, sum(amount) AS spend FROM (` + ordersOfTheYear + `) GROUP BY who) AS o ON o.who = e.who`,
+  LEFT JOIN (SELECT who, sum(amount) AS spend FROM (` + ordersOfTheYear + `) GROUP BY who) AS o ON o.who = e.who`,
 	dimensions: attributes(nil),
 }
 
 // ordersOfTheYear are the orders that stand, in the query's currency, of the year before the period's end or, if it is open, before now.
-const ordersOfTheYear = `SELECT profile, assumeNotNull(amount) AS amount FROM v_orders
-    WHERE workspace = {workspace:String} AND NOT cancelled AND isNotNull(amount) AND currency = {currency} AND placed_at < least({to:DateTime64(6)}, {now})
-      AND placed_at >= least({to:DateTime64(6)}, {now}) - INTERVAL 1 YEAR`
+const ordersOfTheYear = `SELECT who, assumeNotNull(amount) AS amount FROM (` + standing + `)
+    WHERE isNotNull(amount) AND currency = {currency} AND placed_at < least({to:DateTime64(6)}, {now}) AND placed_at >= least({to:DateTime64(6)}, {now}) - INTERVAL 1 YEAR`
+
+// standing are the orders that stand, as v_orders has them, by whom and with what figures need alone: placed when their first version was, and as the latest has
+// them. The words are those of CancelledStates.
+const standing = `SELECT who, placed_at, amount, currency
+    FROM
+    (
+      SELECT if(w.holder = 0, v.person, w.holder) AS who, v.source AS source, v.number AS number, minIf(v.occurred_at, v.placed) AS placed_at,
+        tupleElement(argMaxIf(tuple(v.amount_value), (v.occurred_at, v.id), v.placed), 1) AS amount, argMaxIf(v.currency, (v.occurred_at, v.id), v.placed) AS currency,
+        argMaxIf(v.properties, (v.occurred_at, v.id), v.placed) AS properties, countIf(v.placed) AS versions, countIf(NOT v.placed) AS undone
+      FROM
+      (
+        SELECT cityHash64(persona) AS person, occurred_at, id, source, if(entity = '', toString(id), entity) AS number, type = 'order.placed' AS placed, amount_value, currency, properties
+        FROM events WHERE workspace = {workspace:String} AND (type = 'order.placed' OR type = 'track.performed' AND name = 'Order Cancelled' AND entity != '')
+      ) AS v
+      ANY LEFT JOIN ({hashed}) AS w ON w.member = v.person
+      GROUP BY who, source, number
+    )
+    WHERE versions > 0 AND undone = 0 AND NOT (properties != '' AND arrayExists(p -> lowerUTF8(JSONExtractString(properties, p)) IN ('canceled', 'cancelled', 'voided', 'refunded',
+      'annulé', 'annulée', 'annule', 'annulee', 'remboursé', 'remboursée', 'rembourse', 'remboursee'), ['status', 'order_status', 'orderStatus', 'statut']))`
 
 // outcomes are complainants with what they felt after it, whether they bought again, what they had bought in the year before it, and what was given to them.
 // The last answer to NPS or CSAT within 180 days says what they felt; who answered nothing is told apart.
 var outcomes = subject{
-	name: "person", event: "id",
-	from: `SELECT e.*, o.bought AS bought, arrayExists(b -> b.1 > began AND b.1 <= began + INTERVAL 180 DAY, bought) AS bought_later,
+	name: "person", event: "id", who: "holding",
+	from: `SELECT e.*, e.who AS holding, o.bought AS bought, arrayExists(b -> b.1 > began AND b.1 <= began + INTERVAL 180 DAY, bought) AS bought_later,
     arraySum(arrayMap(b -> if(b.1 <= began AND b.1 > began - INTERVAL 1 YEAR AND b.3, b.2, toDecimal128(0, 10)), bought)) AS spend,
     arraySum(arrayMap(x -> if(x.1 >= began AND x.1 < began + INTERVAL 180 DAY, x.2, toDecimal128(0, 10)), g.gifts)) AS given,
     arrayLast(x -> 1, arrayFilter(x -> x.1 > began AND x.1 <= began + INTERVAL 180 DAY, a.answers)).2 AS feeling
   FROM (` + firstComplaints + `) AS e
   LEFT JOIN
   (
-    SELECT profile AS who, groupArray((placed_at, ifNull(amount, toDecimal128(0, 10)), currency = {currency})) AS bought FROM v_orders WHERE workspace = {workspace:String} AND NOT cancelled GROUP BY who
+    SELECT who, groupArray((placed_at, ifNull(amount, toDecimal128(0, 10)), currency = {currency})) AS bought FROM (` + standing + `) GROUP BY who
   ) AS o ON o.who = e.who
   LEFT JOIN
   (
-    SELECT if(w.holder = ` + nobody + `, s.persona, w.holder) AS who,
+    SELECT if(w.holder = 0, cityHash64(s.persona), w.holder) AS who,
       arraySort(groupArray((assumeNotNull(s.answered_at), multiIf(` + happyAgain + `, 'satisfied', ` + mollified + `, 'mollified', 'dissatisfied')))) AS answers
-    FROM current_surveys AS s LEFT JOIN ({who}) AS w ON w.member = s.persona
+    FROM current_surveys AS s ANY LEFT JOIN ({hashed}) AS w ON w.member = cityHash64(s.persona)
     WHERE s.workspace = {workspace:String} AND s.employee = 0 AND isNotNull(s.answered_at) AND isNotNull(s.rating)
       AND (s.instrument = 'nps' AND s.scale_high = 10 OR s.instrument = 'csat' AND s.scale_low = 1 AND s.scale_high = 5)
     GROUP BY who
   ) AS a ON a.who = e.who
   LEFT JOIN
   (
-    SELECT if(w.holder = ` + nobody + `, k.persona, w.holder) AS who, groupArray((k.opened_at, k.amount)) AS gifts
-    FROM (` + spentOf + `) AS k LEFT JOIN ({who}) AS w ON w.member = k.persona
+    SELECT if(w.holder = 0, cityHash64(k.persona), w.holder) AS who, groupArray((k.opened_at, k.amount)) AS gifts
+    FROM (` + spentOf + `) AS k ANY LEFT JOIN ({hashed}) AS w ON w.member = cityHash64(k.persona)
     WHERE k.complaint = 1 AND k.gestures > 0
     GROUP BY who
   ) AS g ON g.who = e.who`,

@@ -8,14 +8,14 @@ SELECT b.hit AS hit, b.value AS value, b.key0 AS key0, b.key1 AS key1, b.at AS a
 FROM
 (
   SELECT persona, toUInt8(multiIf(NOT bought_before, 1, began + INTERVAL 180 DAY > {now:DateTime64(6)}, 2, 0)) AS code, toInt8(if(bought_later, 0, 1)) AS hit, toInt64(ifNull(toInt64(0), 0)) AS value, channel AS key0, toYYYYMM(at, {zone:String}) AS key1, assumeNotNull(dated) AS at
-  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, o.orders AS orders,
+  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, e.who AS holding, o.orders AS orders,
     arrayExists(t -> t <= began, orders) AS bought_before, arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, orders) AS bought_later
   FROM
   (
-    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, c.opened_at AS began,
+    SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, c.opened_at AS began,
       c.id AS id, c.persona AS persona, c.theme AS theme, c.channel AS channel, c.team AS team, c.brand AS brand, c.store AS store, c.source AS source,
       c.language AS language, c.country AS country
-    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
+    FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1 AND c.opened_at >= {from:DateTime64(6)} AND c.opened_at < {to:DateTime64(6)}
     ORDER BY began ASC, id ASC
     LIMIT 1 BY who
@@ -24,9 +24,9 @@ FROM
     SELECT who, groupArray(at) AS orders
     FROM
     (
-      SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
+      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
       FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.persona
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
       GROUP BY who, v.source, v.number
     )
     GROUP BY who
@@ -56,14 +56,14 @@ SELECT b.id AS id, b.event AS event, b.persona AS persona, b.at AS at, b.keys AS
 FROM
 (
   SELECT id, id AS event, persona, assumeNotNull(dated) AS at, [toString(channel), concat(leftPad(toString(intDiv(toYYYYMM(at, {zone:String}), 100)), 4, '0'), '-', leftPad(toString(modulo(toYYYYMM(at, {zone:String}), 100)), 2, '0'))] AS keys, toUInt8(multiIf(NOT bought_before, 1, began + INTERVAL 180 DAY > {now:DateTime64(6)}, 2, 0)) AS code, toInt8(if(bought_later, 0, 1)) AS hit, toInt64(ifNull(toInt64(0), 0)) AS value
-  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, o.orders AS orders,
+  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, e.who AS holding, o.orders AS orders,
     arrayExists(t -> t <= began, orders) AS bought_before, arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, orders) AS bought_later
   FROM
   (
-    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, c.opened_at AS began,
+    SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, c.opened_at AS began,
       c.id AS id, c.persona AS persona, c.theme AS theme, c.channel AS channel, c.team AS team, c.brand AS brand, c.store AS store, c.source AS source,
       c.language AS language, c.country AS country
-    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
+    FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1 AND c.opened_at >= {from:DateTime64(6)} AND c.opened_at < {to:DateTime64(6)}
     ORDER BY began ASC, id ASC
     LIMIT 1 BY who
@@ -72,9 +72,9 @@ FROM
     SELECT who, groupArray(at) AS orders
     FROM
     (
-      SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
+      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
       FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.persona
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
       GROUP BY who, v.source, v.number
     )
     GROUP BY who

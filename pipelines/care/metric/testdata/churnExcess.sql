@@ -8,7 +8,7 @@ SELECT b.hit AS hit, b.value AS value, b.sum0 AS sum0, b.key0 AS key0, b.at AS a
 FROM
 (
   SELECT persona, toUInt8(multiIf(NOT bought_before, 1, began + INTERVAL 180 DAY > {now:DateTime64(6)}, 2, controls = 0, 3, 0)) AS code, toInt8(if(bought_later, 0, 1)) AS hit, toInt64(ifNull(toInt64(round(expected * 1000000)), 0)) AS value, toInt64(ifNull(round(peers * expected * (1 - expected) / greatest(controls, 1) * 1000000000), 0)) AS sum0, channel AS key0, assumeNotNull(dated) AS at
-  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, c.controls AS controls, if(c.controls = 0, 0., c.gone / c.controls) AS expected
+  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, e.who AS holding, c.controls AS controls, if(c.controls = 0, 0., c.gone / c.controls) AS expected
   FROM
   (
     SELECT *, count() OVER (PARTITION BY month, tenure, often, lately) AS peers
@@ -19,10 +19,10 @@ FROM
       multiIf(dateDiff('day', arrayMin(arrayFilter(t -> t <= began, orders)), began) < 90, 0, dateDiff('day', arrayMin(arrayFilter(t -> t <= began, orders)), began) < 365, 1, 2) AS tenure,
       multiIf(arrayCount(t -> t <= began, orders) <= 1, 1, arrayCount(t -> t <= began, orders) <= 2, 2, arrayCount(t -> t <= began, orders) <= 5, 3, 4) AS often,
       toUInt8(dateDiff('day', arrayMax(arrayFilter(t -> t <= began, orders)), began) < 90) AS lately
-      FROM (SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, c.opened_at AS began,
+      FROM (SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, c.opened_at AS began,
       c.id AS id, c.persona AS persona, c.theme AS theme, c.channel AS channel, c.team AS team, c.brand AS brand, c.store AS store, c.source AS source,
       c.language AS language, c.country AS country
-    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
+    FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1 AND c.opened_at >= {from:DateTime64(6)} AND c.opened_at < {to:DateTime64(6)}
     ORDER BY began ASC, id ASC
     LIMIT 1 BY who) AS f
@@ -30,9 +30,9 @@ FROM
     SELECT who, groupArray(at) AS orders
     FROM
     (
-      SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
+      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
       FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.persona
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
       GROUP BY who, v.source, v.number
     )
     GROUP BY who
@@ -52,15 +52,15 @@ FROM
     SELECT who, groupArray(at) AS orders
     FROM
     (
-      SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
+      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
       FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.persona
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
       GROUP BY who, v.source, v.number
     )
     GROUP BY who
   ) WHERE who NOT IN (SELECT who FROM (
-    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
-    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
+    SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
+    FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1
     GROUP BY who
   ))) AS p
@@ -93,7 +93,7 @@ SELECT b.id AS id, b.event AS event, b.persona AS persona, b.at AS at, b.keys AS
 FROM
 (
   SELECT id, id AS event, persona, assumeNotNull(dated) AS at, [toString(channel)] AS keys, toUInt8(multiIf(NOT bought_before, 1, began + INTERVAL 180 DAY > {now:DateTime64(6)}, 2, controls = 0, 3, 0)) AS code, toInt8(if(bought_later, 0, 1)) AS hit, toInt64(ifNull(toInt64(round(expected * 1000000)), 0)) AS value
-  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, c.controls AS controls, if(c.controls = 0, 0., c.gone / c.controls) AS expected
+  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, e.who AS holding, c.controls AS controls, if(c.controls = 0, 0., c.gone / c.controls) AS expected
   FROM
   (
     SELECT *, count() OVER (PARTITION BY month, tenure, often, lately) AS peers
@@ -104,10 +104,10 @@ FROM
       multiIf(dateDiff('day', arrayMin(arrayFilter(t -> t <= began, orders)), began) < 90, 0, dateDiff('day', arrayMin(arrayFilter(t -> t <= began, orders)), began) < 365, 1, 2) AS tenure,
       multiIf(arrayCount(t -> t <= began, orders) <= 1, 1, arrayCount(t -> t <= began, orders) <= 2, 2, arrayCount(t -> t <= began, orders) <= 5, 3, 4) AS often,
       toUInt8(dateDiff('day', arrayMax(arrayFilter(t -> t <= began, orders)), began) < 90) AS lately
-      FROM (SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, c.opened_at AS began,
+      FROM (SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, c.opened_at AS began,
       c.id AS id, c.persona AS persona, c.theme AS theme, c.channel AS channel, c.team AS team, c.brand AS brand, c.store AS store, c.source AS source,
       c.language AS language, c.country AS country
-    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
+    FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1 AND c.opened_at >= {from:DateTime64(6)} AND c.opened_at < {to:DateTime64(6)}
     ORDER BY began ASC, id ASC
     LIMIT 1 BY who) AS f
@@ -115,9 +115,9 @@ FROM
     SELECT who, groupArray(at) AS orders
     FROM
     (
-      SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
+      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
       FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.persona
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
       GROUP BY who, v.source, v.number
     )
     GROUP BY who
@@ -137,15 +137,15 @@ FROM
     SELECT who, groupArray(at) AS orders
     FROM
     (
-      SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
+      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
       FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.persona
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
       GROUP BY who, v.source, v.number
     )
     GROUP BY who
   ) WHERE who NOT IN (SELECT who FROM (
-    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
-    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
+    SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
+    FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1
     GROUP BY who
   ))) AS p

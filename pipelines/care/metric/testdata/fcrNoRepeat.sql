@@ -7,13 +7,13 @@ FROM
 SELECT b.hit AS hit, b.value AS value, b.key0 AS key0, b.key1 AS key1, b.timed AS timed, b.at AS at, b.code AS code, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile
 FROM
 (
-  SELECT persona, toUInt8(multiIf(outcome IN ('abandoned', 'short_abandon', 'voicemail', 'callback', 'open'), 1, first_inbound_at + toIntervalMicrosecond({window:Int64}) > {now:DateTime64(6)}, 2, 0)) AS code, toInt8(if(isNull(next_at) OR next_at > first_inbound_at + toIntervalMicrosecond({window:Int64}), 1, 0)) AS hit, toInt64(ifNull(ifNull(toUnixTimestamp64Micro(next_at) - toUnixTimestamp64Micro(first_inbound_at), 0), 0)) AS value, channel AS key0, toYYYYMM(at, {zone:String}) AS key1, calendar AS timed, assumeNotNull(dated) AS at
-  FROM (SELECT *, toNullable(first_inbound_at) AS dated FROM (SELECT *, leadInFrame(toNullable(first_inbound_at)) OVER (PARTITION BY who, theme ORDER BY first_inbound_at ASC, id ASC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_at
+  SELECT persona, toUInt8(multiIf(outcome IN ('abandoned', 'short_abandon', 'voicemail', 'callback', 'open'), 1, first_inbound_at + toIntervalMicrosecond({window:Int64}) > {now:DateTime64(6)}, 2, 0)) AS code, toInt8(if(isNull(next_asked) OR next_asked > asked + {window:Int64}, 1, 0)) AS hit, toInt64(ifNull(ifNull(next_asked - asked, 0), 0)) AS value, channel AS key0, toYYYYMM(at, {zone:String}) AS key1, calendar AS timed, assumeNotNull(dated) AS at
+  FROM (SELECT *, toNullable(first_inbound_at) AS dated FROM (SELECT *, leadInFrame(toNullable(asked)) OVER (PARTITION BY matter ORDER BY asked ASC, id ASC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_asked
   FROM
   (
-    SELECT c.*, if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who
+    SELECT c.*, toUnixTimestamp64Micro(assumeNotNull(c.first_inbound_at)) AS asked, if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, cityHash64(who, theme) AS matter
     FROM (SELECT * FROM current_conversations WHERE workspace = {workspace:String} AND isNotNull(first_inbound_at)) AS c
-    LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
+    ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
   )) WHERE kind != 'bot')
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b
@@ -40,13 +40,13 @@ FROM
 SELECT b.id AS id, b.event AS event, b.persona AS persona, b.at AS at, b.keys AS keys, b.code AS code, b.hit AS hit, b.value AS value, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile
 FROM
 (
-  SELECT id, id AS event, persona, assumeNotNull(dated) AS at, [toString(channel), concat(leftPad(toString(intDiv(toYYYYMM(at, {zone:String}), 100)), 4, '0'), '-', leftPad(toString(modulo(toYYYYMM(at, {zone:String}), 100)), 2, '0'))] AS keys, toUInt8(multiIf(outcome IN ('abandoned', 'short_abandon', 'voicemail', 'callback', 'open'), 1, first_inbound_at + toIntervalMicrosecond({window:Int64}) > {now:DateTime64(6)}, 2, 0)) AS code, toInt8(if(isNull(next_at) OR next_at > first_inbound_at + toIntervalMicrosecond({window:Int64}), 1, 0)) AS hit, toInt64(ifNull(ifNull(toUnixTimestamp64Micro(next_at) - toUnixTimestamp64Micro(first_inbound_at), 0), 0)) AS value
-  FROM (SELECT *, toNullable(first_inbound_at) AS dated FROM (SELECT *, leadInFrame(toNullable(first_inbound_at)) OVER (PARTITION BY who, theme ORDER BY first_inbound_at ASC, id ASC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_at
+  SELECT id, id AS event, persona, assumeNotNull(dated) AS at, [toString(channel), concat(leftPad(toString(intDiv(toYYYYMM(at, {zone:String}), 100)), 4, '0'), '-', leftPad(toString(modulo(toYYYYMM(at, {zone:String}), 100)), 2, '0'))] AS keys, toUInt8(multiIf(outcome IN ('abandoned', 'short_abandon', 'voicemail', 'callback', 'open'), 1, first_inbound_at + toIntervalMicrosecond({window:Int64}) > {now:DateTime64(6)}, 2, 0)) AS code, toInt8(if(isNull(next_asked) OR next_asked > asked + {window:Int64}, 1, 0)) AS hit, toInt64(ifNull(ifNull(next_asked - asked, 0), 0)) AS value
+  FROM (SELECT *, toNullable(first_inbound_at) AS dated FROM (SELECT *, leadInFrame(toNullable(asked)) OVER (PARTITION BY matter ORDER BY asked ASC, id ASC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next_asked
   FROM
   (
-    SELECT c.*, if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who
+    SELECT c.*, toUnixTimestamp64Micro(assumeNotNull(c.first_inbound_at)) AS asked, if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, cityHash64(who, theme) AS matter
     FROM (SELECT * FROM current_conversations WHERE workspace = {workspace:String} AND isNotNull(first_inbound_at)) AS c
-    LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
+    ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
   )) WHERE kind != 'bot')
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b

@@ -4,15 +4,15 @@ FROM
 SELECT toString(key0) AS text0, concat(leftPad(toString(intDiv(key1, 100)), 4, '0'), '-', leftPad(toString(modulo(key1, 100)), 2, '0')) AS text1, countIf(code = 0) AS n, uniqExactStateIf(profile, code IN (0, 0)) AS people, countIf(code = 0 AND hit > 0) AS up, countIf(code = 0 AND hit < 0) AS down, sumIf(toInt128(value), code = 0) AS total, sumIf(toInt128(value) * value, code = 0) AS squared, countIf(code = 1) AS left1, countIf(code = 2) AS left2, groupUniqArrayIf(timed, code IN (0, 0)) AS timings
 FROM
 (
-SELECT b.hit AS hit, b.value AS value, b.key0 AS key0, b.key1 AS key1, b.timed AS timed, b.at AS at, b.code AS code, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile
+SELECT b.hit AS hit, b.value AS value, b.key0 AS key0, b.key1 AS key1, b.timed AS timed, b.at AS at, b.code AS code, if(m.holder = 0, b.person, m.holder) AS profile
 FROM
 (
-  SELECT persona, toUInt8(multiIf(state = 'merged', 1, NOT has(gesture_currencies, {currency:String}), 2, 0)) AS code, toInt8(0) AS hit, toInt64(ifNull(toInt64(amount * 1000000), 0)) AS value, channel AS key0, toYYYYMM(at, {zone:String}) AS key1, calendar AS timed, assumeNotNull(dated) AS at
+  SELECT cityHash64(persona) AS person, toUInt8(multiIf(state = 'merged', 1, NOT has(gesture_currencies, {currency:String}), 2, 0)) AS code, toInt8(0) AS hit, toInt64(ifNull(toInt64(amount * 1000000), 0)) AS value, channel AS key0, toYYYYMM(at, {zone:String}) AS key1, calendar AS timed, assumeNotNull(dated) AS at
   FROM (SELECT *, toNullable(opened_at) AS dated FROM (SELECT *, arraySum(arrayMap((a, c) -> if(c = {currency:String}, a, toDecimal128(0, 10)), gesture_amounts, gesture_currencies)) AS amount
   FROM current_cases WHERE workspace = {workspace:String}) WHERE gestures > 0)
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b
-LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS m ON m.member = b.persona
+ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS m ON m.member = b.person
 )
 GROUP BY key0, key1
 )

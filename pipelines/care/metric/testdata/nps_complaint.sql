@@ -11,15 +11,15 @@ FROM
   FROM (SELECT *, toNullable(answered_at) AS dated FROM (SELECT s.*, toUInt8(s.type != 'survey.sent') AS answered,
     multiIf(empty(c.opened) OR c.opened[1] > s.answered_at, 'none', arrayExists(r -> r <= s.answered_at, c.resolved), 'after_resolution', 'before_resolution') AS complaint
   FROM current_surveys AS s
-  LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = s.persona
+  ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(s.persona)
   LEFT JOIN
   (
-    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), k.persona, w.holder) AS complainant, arraySort(groupArray(k.opened_at)) AS opened,
+    SELECT if(w.holder = 0, cityHash64(k.persona), w.holder) AS complainant, arraySort(groupArray(k.opened_at)) AS opened,
       groupArrayIf(assumeNotNull(k.first_resolved_at), isNotNull(k.first_resolved_at)) AS resolved
-    FROM current_cases AS k LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = k.persona
+    FROM current_cases AS k ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(k.persona)
     WHERE k.workspace = {workspace:String} AND k.complaint = 1
     GROUP BY complainant
-  ) AS c ON c.complainant = if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), s.persona, w.holder)
+  ) AS c ON c.complainant = if(w.holder = 0, cityHash64(s.persona), w.holder)
   WHERE s.workspace = {workspace:String}) WHERE instrument = 'nps')
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b
@@ -47,15 +47,15 @@ FROM
   FROM (SELECT *, toNullable(answered_at) AS dated FROM (SELECT s.*, toUInt8(s.type != 'survey.sent') AS answered,
     multiIf(empty(c.opened) OR c.opened[1] > s.answered_at, 'none', arrayExists(r -> r <= s.answered_at, c.resolved), 'after_resolution', 'before_resolution') AS complaint
   FROM current_surveys AS s
-  LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = s.persona
+  ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(s.persona)
   LEFT JOIN
   (
-    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), k.persona, w.holder) AS complainant, arraySort(groupArray(k.opened_at)) AS opened,
+    SELECT if(w.holder = 0, cityHash64(k.persona), w.holder) AS complainant, arraySort(groupArray(k.opened_at)) AS opened,
       groupArrayIf(assumeNotNull(k.first_resolved_at), isNotNull(k.first_resolved_at)) AS resolved
-    FROM current_cases AS k LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = k.persona
+    FROM current_cases AS k ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(k.persona)
     WHERE k.workspace = {workspace:String} AND k.complaint = 1
     GROUP BY complainant
-  ) AS c ON c.complainant = if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), s.persona, w.holder)
+  ) AS c ON c.complainant = if(w.holder = 0, cityHash64(s.persona), w.holder)
   WHERE s.workspace = {workspace:String}) WHERE instrument = 'nps')
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)} AND has({where0:Array(String)}, toString(brand)) AND has({where1:Array(String)}, toString(theme))
 ) AS b

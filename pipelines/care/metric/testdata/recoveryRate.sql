@@ -8,7 +8,7 @@ SELECT b.hit AS hit, b.value AS value, b.mark0 AS mark0, b.mark1 AS mark1, b.mar
 FROM
 (
   SELECT persona, toUInt8(multiIf(began + INTERVAL 180 DAY > {now:DateTime64(6)}, 1, 0)) AS code, toInt8(if((content_later OR bought_later) AND NOT complained_again, 1, 0)) AS hit, toInt64(ifNull(toInt64(0), 0)) AS value, toUInt8(ifNull(answered_later, 0)) AS mark0, toUInt8(ifNull(answered_later AND (content_later OR bought_later) AND NOT complained_again, 0)) AS mark1, toUInt8(ifNull(content_later, 0)) AS mark2, toUInt8(ifNull(bought_later, 0)) AS mark3, toUInt8(ifNull(complained_again, 0)) AS mark4, assumeNotNull(dated) AS at
-  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, a.answers AS answers, a.good AS good, o.orders AS orders, k.complaints AS complaints,
+  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, e.who AS holding, a.answers AS answers, a.good AS good, o.orders AS orders, k.complaints AS complaints,
     arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, answers) AS answered_later,
     arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, good) AS content_later,
     arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, orders) AS bought_later,
@@ -18,7 +18,7 @@ FROM
     SELECT who, at AS began, id, persona, event, theme, channel, team, brand, store, source, language, country, episode
     FROM
     (
-      SELECT d.*, if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), d.persona, w.holder) AS who
+      SELECT d.*, if(w.holder = 0, cityHash64(d.persona), w.holder) AS who
       FROM
       (
         SELECT id, persona, event, assumeNotNull(answered_at) AS at, toString(theme) AS theme, toString(channel) AS channel, toString(team) AS team, toString(brand) AS brand,
@@ -31,7 +31,7 @@ FROM
         FROM current_cases
         WHERE workspace = {workspace:String} AND complaint = 1 AND isNotNull(first_resolved_at)
       ) AS d
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = d.persona
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(d.persona)
       WHERE at >= {from:DateTime64(6)} AND at < {to:DateTime64(6)}
     )
     ORDER BY at ASC, id ASC
@@ -39,9 +39,9 @@ FROM
   ) AS e
   LEFT JOIN
   (
-    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), s.persona, w.holder) AS who,
+    SELECT if(w.holder = 0, cityHash64(s.persona), w.holder) AS who,
       groupArray(assumeNotNull(s.answered_at)) AS answers, groupArrayIf(assumeNotNull(s.answered_at), (s.instrument = 'nps' AND s.rating >= 7 AND s.scale_high = 10 OR s.instrument = 'csat' AND s.rating >= 4 AND s.scale_low = 1 AND s.scale_high = 5)) AS good
-    FROM current_surveys AS s LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = s.persona
+    FROM current_surveys AS s ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(s.persona)
     WHERE s.workspace = {workspace:String} AND s.employee = 0 AND isNotNull(s.answered_at) AND isNotNull(s.rating) AND s.instrument IN ('nps', 'csat')
     GROUP BY who
   ) AS a ON a.who = e.who
@@ -49,16 +49,16 @@ FROM
     SELECT who, groupArray(at) AS orders
     FROM
     (
-      SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
+      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
       FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.persona
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
       GROUP BY who, v.source, v.number
     )
     GROUP BY who
   ) AS o ON o.who = e.who
   LEFT JOIN (
-    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
-    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
+    SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
+    FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1
     GROUP BY who
   ) AS k ON k.who = e.who) WHERE 1)
@@ -82,7 +82,7 @@ SELECT b.id AS id, b.event AS event, b.persona AS persona, b.at AS at, b.keys AS
 FROM
 (
   SELECT id, event AS event, persona, assumeNotNull(dated) AS at, CAST([], 'Array(String)') AS keys, toUInt8(multiIf(began + INTERVAL 180 DAY > {now:DateTime64(6)}, 1, 0)) AS code, toInt8(if((content_later OR bought_later) AND NOT complained_again, 1, 0)) AS hit, toInt64(ifNull(toInt64(0), 0)) AS value
-  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, a.answers AS answers, a.good AS good, o.orders AS orders, k.complaints AS complaints,
+  FROM (SELECT *, toNullable(began) AS dated FROM (SELECT e.*, e.who AS holding, a.answers AS answers, a.good AS good, o.orders AS orders, k.complaints AS complaints,
     arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, answers) AS answered_later,
     arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, good) AS content_later,
     arrayExists(t -> t > began AND t <= began + INTERVAL 180 DAY, orders) AS bought_later,
@@ -92,7 +92,7 @@ FROM
     SELECT who, at AS began, id, persona, event, theme, channel, team, brand, store, source, language, country, episode
     FROM
     (
-      SELECT d.*, if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), d.persona, w.holder) AS who
+      SELECT d.*, if(w.holder = 0, cityHash64(d.persona), w.holder) AS who
       FROM
       (
         SELECT id, persona, event, assumeNotNull(answered_at) AS at, toString(theme) AS theme, toString(channel) AS channel, toString(team) AS team, toString(brand) AS brand,
@@ -105,7 +105,7 @@ FROM
         FROM current_cases
         WHERE workspace = {workspace:String} AND complaint = 1 AND isNotNull(first_resolved_at)
       ) AS d
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = d.persona
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(d.persona)
       WHERE at >= {from:DateTime64(6)} AND at < {to:DateTime64(6)}
     )
     ORDER BY at ASC, id ASC
@@ -113,9 +113,9 @@ FROM
   ) AS e
   LEFT JOIN
   (
-    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), s.persona, w.holder) AS who,
+    SELECT if(w.holder = 0, cityHash64(s.persona), w.holder) AS who,
       groupArray(assumeNotNull(s.answered_at)) AS answers, groupArrayIf(assumeNotNull(s.answered_at), (s.instrument = 'nps' AND s.rating >= 7 AND s.scale_high = 10 OR s.instrument = 'csat' AND s.rating >= 4 AND s.scale_low = 1 AND s.scale_high = 5)) AS good
-    FROM current_surveys AS s LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = s.persona
+    FROM current_surveys AS s ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(s.persona)
     WHERE s.workspace = {workspace:String} AND s.employee = 0 AND isNotNull(s.answered_at) AND isNotNull(s.rating) AND s.instrument IN ('nps', 'csat')
     GROUP BY who
   ) AS a ON a.who = e.who
@@ -123,16 +123,16 @@ FROM
     SELECT who, groupArray(at) AS orders
     FROM
     (
-      SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), v.persona, w.holder) AS who, min(v.occurred_at) AS at
+      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
       FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.persona
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
       GROUP BY who, v.source, v.number
     )
     GROUP BY who
   ) AS o ON o.who = e.who
   LEFT JOIN (
-    SELECT if(w.holder = toUUID('00000000-0000-0000-0000-000000000000'), c.persona, w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
-    FROM current_cases AS c LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = c.persona
+    SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
+    FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1
     GROUP BY who
   ) AS k ON k.who = e.who) WHERE 1)

@@ -4,14 +4,14 @@ FROM
 SELECT countIf(code = 0) AS n, uniqExactStateIf(profile, code IN (0, 4)) AS people, countIf(code = 0 AND hit > 0) AS up, countIf(code = 0 AND hit < 0) AS down, countIf(code = 1) AS left1, countIf(code = 2) AS left2, countIf(code = 3) AS left3, countIf(code = 4) AS left4, groupUniqArrayIf(timed, code IN (0, 4)) AS timings, groupArrayIf(value, code = 0) AS overs, groupArrayIf(value, code = 4) AS opens
 FROM
 (
-SELECT b.hit AS hit, b.value AS value, b.timed AS timed, b.at AS at, b.code AS code, if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), b.persona, m.holder) AS profile
+SELECT b.hit AS hit, b.value AS value, b.timed AS timed, b.at AS at, b.code AS code, if(m.holder = 0, b.person, m.holder) AS profile
 FROM
 (
-  SELECT persona, toUInt8(multiIf(state = 'merged', 1, declared = 0, 2, has(flags, 'resolved_before_opened'), 3, isNull(first_resolved_at), 4, 0)) AS code, toInt8(0) AS hit, toInt64(ifNull(if(isNull(first_resolved_at), toUnixTimestamp64Micro({now:DateTime64(6)}) - toUnixTimestamp64Micro(opened_at), ifNull(resolution_wait, 0)), 0)) AS value, calendar AS timed, assumeNotNull(dated) AS at
+  SELECT cityHash64(persona) AS person, toUInt8(multiIf(state = 'merged', 1, declared = 0, 2, has(flags, 'resolved_before_opened'), 3, isNull(first_resolved_at), 4, 0)) AS code, toInt8(0) AS hit, toInt64(ifNull(if(isNull(first_resolved_at), toUnixTimestamp64Micro({now:DateTime64(6)}) - toUnixTimestamp64Micro(opened_at), ifNull(resolution_wait, 0)), 0)) AS value, calendar AS timed, assumeNotNull(dated) AS at
   FROM (SELECT *, toNullable(opened_at) AS dated FROM (SELECT * FROM current_cases WHERE workspace = {workspace:String}) WHERE 1)
   WHERE isNotNull(dated) AND dated >= {from:DateTime64(6)} AND dated < {to:DateTime64(6)}
 ) AS b
-LEFT JOIN (SELECT persona AS member, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS m ON m.member = b.persona
+ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS m ON m.member = b.person
 )
 )
 -- from = 2026-01-01T00:00:00Z
