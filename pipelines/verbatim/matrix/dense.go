@@ -37,6 +37,10 @@ func (d *Dense) Set(w []float32) {
 // Times multiplies n rows of x, which begin stride numbers apart, into the rows of y.
 func (d *Dense) Times(x []float32, stride, n int, y []float32) {
 	var sums [4][lanes]float32
+	if n == 1 {
+		d.one(x[:d.In], y, &sums)
+		return
+	}
 	row := func(t int) []float32 { return x[min(t, n-1)*stride:][:d.In] }
 	for p := range len(d.weights) / lanes / max(1, d.In) {
 		panel := d.weights[p*d.In*lanes:][:d.In*lanes]
@@ -61,6 +65,46 @@ func (d *Dense) Of(x []float32) []float32 {
 	y := make([]float32, d.Out)
 	d.Times(x, d.In, 1, y)
 	return y
+}
+
+// one multiplies a single row: four panels at once, so that the kernel has enough to do.
+func (d *Dense) one(x, y []float32, sums *[4][lanes]float32) {
+	size := d.In * lanes
+	for p := 0; p*lanes < d.Out; p += 4 {
+		if len(d.weights)-p*size >= 4*size {
+			one(d.weights[p*size:][:4*size], x, sums)
+		} else {
+			for i := 0; (p+i)*lanes < d.Out; i++ {
+				var alike [4][lanes]float32
+				four(d.weights[(p+i)*size:][:size], x, x, x, x, &alike)
+				sums[i] = alike[0]
+			}
+		}
+		for i := 0; i < 4 && (p+i)*lanes < d.Out; i++ {
+			at := (p + i) * lanes
+			to := y[at:min(at+lanes, d.Out)]
+			copy(to, sums[i][:])
+			if d.Bias != nil {
+				for j, b := range d.Bias[at:min(at+lanes, d.Out)] {
+					to[j] += b
+				}
+			}
+		}
+	}
+}
+
+// onePlain multiplies one row by four panels.
+func onePlain(panels, a []float32, sums *[4][lanes]float32) {
+	size := len(a) * lanes
+	for i := range sums {
+		var s [lanes]float32
+		for k, v := range a {
+			for j, w := range panels[i*size+k*lanes:][:lanes] {
+				s[j] += v * w
+			}
+		}
+		sums[i] = s
+	}
 }
 
 // fourPlain multiplies four rows by a panel.

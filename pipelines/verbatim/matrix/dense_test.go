@@ -9,7 +9,7 @@ import (
 // A product is what its definition says, whatever the shape, by the kernel as by the plain one.
 func TestTimes(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, shape := range [][3]int{{1, 1, 1}, {3, 5, 2}, {37, 16, 4}, {64, 17, 5}, {512, 33, 7}} {
+	for _, shape := range [][3]int{{1, 1, 1}, {3, 5, 2}, {37, 16, 4}, {64, 17, 5}, {512, 33, 7}, {40, 64, 1}, {7, 100, 3}, {13, 192, 1}} {
 		in, out, n := shape[0], shape[1], shape[2]
 		w, x, bias := make([]float32, in*out), make([]float32, n*in), make([]float32, out)
 		for _, list := range [][]float32{w, x, bias} {
@@ -31,8 +31,10 @@ func TestTimes(t *testing.T) {
 				}
 			}
 		}
-		if one := d.Of(x[:in]); one[0] != y[0] {
-			t.Errorf("%v: one row gives %f, many %f", shape, one[0], y[0])
+		for j, v := range d.Of(x[:in]) { // a row is the same alone and among others
+			if v != y[j] {
+				t.Fatalf("%v: column %d of one row is %f alone, %f among others", shape, j, v, y[j])
+			}
 		}
 	}
 	var got, want [4][lanes]float32

@@ -7,6 +7,11 @@ package matrix
 //go:noescape
 func fourAVX2(panel, a, b, c, d *float32, n int, sums *[4][lanes]float32)
 
+// oneAVX2 multiplies one row of n numbers by four panels that begin step bytes apart.
+//
+//go:noescape
+func oneAVX2(panels, a *float32, n, step int, sums *[4][lanes]float32)
+
 func cpuid(leaf, subleaf uint32) (a, b, c, d uint32)
 
 func xgetbv() (low, high uint32)
@@ -24,6 +29,14 @@ var hasAVX2 = func() bool {
 	low, _ := xgetbv()
 	return low&6 == 6 // the system keeps the wide registers
 }()
+
+func one(panels, a []float32, sums *[4][lanes]float32) {
+	if !hasAVX2 || len(a) == 0 {
+		onePlain(panels, a, sums)
+		return
+	}
+	oneAVX2(&panels[0], &a[0], len(a), len(a)*lanes*4, sums)
+}
 
 func four(panel, a, b, c, d []float32, sums *[4][lanes]float32) {
 	if !hasAVX2 || len(a) == 0 {
