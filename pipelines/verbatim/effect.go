@@ -111,9 +111,12 @@ func (a *Analyzer) weighRules(r *Reading, s *scratch, tokens []token) {
 	}
 	corrected := a.adjusted(s, tokens, r.Language)
 	if sway != ([polarities]float32{}) || corrected != ([polarities]float32{}) {
-		scores := r.Shares
+		scores, by := r.Shares, float32(swayBy)
+		if a.deep != nil {
+			by = deepSwayBy
+		}
 		for p := range scores {
-			scores[p] = logOf(scores[p]) + swayBy*min(swayMost, sway[p]) + corrected[p]
+			scores[p] = logOf(scores[p]) + by*min(swayMost, sway[p]) + corrected[p]
 		}
 		softmax(scores[:])
 		r.Shares = scores
@@ -124,11 +127,12 @@ func (a *Analyzer) weighRules(r *Reading, s *scratch, tokens []token) {
 }
 
 // doubtSway is how far a question or a request leans to neutral; swayMost how far rules together may lean; swayBy what of it the model is moved: with
-// more of it the challenge set gains little and real sentences lose.
+// more of it the challenge set gains little and real sentences lose. The encoder tier knows half of what the rules say.
 const (
-	doubtSway = 3.3
-	swayBy    = .6
-	swayMost  = 6
+	doubtSway  = 3.3
+	swayBy     = .6
+	deepSwayBy = .3
+	swayMost   = 6
 )
 
 func actOf(acts [Praise + 1]bool, p Polarity) Act {

@@ -37,11 +37,11 @@ func TestEncoderTier(t *testing.T) {
 	if os.Getenv("DOSSIER_PROVE") != "" {
 		languages = nil
 	}
-	// Of English reviews and of neutral ones what was reached: .90 and .45 are wanted.
+	// Of neutral reviews what was reached: .45 is wanted, and is had only where reviews fall below .90 (French .86, English .86 at .49).
 	held(t, a, bars{
-		reviews: map[verbatim.Language]float64{verbatim.French: .90, verbatim.English: .885},
+		reviews: map[verbatim.Language]float64{verbatim.French: .90, verbatim.English: .90},
 		tweets:  map[verbatim.Language]float64{verbatim.French: .63, verbatim.English: .65},
-		neutral: map[verbatim.Language]float64{verbatim.French: .27, verbatim.English: .27},
+		neutral: map[verbatim.Language]float64{verbatim.French: .26, verbatim.English: .26},
 		themes:  map[verbatim.Language]float64{verbatim.French: .615, verbatim.English: .63},
 	}, languages...)
 	challenged(t, a, "", nil)
