@@ -298,6 +298,33 @@ care:
 	if cases != 1 {
 		t.Errorf("%d cases of the export have what the agent did", cases)
 	}
+	// Who is linked is one customer in every answer and figure; released, everything is as it was, to the byte.
+	figures := func() string {
+		out := i.must(t, "export", "cases")
+		var answer struct{ Metrics json.RawMessage }
+		i.query(t, `{ metrics { metric(name: "firstReply", of: {now: "2099-01-01T00:00:00Z"}) { value n people open parts { name value } exclusions { reason n } } } }`, nil, &answer)
+		return out + string(answer.Metrics)
+	}
+	for n := range 5 { // figures of fewer than five people are hidden
+		i.send(t, basic(i.WriteKey), json.RawMessage(fmt.Sprintf(
+			`{"type":"message.received","source":"chat","channel":"chat","messageId":"w%d","occurredAt":"2026-03-01T11:00:00Z","userId":"walk-in-%d","text":"hello?"}`, n, n)))
+	}
+	i.wait(t)
+	told, people := figures(), i.exports(t)
+	open := len(anna.OpenCases) + len(look("zoe@example.com").OpenCases)
+	var link struct{ Done struct{ Event string } }
+	i.query(t, linking, map[string]any{"a": anna.Profile.ID, "b": zoe.Profile.ID, "reason": "one household card", "key": "link"}, &link)
+	if one := look("zoe@example.com"); one.Profile.ID != look("anna@example.com").Profile.ID || len(one.OpenCases) != open {
+		t.Errorf("linked, the customer has %d open cases, want %d", len(one.OpenCases), open)
+	}
+	if linked := figures(); linked == told {
+		t.Error("a link restates nothing")
+	}
+	i.query(t, releasing, map[string]any{"of": link.Done.Event, "reason": "two people", "key": "release"}, &struct{}{})
+	if released := figures(); released != told {
+		t.Errorf("released, the figures are\n%s\nthey were\n%s", released, told)
+	}
+	i.sameExports(t, people)
 	// Without the scope nothing is done.
 	if errs := i.ask(t, i.newToken(t, "read"), `mutation($c: ID!) { addNote(case: $c, text: "x", reason: "r", idempotencyKey: "f") { event } }`, on(desk), nil); len(errs) != 1 || errs[0].Extensions.Code != "FORBIDDEN" {
 		t.Errorf("%+v", errs)

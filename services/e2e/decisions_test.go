@@ -10,6 +10,7 @@ import (
 
 const (
 	linking    = `mutation($a: ID!, $b: ID!, $reason: String!, $key: String!) { done: link(a: $a, b: $b, reason: $reason, idempotencyKey: $key) { event } }`
+	releasing  = `mutation($of: ID!, $reason: String!, $key: String!) { done: release(event: $of, reason: $reason, idempotencyKey: $key) { event } }`
 	separating = `mutation($a: ID!, $b: ID!, $reason: String!, $key: String!) { done: separate(a: $a, b: $b, reason: $reason, idempotencyKey: $key) { event } }`
 	consenting = `mutation($a: ID!, $consent: ConsentInput!, $reason: String!, $key: String!) { done: recordConsent(profile: $a, consent: $consent, reason: $reason, idempotencyKey: $key) { event } }`
 )

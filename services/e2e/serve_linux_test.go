@@ -263,6 +263,7 @@ func TestServe(t *testing.T) {
 		}
 		i.must(t, "doctor")
 		s.forgets(t, i, all["identity,archive,timeline,care"])
+		grantedOnce(t, i, s.through(t, s.serve(t, "api-2", "api")))
 	})
 
 	t.Run("seven processes", func(t *testing.T) {
@@ -319,6 +320,68 @@ func TestServe(t *testing.T) {
 		}
 		s.keeps(t, all["keeper"], all["api"], want)
 	})
+}
+
+// grantedOnce asks two api processes at once for the same gesture, and for two of one idempotency key: each is done once.
+func grantedOnce(t *testing.T, a, b *installation) {
+	t.Helper()
+	a.send(t, basic(a.WriteKey), json.RawMessage(
+		`{"type":"message.received","source":"desk","channel":"email","messageId":"race","conversation":"race","occurredAt":"2026-03-01T08:00:00Z","userId":"race","text":"Where is it?"}`))
+	a.wait(t)
+	var found struct {
+		Dossier struct{ OpenCases []struct{ ID string } }
+	}
+	a.query(t, `{ dossier(identifier: {kind: "user_id", value: "race"}) { openCases { id } } }`, nil, &found)
+	if len(found.Dossier.OpenCases) != 1 {
+		t.Fatalf("%d open cases", len(found.Dossier.OpenCases))
+	}
+	const granting = `mutation($c: ID!, $kind: String!, $key: String!) { grantGesture(case: $c, gesture: {kind: $kind, amount: "5", currency: "EUR"}, reason: "late", idempotencyKey: $key) { event } }`
+	for _, c := range []struct {
+		kind, keyA, keyB string
+		events, codes    int
+	}{{"voucher", "race-a", "race-b", 1, 1}, {"refund", "race-c", "race-c", 2, 0}} { // one key, one decision: both are answered with its event
+		type answer struct {
+			event string
+			code  string
+		}
+		answers := make(chan answer, 2)
+		for _, x := range []struct {
+			i   *installation
+			key string
+		}{{a, c.keyA}, {b, c.keyB}} {
+			go func() {
+				var out struct{ GrantGesture struct{ Event string } }
+				if errs := x.i.ask(t, x.i.APIToken, granting, map[string]any{"c": found.Dossier.OpenCases[0].ID, "kind": c.kind, "key": x.key}, &out); len(errs) > 0 {
+					answers <- answer{code: errs[0].Extensions.Code}
+					return
+				}
+				answers <- answer{event: out.GrantGesture.Event}
+			}()
+		}
+		first, second := <-answers, <-answers
+		events, codes := map[string]bool{}, 0
+		answered := 0
+		for _, x := range []answer{first, second} {
+			if x.code == "ALREADY_GRANTED" {
+				codes++
+			} else if x.code == "" {
+				answered++
+				events[x.event] = true
+			}
+		}
+		if answered != c.events || codes != c.codes || len(events) != 1 {
+			t.Errorf("%s: %+v and %+v", c.kind, first, second)
+		}
+	}
+	var after struct {
+		Dossier struct {
+			OpenCases []struct{ Gestures []struct{ Kind string } }
+		}
+	}
+	b.query(t, `{ dossier(identifier: {kind: "user_id", value: "race"}) { openCases { gestures { kind } } } }`, nil, &after)
+	if len(after.Dossier.OpenCases) != 1 || len(after.Dossier.OpenCases[0].Gestures) != 2 {
+		t.Errorf("granted: %+v", after.Dossier.OpenCases)
+	}
 }
 
 // TestServeHandsOver: a process that is asked to stop gives up what it holds, and the next one need not wait until that lapses. A command that
