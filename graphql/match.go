@@ -330,7 +330,7 @@ func (w *weighing) Strangers() float64 { return w.weighing.Waterfall.Strangers.F
 func (w *weighing) Household() float64 { return w.weighing.Waterfall.Household.Float() }
 func (w *weighing) Weight() float64    { return w.weighing.Waterfall.Posterior.Float() }
 func (w *weighing) Probability() float64 {
-	return w.weighing.Waterfall.Posterior.Probability()
+	return w.weighing.Waterfall.Probability
 }
 func (w *weighing) Forbidden() bool { return w.weighing.Waterfall.Forbidden }
 func (w *weighing) Bare() bool      { return w.weighing.Waterfall.Bare }

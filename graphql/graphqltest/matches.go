@@ -101,7 +101,7 @@ func (m matches) weighing(a, b schema.ProfileID) *graphql.Weighing {
 				{Field: "postcode", A: []match.Heard{{Text: "99012", Records: 1}}, B: []match.Heard{{Text: "99012", Records: 1}}, YieldsTo: "address"},
 			},
 			Keys:      []match.SharedKey{{Recipe: "given+family.sound", Cores: 3}, {Recipe: "family.sound+town", Cores: 412, Closed: true}},
-			Strangers: 1600, Household: 4000, Posterior: 1500,
+			Strangers: 1600, Household: 4000, Posterior: 1500, Probability: 0.7387961250362586,
 		},
 	}
 }

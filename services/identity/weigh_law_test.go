@@ -143,6 +143,29 @@ func TestWeighedAcrossASlip(t *testing.T) {
 	}
 }
 
+// Father and son of one name and one address are two people by their birth dates, and a household.
+func TestFatherAndSonAreAHousehold(t *testing.T) {
+	says := func(account, born string, at schema.Instant) schema.Event {
+		return contact("shop", "crm_id", account, at, email("jean.kerguelen@example.fr"), trait("first_name", "Jean"), trait("last_name", "Kerguelen"), trait("birth_date", born),
+			schema.Trait{Name: "address", Value: []byte(`{"street":"14 rue des Acacias","postal_code":"69003","city":"Lyon"}`)})
+	}
+	father, son := says("1", "1950-03-12", 1*day), says("2", "1981-11-02", 2*day)
+	log := newLog("c", 1)
+	log.addEvents(0, father, son)
+	r := start(t, Config{Folder: "state", Store: state.Options{FS: vfs.NewMem()}, Log: log, Feed: log, Settings: Settings{Model: shipped(t, "fr")}})
+	defer r.stop()
+	r.view(func(v *View) {
+		if n, _, err := v.Count(); n != 2 || err != nil {
+			t.Errorf("%d profiles (%v), want 2", n, err)
+		}
+		h, err := v.Household(NewHasher(prf).Public(schema.PersonaEpoch{Persona: father.Persona}))
+		must(t, err)
+		if h == nil || len(h.Members) != 2 || !slices.Equal(h.Members[0].Shares, []string{"address", "email"}) {
+			t.Errorf("household %+v", h)
+		}
+	})
+}
+
 // What is weighed too is, after an erasure, as if the erased had never been: in the middle, at the start, at the end, with late copies of what is void. No row
 // names them.
 func TestErasedIsNotWeighed(t *testing.T) {

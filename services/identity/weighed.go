@@ -155,8 +155,8 @@ type Resident struct {
 const maxResidents = 24
 
 // Household gives the household of the profile that holds an id; nil if it has none, or so many are tied together that it is no household. Two
-// are of one household if they give different given names and share a mailbox, a phone, or an address and a family name, or if somebody said so; and so is who is of one household
-// with either. It looks at whom blocking keys bring together, of at most 24 people.
+// are of one household if they give different given names, or birth dates that cannot be one person's, and share a mailbox, a phone, or an address and a family name, or if somebody
+// said so; and so is who is of one household with either. It looks at whom blocking keys bring together, of at most 24 people.
 func (v *View) Household(id schema.ProfileID) (*Household, error) {
 	if !v.weighs() {
 		return nil, nil
@@ -254,10 +254,11 @@ type PossibleMatch struct {
 	Worth int64
 }
 
-func possibleMatches(list []models.Maybe) []PossibleMatch {
+func (v *View) possibleMatches(list []models.Maybe) []PossibleMatch {
+	model := v.worker.projection.weigher.by.model
 	var out []PossibleMatch
 	for _, m := range list {
-		out = append(out, PossibleMatch{m.A, m.B, m.Reason, m.Weight, m.Weight.Probability(), m.Worth})
+		out = append(out, PossibleMatch{m.A, m.B, m.Reason, m.Weight, model.Probability(m.Weight), m.Worth})
 	}
 	return out
 }
@@ -272,7 +273,7 @@ func (v *View) PossibleMatches(id schema.ProfileID) ([]PossibleMatch, error) {
 		return nil, err
 	}
 	list, err := v.placed().Possible(at.profile)
-	return possibleMatches(list), err
+	return v.possibleMatches(list), err
 }
 
 // Matches lists all possible matches, those of most worth first, at most limit. Begin with a nil cursor; next is nil at the end.
@@ -281,7 +282,7 @@ func (v *View) Matches(after []byte, limit int) (matches []PossibleMatch, next [
 		return nil, nil, nil
 	}
 	list, next, err := v.placed().Queue(after, limit)
-	return possibleMatches(list), next, err
+	return v.possibleMatches(list), next, err
 }
 
 // Weighing is how two profiles, or two cores of one, are weighed, and what decided.

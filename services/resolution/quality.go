@@ -189,7 +189,7 @@ func (r *Resolution) reliability(q *Quality, cores map[identity.NodeID]tally) {
 	table := accuracy.NewReliability()
 	r.people.Set().Candidates(func(a, b identity.NodeID, weight match.Bits, forbidden bool) {
 		if pairs, right := cores[a].same(cores[b]); pairs > 0 && !forbidden {
-			table.Add(weight.Probability(), pairs, right)
+			table.Add(r.model.Probability(weight), pairs, right)
 		}
 	})
 	q.Reliability = table.Close()

@@ -224,6 +224,7 @@ func (x *Index) Waterfall(a, b []ID) (*Waterfall, error) {
 		w.Household += *s.household
 	}
 	w.Posterior, w.Forbidden, w.Bare = sc.posterior, sc.forbidden, sc.bare
+	w.Probability = s.model.Probability(sc.posterior)
 	for i, recipe := range s.model.Blocking {
 		for _, k := range keys {
 			if int(k.recipe) == i && slices.Contains(others, k) {
@@ -268,7 +269,8 @@ func (x *Index) Conflict(a, b []ID) Reason {
 	return x.s.conflict(p, q)
 }
 
-// Kin lists the cores that share with a core a mailbox, a phone, or an address and a family name, that are not generic, and give another given name;
+// Kin lists the cores that share with a core a mailbox, a phone, or an address and a family name, that are not generic, and are two people for another given name, or
+// for a birth date, as father and son of one name;
 // with the fields that they share, sorted. It looks at those that share an open blocking key.
 func (x *Index) Kin(core ID) (map[ID][]string, error) {
 	in := x.core(core)
@@ -301,7 +303,7 @@ func (x *Index) Kin(core ID) (map[ID][]string, error) {
 	return out, x.err
 }
 
-// kin are the fields by which two profiles are of one household: none if their given names may be one person's.
+// kin are the fields by which two profiles are of one household: none if they may be one person, by their given names and birth dates.
 func (s *Set) kin(p, q *profile) (shares []string) {
 	given, family := false, false
 	for _, a := range p.fields[s.nameTable] {
@@ -311,7 +313,7 @@ func (s *Set) kin(p, q *profile) (shares []string) {
 			family = family || v.second >= 0 && v.second < familyGarbled
 		}
 	}
-	if given {
+	if given && !s.bornApart(p, q) {
 		return nil
 	}
 	for i, t := range s.tables {
@@ -334,6 +336,16 @@ func (s *Set) kin(p, q *profile) (shares []string) {
 	}
 	slices.Sort(shares)
 	return shares
+}
+
+// bornApart says whether the birth dates of two profiles are two people's.
+func (s *Set) bornApart(p, q *profile) bool {
+	for i, t := range s.tables {
+		if t.field.Compare == "date" && len(p.fields[i]) > 0 && len(q.fields[i]) > 0 && s.scoreField(i, p, q).forbidden {
+			return true
+		}
+	}
+	return false
 }
 
 // Near lists cores that share an open blocking key with a core, at most limit, those of the smallest blocks first.

@@ -35,6 +35,8 @@ type Model struct {
 	Blocking []string `json:"blocking"`
 	// BlockSize: a blocking key with more cores than this proposes nothing.
 	BlockSize int `json:"blockSize"`
+	// Calibration says how weights become probabilities; nil: as they state.
+	Calibration *Calibration `json:"calibration,omitempty"`
 	// Variants are pairs of given names that one person was seen to use, beside the known nicknames.
 	Variants [][2]string `json:"variants,omitempty"`
 
@@ -59,6 +61,22 @@ type Thresholds struct {
 	Agreeing int `json:"agreeing"`
 	// Caution is bits that are taken from the prior, where a wrong join costs more than a missed one.
 	Caution float64 `json:"caution,omitempty"`
+}
+
+// Calibration is how stated log2 odds become the odds that are observed: Slope times the bits, plus Offset (J. Platt, Probabilistic Outputs for Support Vector Machines,
+// 1999). Fields depend on each other, so that sums of weights state more than they hold: slopes are below 1.
+type Calibration struct {
+	Slope  float64 `json:"slope"`
+	Offset float64 `json:"offset"` // bits
+}
+
+// Probability is the chance that two are one person whose match weighs so much.
+func (m *Model) Probability(weight Bits) float64 {
+	bits := weight.Float()
+	if c := m.Calibration; c != nil {
+		bits = c.Slope*bits + c.Offset
+	}
+	return 1 / (1 + math.Exp2(-bits))
 }
 
 // Field is one compared field.
@@ -171,6 +189,9 @@ func (m *Model) Prepare() error {
 		if math.Abs(x) > 60 || math.IsNaN(x) {
 			return invalid("the model has a prior or threshold of %v bits", x)
 		}
+	}
+	if c := m.Calibration; c != nil && !(c.Slope > 0 && c.Slope <= 10 && math.Abs(c.Offset) <= 60) {
+		return invalid("the model has a calibration of slope %v and offset %v", c.Slope, c.Offset)
 	}
 	seen := map[string]bool{}
 	for i := range m.Fields {

@@ -178,6 +178,13 @@ func (p *People) weighed(core identity.NodeID) Core {
 	return c
 }
 
+// Settle ends Set.Expect and brings the profiles up to date.
+func (p *People) Settle() error {
+	p.begin(PhaseCompare)
+	p.set.Settle()
+	return p.Resolve()
+}
+
 // Profile gives the profile of a persona, as of the last Resolve: the smallest persona of its smallest core.
 func (p *People) Profile(persona identity.NodeID) (identity.NodeID, bool) {
 	core, ok := p.core[persona]

@@ -2,7 +2,6 @@ package match
 
 import (
 	"cmp"
-	"math"
 	"slices"
 
 	"github.com/dossier-cdp/dossier/schema"
@@ -32,9 +31,6 @@ type PossibleMatch struct {
 	Weight Bits             // log2 of the odds that they are one person, if nothing else is considered
 	Reason Reason
 }
-
-// Probability is the chance that the two are one person, as far as the weights go.
-func (b Bits) Probability() float64 { return 1 / (1 + math.Exp2(-b.Float())) }
 
 // Possible lists all possible matches, likeliest first. Call Resolve before.
 func (s *Set) Possible() []PossibleMatch {

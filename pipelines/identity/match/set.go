@@ -35,6 +35,7 @@ type Set struct {
 	floor      Bits
 	limit      int // regionLimit
 	carriers   int // carrierLimit
+	expected   int // see Expect
 	class      int // how many doublings the set is larger than what the model was estimated on
 
 	cores   []core
@@ -490,7 +491,7 @@ func (s *Set) touch(slot int32) {
 // grow says whether the set has come into another class of size: the more people, the rarer is it that two are one. Every doubling past
 // what the model was estimated on takes one bit from the prior, and everything is weighed anew: once per doubling.
 func (s *Set) grow() bool {
-	class := max(mathbits.Len(uint(s.records/s.model.Records))-1, 0)
+	class := max(mathbits.Len(uint(max(s.records, s.expected)/s.model.Records))-1, 0)
 	if class == s.class {
 		return false
 	}
@@ -498,6 +499,18 @@ func (s *Set) grow() bool {
 	s.prior = inBits(s.model.Prior-s.model.Thresholds.Caution) - Bits(class)*bit
 	return true
 }
+
+// Expect says how many records will come, about: until Settle everything is weighed as for so many, so that it need not be weighed anew at each doubling on the
+// way. It changes nothing of who is who after Settle.
+func (s *Set) Expect(records int) {
+	s.expected = records
+	if s.grow() {
+		s.rebuild()
+	}
+}
+
+// Settle ends Expect: from now on the records that there are decide. Call Resolve afterwards.
+func (s *Set) Settle() { s.Expect(0) }
 
 // rebuild weighs everything anew.
 func (s *Set) rebuild() {

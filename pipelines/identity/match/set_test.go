@@ -225,3 +225,30 @@ func TestEveryValueProposes(t *testing.T) {
 		}
 	}
 }
+
+// What a set was told to expect changes nothing once it has settled.
+func TestExpectedSizeDecidesNothing(t *testing.T) {
+	m := shipped(t, "fr")
+	m.Records = 10
+	if err := m.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		plain, told := match.NewSet(m), match.NewSet(m)
+		told.Expect(rapid.SampledFrom([]int{1, 15, 30, 100, 1 << 20}).Draw(t, "expected"))
+		var ids []schema.ProfileID
+		for i := range rapid.IntRange(1, 60).Draw(t, "cores") {
+			c := drawCore(t, i)
+			ids = append(ids, c.ID)
+			for _, s := range []*match.Set{plain, told} {
+				s.Put(c)
+				s.Resolve()
+			}
+		}
+		told.Settle()
+		told.Resolve()
+		if got, want := state(told, ids), state(plain, ids); got != want {
+			t.Fatalf("told how many come, a set says\n%s\nelse\n%s", got, want)
+		}
+	})
+}

@@ -159,7 +159,10 @@ func Train(start *Model, cores []Core, how Training) (*Model, error) {
 			return nil, err
 		}
 	}
-	return m, m.Prepare()
+	if err := m.Prepare(); err != nil {
+		return nil, err
+	}
+	return m, t.calibrate()
 }
 
 type training struct {

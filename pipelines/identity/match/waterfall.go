@@ -12,6 +12,7 @@ type Waterfall struct {
 	Strangers      Bits          // what all comes to against two strangers
 	Household      Bits          // and against two members of a household; of Strangers' size if the model knows none
 	Posterior      Bits          // log2 of the odds of one person against both
+	Probability    float64       // that it is one person, as the model's calibration has it
 	Forbidden      bool          // values are so far apart that nothing makes them one person
 	Bare           bool          // too few fields speak for one person
 }
