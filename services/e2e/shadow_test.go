@@ -112,6 +112,34 @@ func TestShadow(t *testing.T) {
 		if now := i.digest(t); now != live {
 			t.Errorf("the live projections have changed: %s", now)
 		}
+		diff := decoded[struct {
+			People struct {
+				Before, After, Same, Changed, Merged, Split, Moved, Gone, New int
+				Merges, Splits                                                []struct {
+					Before []string
+					After  []struct {
+						Profile  string
+						Personas []string
+					}
+					Cause string
+				}
+			}
+			Rows    []struct{ Kind string }
+			Figures []struct{ Name string }
+		}](t, []byte(i.must(t, "replay", "diff", "stricter", "--samples", "1000", "--json")))
+		p := diff.People
+		if p.Before != 150 || p.After != 300 || p.Split != 150 || p.Same+p.Changed+p.Merged+p.Moved+p.Gone+p.New != 0 || len(p.Splits) != 150 || len(p.Merges) != 0 {
+			t.Errorf("the difference is %d before, %d after, %d split, %d samples, %d the same, %d changed, %d merged, %d moved, %d gone, %d new",
+				p.Before, p.After, p.Split, len(p.Splits), p.Same, p.Changed, p.Merged, p.Moved, p.Gone, p.New)
+		}
+		for _, s := range p.Splits {
+			if len(s.Before) != 1 || len(s.After) != 2 || len(s.After[0].Personas) != 1 || !strings.HasPrefix(s.Cause, "was joined by email") || !strings.HasSuffix(s.Cause, "; now nothing joins them") {
+				t.Fatalf("a sample is %+v", s)
+			}
+		}
+		if text := i.must(t, "replay", "diff", "stricter"); strings.Contains(text, "exemple.fr") || !strings.Contains(text, "150 split") {
+			t.Errorf("the difference reads %s", text)
+		}
 		i.must(t, "replay", "discard", "stricter")
 	})
 	t.Run("misused", func(t *testing.T) {

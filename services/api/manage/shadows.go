@@ -1,9 +1,11 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/dossier-cdp/dossier/services/internal/access"
 	"github.com/dossier-cdp/dossier/services/replay"
@@ -18,7 +20,33 @@ type Shadows interface {
 	Discard(ctx context.Context, name string) error
 	// Exports are those of the shadow, by the names that the live ones have.
 	Exports(name string) (map[string]Export, error)
+	// Diff says what is other than live. samples bounds how many of each kind are listed; figures also compares all metrics.
+	Diff(ctx context.Context, name string, samples int, figures bool) (ShadowDiff, error)
 }
+
+// ShadowDiff is what is other in a shadow than live. It holds ids, names and counts, and no value of anybody.
+type ShadowDiff struct {
+	Shadow  string         `json:"shadow"`
+	Live    string         `json:"live"` // hash of the configuration in force
+	Hash    string         `json:"hash"` // of the shadow's
+	People  *replay.People `json:"people"`
+	Rows    []replay.Rows  `json:"rows"`
+	Figures []ShadowFigure `json:"figures"` // those that are other
+}
+
+// ShadowFigure is a metric of all time that is other.
+type ShadowFigure struct {
+	Name         string   `json:"name"`
+	Live         *float64 `json:"live"` // null: none, or of too few people
+	Shadow       *float64 `json:"shadow"`
+	LiveN        int64    `json:"liveN"` // rows
+	ShadowN      int64    `json:"shadowN"`
+	LivePeople   int64    `json:"livePeople"`
+	ShadowPeople int64    `json:"shadowPeople"`
+}
+
+// MostSamples bounds what one answer lists of each kind.
+const MostSamples = 10_000
 
 // ShadowQuestion asks for a shadow. What is empty filters nothing.
 type ShadowQuestion struct {
@@ -88,6 +116,17 @@ func (s *server) shadowPaths(mux *http.ServeMux) {
 	}))
 	mux.Handle("POST /v1/shadows/{name}/resume", one(func(ctx context.Context, r *http.Request, _ access.Token) (Shadow, error) {
 		return s.Shadows.Pause(ctx, r.PathValue("name"), false)
+	}))
+	mux.Handle("GET /v1/shadows/{name}/diff", s.needs(admin, func(w http.ResponseWriter, r *http.Request, _ access.Token) error {
+		samples, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("samples"), "10"))
+		if err != nil || samples < 0 || samples > MostSamples {
+			return &refusal{400, "samples_invalid", "samples is no number from 0 to 10000", "leave it out for 10"}
+		}
+		diff, err := s.Shadows.Diff(r.Context(), r.PathValue("name"), samples, r.URL.Query().Get("figures") != "no")
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, diff)
 	}))
 	mux.Handle("DELETE /v1/shadows/{name}", s.needs(admin, func(w http.ResponseWriter, r *http.Request, _ access.Token) error {
 		if err := s.Shadows.Discard(r.Context(), r.PathValue("name")); err != nil {

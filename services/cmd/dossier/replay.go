@@ -22,6 +22,7 @@ type replayCommand struct {
 
 	Start   replayStartCommand   `cmd:"" help:"Build a whole set of projections beside the live one."`
 	Status  replayStatusCommand  `cmd:"" help:"Say how far shadows are, how fast, and how long they take."`
+	Diff    replayDiffCommand    `cmd:"" help:"Say what is other in a shadow than live."`
 	Pause   replayPauseCommand   `cmd:"" help:"Hold a shadow."`
 	Resume  replayResumeCommand  `cmd:"" help:"Let a shadow go on."`
 	Discard replayDiscardCommand `cmd:"" help:"Remove a shadow."`

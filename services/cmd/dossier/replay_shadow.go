@@ -9,11 +9,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/dossier-cdp/dossier/services/api/manage"
+	"github.com/dossier-cdp/dossier/services/replay"
 )
 
 type replayStartCommand struct {
@@ -35,7 +38,7 @@ func (replayStartCommand) Help() string {
 Builds a whole set of projections beside the live one from archive and log (who is who, timeline, conversations and cases, segments), under other rules
 or another model if they are given, and follows the log. Nothing live changes, and nobody is told: no alert, no change feed, no decision. It takes about
 as much disk as the live projections, holds itself back while live events wait, and carries on after a stop or a crash. Compare it with
-'dossier digest --shadow SHADOW' and 'dossier export … --shadow SHADOW', then 'dossier replay discard SHADOW'. A shadow cannot take the place of the
+'dossier replay diff SHADOW', 'dossier digest --shadow SHADOW' and 'dossier export … --shadow SHADOW', then 'dossier replay discard SHADOW'. A shadow cannot take the place of the
 live projections: apply its rules with 'dossier config apply'. Needs a token with the scope admin, and 'dossier up'.`
 }
 
@@ -251,4 +254,79 @@ func (c *replayDiscardCommand) Run(ctx context.Context) error {
 	}
 	fmt.Println("discarded", done.Discarded)
 	return nil
+}
+
+type replayDiffCommand struct {
+	target
+	Shadow    string `arg:"" help:"The name of the shadow."`
+	Samples   int    `default:"10" help:"So many differences of each kind are listed, at most 10000."`
+	NoFigures bool   `help:"Leave out the metrics, of which each is read twice."`
+	JSON      bool   `help:"Print JSON, to keep or to work on."`
+}
+
+func (replayDiffCommand) Help() string {
+	return `Example: dossier replay diff next --samples 1000 --json > next.diff.json
+
+Says who would be merged and split and why, whose dossier would show other values, which conversations, cases, surveys and readings of texts would be
+other, and which metrics. It names ids, kinds and counts, and nobody's values. While events come, those of the last moment may count as a difference.
+Needs a token with the scope admin.`
+}
+
+func (c *replayDiffCommand) Run(ctx context.Context) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	q := url.Values{"samples": {strconv.Itoa(c.Samples)}}
+	if c.NoFigures {
+		q.Set("figures", "no")
+	}
+	var d manage.ShadowDiff
+	if err := api.call(ctx, http.MethodGet, "/v1/shadows/"+url.PathEscape(c.Shadow)+"/diff?"+q.Encode(), nil, &d); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(d)
+	}
+	p := d.People
+	fmt.Printf("%d profiles live, %d in the shadow: %d the same, %d merged, %d split, %d with other values, %d with other personas, %d gone, %d new\n",
+		p.Before, p.After, p.Same, p.Merged, p.Split, p.Changed, p.Moved, p.Gone, p.New)
+	table := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	if len(p.Members) > 0 {
+		fmt.Fprintln(table, "\nOTHER VALUES OF\tPROFILES")
+		for _, name := range slices.Sorted(maps.Keys(p.Members)) {
+			fmt.Fprintf(table, "%s\t%d\n", name, p.Members[name])
+		}
+	}
+	for _, list := range [][]replay.Shift{p.Merges, p.Splits} {
+		for n, s := range list {
+			if n == 0 {
+				fmt.Fprintln(table, "\nPROFILES\tWOULD BE\tWHY")
+			}
+			after := make([]string, len(s.After))
+			for k, to := range s.After {
+				after[k] = to.Profile
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\n", strings.Join(s.Before, " "), strings.Join(after, " "), s.Cause)
+		}
+	}
+	fmt.Fprintln(table, "\nROWS\tLIVE\tSHADOW\tGONE\tNEW\tCHANGED")
+	for _, r := range d.Rows {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\n", r.Kind, r.Before, r.After, r.Gone, r.New, r.Changed)
+	}
+	if len(d.Figures) > 0 {
+		fmt.Fprintln(table, "\nMETRIC\tLIVE\tSHADOW\tROWS\tIN THE SHADOW")
+	}
+	for _, f := range d.Figures {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\n", f.Name, valueText(f.Live), valueText(f.Shadow), f.LiveN, f.ShadowN)
+	}
+	return table.Flush()
+}
+
+// valueText writes a figure that may be none.
+func valueText(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return strconv.FormatFloat(*v, 'g', 6, 64)
 }
