@@ -20,9 +20,9 @@ import (
 )
 
 type benchCommand struct {
-	Names  []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, past, idle, rebuild, erase, fold, foldnew, match, resolve, care, inbox, metrics, or all. Those that need a store share one."`
+	Names  []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, past, idle, rebuild, replay, diff, erase, fold, foldnew, match, resolve, care, inbox, metrics, or all. Those that need a store share one."`
 	For    time.Duration `default:"20s" help:"How long to measure."`
-	Store  int64         `default:"1000000" help:"Events stored before header, full, past, idle, rebuild and erase are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations."`
+	Store  int64         `default:"1000000" help:"Events stored before header, full, past, idle, rebuild, replay, diff and erase are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations."`
 	Only   []string      `help:"Of metrics: these alone." placeholder:"METRIC"`
 	People int           `default:"10000" help:"Customers who are invented for match and resolve; each has some three records."`
 	Rate   int           `help:"Events or reads a second that are offered (default: endtoend 22,500, freshness 2,000, header 1,000, full 60, match 500)."`
@@ -66,6 +66,8 @@ var benches = []bench{
 	{"past", nil, (*benchCommand).past},
 	{"idle", nil, (*benchCommand).idle},
 	{"rebuild", nil, (*benchCommand).rebuild},
+	{"replay", nil, (*benchCommand).replay},
+	{"diff", nil, (*benchCommand).diff},
 	{"erase", nil, (*benchCommand).erase},
 	{"fold", (*benchCommand).foldSteady, nil},
 	{"foldnew", (*benchCommand).foldNew, nil},

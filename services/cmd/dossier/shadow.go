@@ -44,6 +44,7 @@ type shadow struct {
 	meter   replay.Meter
 	failed  atomic.Pointer[error] // why it stopped
 	working sync.WaitGroup
+	closed  sync.Once
 }
 
 // shadowRole is what a role of a shadow is called in the proof of an erasure.
@@ -156,8 +157,13 @@ func (s *shadow) measure(ctx context.Context) {
 	}
 }
 
-// close ends the roles and leaves what they keep.
-func (s *shadow) close(ctx context.Context) error {
+// close ends the roles and leaves what they keep. It may be called again.
+func (s *shadow) close(ctx context.Context) (err error) {
+	s.closed.Do(func() { err = s.end(ctx) })
+	return err
+}
+
+func (s *shadow) end(ctx context.Context) error {
 	i := s.own
 	if i.cancel == nil {
 		return nil
