@@ -73,6 +73,7 @@ func (r *Rights) Regulate(ctx context.Context, c graphql.Caller, kind string, su
 			}
 			suppression.Personas = append(suppression.Personas, one.Personas...)
 			suppression.Identifiers = append(suppression.Identifiers, one.Identifiers...)
+			suppression.Traces = append(suppression.Traces, one.Traces...)
 		}
 		if deletes {
 			p, err := r.plan(ctx, c.Workspace, s)
