@@ -42,6 +42,8 @@ func New(house *clickhouse.Conn, configuration func(workspace string) string, no
 var reading = clickhouse.Settings{"max_threads": maxThreads, "max_memory_usage": maxMemory, "join_use_nulls": 0, "group_by_use_nulls": 0,
 	// The relation of who is who is small beside the rows: one hash of it is probed twice as fast as several between which rows are first dealt out.
 	"join_algorithm": "hash",
+	// The smaller relation stands on the right everywhere. Left to itself the engine turns joins round and hashes every row, at twice the cost of a figure.
+	"query_plan_join_swap_table": "false",
 	// What a statement reads of a table in several places is of the same rows.
 	"enable_shared_storage_snapshot_in_query": 1,
 }
