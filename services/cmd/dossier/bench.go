@@ -20,9 +20,9 @@ import (
 )
 
 type benchCommand struct {
-	Names  []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, past, idle, rebuild, replay, diff, erase, fold, foldnew, match, resolve, care, inbox, metrics, or all. Those that need a store share one."`
+	Names  []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, past, idle, rebuild, replay, diff, erase, fold, foldnew, match, resolve, care, inbox, metrics, segments, or all. Those that need a store share one."`
 	For    time.Duration `default:"20s" help:"How long to measure."`
-	Store  int64         `default:"1000000" help:"Events stored before header, full, past, idle, rebuild, replay, diff and erase are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations."`
+	Store  int64         `default:"1000000" help:"Events stored before header, full, past, idle, rebuild, replay, diff and erase are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations, segments a twentieth as many people."`
 	Only   []string      `help:"Of metrics: these alone." placeholder:"METRIC"`
 	People int           `default:"10000" help:"Customers who are invented for match and resolve; each has some three records."`
 	Rate   int           `help:"Events or reads a second that are offered (default: endtoend 22,500, freshness 2,000, header 1,000, full 60, match 500)."`
@@ -76,6 +76,7 @@ var benches = []bench{
 	{"care", (*benchCommand).care, nil},
 	{"inbox", (*benchCommand).inbox, nil},
 	{"metrics", (*benchCommand).metrics, nil},
+	{"segments", (*benchCommand).segments, nil},
 }
 
 type bench struct {
