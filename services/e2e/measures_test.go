@@ -318,7 +318,7 @@ func TestMeasures(t *testing.T) {
 	}
 	deliveries := ask("lateDeliveries", demo("olist")+", by: [MONTH]")
 	same("late deliveries", deliveries.Value, float64(late[""])/float64(due[""])*100)
-	if deliveries.N != due[""] || len(deliveries.Groups) != len(due)-1 {
+	if deliveries.N != due[""] || len(deliveries.Groups) < len(due)-1 { // of a month there may be cancelled orders alone
 		t.Errorf("%d orders in %d months are due, want %d in %d", deliveries.N, len(deliveries.Groups), due[""], len(due)-1)
 	}
 	for _, g := range deliveries.Groups {
