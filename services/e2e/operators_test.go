@@ -230,7 +230,7 @@ func TestMetrics(t *testing.T) {
 	for _, line := range []string{
 		`dossier_collector_events_accepted_total 1`, `dossier_collector_events_refused_total{code="type_unknown"} 1`,
 		`dossier_dead_letters_total{code="type_unknown",role="collector"} 1`, `dossier_lag_records{partition="3",role="identity"} 0`,
-		`dossier_lag_records{partition="0",role="timeline"} 0`, `dossier_timeline_freshness_seconds_count 1`, `dossier_log_batch_records_count{topic="events"} 1`,
+		`dossier_lag_records{partition="0",role="timeline"} 0`, `dossier_lag_records{partition="0",role="segments"} 0`, `dossier_lag_records{partition="3",role="care"} 0`, `dossier_timeline_freshness_seconds_count 1`, `dossier_log_batch_records_count{topic="events"} 1`,
 		`dossier_log_buffered_bytes{topic="events"} 0`, `dossier_engine_restarts_total 0`, `dossier_ready 1`, `dossier_erasures_pending 0`,
 		`dossier_identity_folded_total 1`, `dossier_timeline_rows_total 1`,
 	} {

@@ -255,14 +255,14 @@ func TestServe(t *testing.T) {
 	random := seeded(t)
 
 	t.Run("an odd split", func(t *testing.T) {
-		s, all := divide(t, "keeper,collector,api", "identity,archive,timeline,care")
+		s, all := divide(t, "keeper,collector,api", "identity,archive,timeline,care,segments")
 		i := s.through(t, all["keeper,collector,api"])
 		i.give(t, random, permuted(random, inputs))
 		if got := i.digest(t); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
 		i.must(t, "doctor")
-		s.forgets(t, i, all["identity,archive,timeline,care"])
+		s.forgets(t, i, all["identity,archive,timeline,care,segments"])
 		grantedOnce(t, i, s.through(t, s.serve(t, "api-2", "api")))
 	})
 

@@ -219,44 +219,85 @@ func (s *Segments) history(ctx context.Context, at int64, f func(c *Change) erro
 	return at, nil
 }
 
-// resend takes off the way what a former life has appended already.
-func (s *Segments) resend(ctx context.Context) error {
-	waiting := false
-	err := s.Store.Scan([]byte{'o'}, []byte{'o' + 1}, func(_, _ []byte) error {
-		waiting = true
-		return state.ErrStop
-	})
-	if err != nil || !waiting {
-		return err
-	}
-	var there map[string]bool
-	err = s.retry(ctx, "read the topic decisions", func() (err error) {
-		there, _, err = s.there(ctx)
-		return err
-	})
+// follows takes over what another owner decided since the state was left, and what this one decided and lost: memberships are what the topic comes to, and then what is still
+// on its way. Everything decided since is put into the history again, since who appended it may have ended before that.
+func (s *Segments) follows(ctx context.Context) error {
+	offsets, err := state.Offsets(s.Store, schema.TopicDecisions)
 	if err != nil {
 		return err
 	}
+	var decided []*Change
+	var end int64
+	err = s.retry(ctx, "read the topic decisions", func() (err error) {
+		decided = decided[:0]
+		end, err = s.history(ctx, offsets[0].Next, func(c *Change) error {
+			decided = append(decided, c)
+			return nil
+		})
+		return err
+	})
+	if err != nil || len(decided) == 0 {
+		return err
+	}
+	for from := 0; from < len(decided); from += changesAtOnce {
+		some := decided[from:min(len(decided), from+changesAtOnce)]
+		if err := s.retry(ctx, "write the history of segments", func() error { return s.Tables.record(ctx, some) }); err != nil {
+			return err
+		}
+	}
+	there := map[string]bool{}
+	for _, c := range decided {
+		there[c.ID] = true
+	}
 	b := s.Store.NewBatch()
-	var sent []*Change
+	var gone [][]byte
 	err = s.Store.Scan([]byte{'o'}, []byte{'o' + 1}, func(k, v []byte) error {
 		c := &Change{}
 		if err := json.Unmarshal(v, c); err != nil {
 			return errors.Join(errDamaged, err)
 		}
-		if !there[c.ID] {
-			return nil
+		if there[c.ID] {
+			gone = append(gone, append([]byte(nil), k...))
+		} else {
+			decided = append(decided, c)
 		}
-		sent = append(sent, c)
-		return b.Delete(k)
+		return nil
 	})
-	if err == nil && len(sent) > 0 {
-		err = s.retry(ctx, "write the history of segments", func() error { return s.Tables.record(ctx, sent) })
+	for _, c := range decided {
+		err = errors.Join(err, s.took(b, c))
 	}
-	if err != nil {
+	for _, k := range gone {
+		err = errors.Join(err, b.Delete(k))
+	}
+	if err = errors.Join(err, b.SetOffset(schema.TopicDecisions, 0, state.Offset{Next: end})); err != nil {
 		return errors.Join(err, b.Discard())
 	}
 	return b.Commit()
+}
+
+// took makes a change that was decided a membership, or a draw, and has the person weighed: the state may not know yet what decided it.
+func (s *Segments) took(b *state.Batch, c *Change) error {
+	at, err := schema.ParseInstant(c.At)
+	if err != nil {
+		return schema.Classify(schema.Fatal, fmt.Errorf("a change of %s has no time: %w", c.Segment, err))
+	}
+	id, err := schema.ParsePersonaID(c.Profile)
+	if err != nil {
+		return errors.Join(errDamaged, err) // Unreachable: we wrote it
+	}
+	member := key('m', id[:], []byte(c.name()))
+	switch {
+	case c.Kind == Drawn:
+		var known bool
+		if _, known, err = s.Store.Get(nil, drawKey(id, c.Segment)); err == nil && !known && c.Held != nil {
+			err = b.Set(drawKey(id, c.Segment), appendDraw(at, *c.Held))
+		}
+	case c.entered():
+		err = b.Set(member, sortable(at))
+	default:
+		err = b.Delete(member)
+	}
+	return errors.Join(err, s.markOnce(b, id, cause{byRule, at, schema.EventID{}}))
 }
 
 // recall reads memberships from the topic, for a state that is made from nothing. The history in ClickHouse is written anew.

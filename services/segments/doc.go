@@ -14,7 +14,8 @@
 //  3. memberships, times, changes on their way, and the marks that are done are committed together. At this point it is decided;
 //  4. the changes are appended to the topic decisions, then to the history in ClickHouse, then taken off the way.
 //
-// After a crash between 3 and 4 the changes that are still on the way are looked for in the topic before they are sent. A state that was lost is
+// After a crash between 2 and 3 the table has rows that the state does not know of: their versions are above its own, and those people are weighed again. After one between 3
+// and 4 the changes that are still on the way are looked for in the topic before they are sent. What another owner decided meanwhile is taken over from there. A state that was lost is
 // built from the log, with the memberships as the topic has them. While the log is read to where it ended at the start, and while the facts of
 // a new segment are gathered from the log's beginning, nobody is weighed: half of somebody's events would decide wrongly.
 //
@@ -22,12 +23,15 @@
 //
 // # Faults
 //
-//	boundary                       failed         applied                    tested by
-//	commit of facts and marks      ends           read again, same rows      TestStream (restarts)
-//	insert of rows of people       tried again    replaced by a version      no test yet
-//	commit of what is decided      ends           weighed again              TestStream (restarts)
-//	append to decisions            tried again    looked for in the topic    TestStream (lost answers)
-//	history in ClickHouse          tried again    replaced under its id      no test yet
-//	state lost                     memberships read from the topic           TestStream (lost states)
-//	erasure                        repeated       repeated                   no test yet
+//	boundary                       failed         applied                    slow         tested by
+//	tables: identity, newest       tried again    –                          waited for   TestFaultAtEveryBoundary
+//	log, topics, who is who: read  tried again    –                          waited for   TestFaultAtEveryBoundary
+//	commit of facts and marks      ends           read again, same rows      waited for   TestAnyFaults (crashes that lose what is not synced)
+//	insert of rows of people       tried again    found by its version       waited for   TestFaultAtEveryBoundary, TestAnyFaults
+//	commit of what is decided      ends           weighed again              waited for   TestAnyFaults
+//	append to decisions            tried again    looked for in the topic    waited for   TestFaultAtEveryBoundary, TestStream (lost answers)
+//	history in ClickHouse          tried again    replaced under its id      waited for   TestFaultAtEveryBoundary
+//	state lost                     memberships read from the topic                        TestStream (lost states)
+//	another owner meanwhile        memberships and rows of people taken over              TestTurns
+//	erasure                        repeated       repeated                   waited for   TestEraseThroughFaults
 package segments

@@ -160,20 +160,52 @@ func (r *row) digest() [8]byte {
 	return [8]byte(h.Sum(nil))
 }
 
+// Rows are the tables as this role uses them. Errors are classed. Tables keeps them in ClickHouse.
+type Rows interface {
+	// Identity tells these tables from any others that stood, or will stand, in their place.
+	Identity(ctx context.Context) (string, error)
+	// Newest is the highest version of a row of people; 0 if there is none.
+	Newest(ctx context.Context) (version uint64, err error)
+
+	// since lists the people who have a row above a version, deleted ones too.
+	since(ctx context.Context, workspace string, version uint64) ([]schema.ProfileID, error)
+	put(ctx context.Context, workspace string, version uint64, rows []*row) error
+	record(ctx context.Context, changes []*Change) error
+	empty(ctx context.Context, workspace string) error
+	forget(ctx context.Context, workspace string, profiles, gone []schema.ProfileID, below uint64) error
+}
+
 // Tables is ClickHouse as this role uses it. Errors are classed.
 type Tables struct{ Conn *clickhouse.Conn }
 
-// Identity tells these tables from any others that stood, or will stand, in their place.
+// Identity implements Rows.
 func (t Tables) Identity(ctx context.Context) (identity string, err error) {
 	const of = `SELECT arrayStringConcat(arraySort(groupArray(toString(uuid))), ' ') FROM system.tables WHERE database = currentDatabase() AND name IN {tables:Array(String)}`
 	err = t.Conn.QueryRow(ctx, of, clickhouse.Params{"tables": []string{schema.TablePeople, schema.TableSegmentChanges}}, nil, &identity)
 	return identity, err
 }
 
-// Newest is the highest version of a row of people; 0 if there is none.
+// Newest implements Rows.
 func (t Tables) Newest(ctx context.Context) (version uint64, err error) {
 	err = t.Conn.QueryRow(ctx, "SELECT max(version) FROM people", nil, nil, &version)
 	return version, err
+}
+
+func (t Tables) since(ctx context.Context, workspace string, version uint64) (people []schema.ProfileID, err error) {
+	const sql = "SELECT DISTINCT profile FROM people WHERE workspace = {workspace:String} AND version > {version:UInt64}"
+	rows, err := t.Conn.Query(ctx, sql, clickhouse.Params{"workspace": workspace, "version": version}, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		people = append(people, schema.ProfileID(id))
+	}
+	return people, rows.Err()
 }
 
 var peopleColumns = []string{
@@ -189,7 +221,7 @@ func some[T any](list []T) []T {
 	return list
 }
 
-// Put replaces rows of people. What comes twice replaces itself.
+// put replaces rows of people. What comes twice replaces itself.
 func (t Tables) put(ctx context.Context, workspace string, version uint64, rows []*row) error {
 	return t.Conn.Insert(ctx, schema.TablePeople, peopleColumns, "", clickhouse.Settings{"insert_deduplicate": 0}, func(b *clickhouse.Batch) error {
 		for _, r := range rows {
@@ -234,6 +266,11 @@ func (t Tables) record(ctx context.Context, changes []*Change) error {
 		}
 		return nil
 	})
+}
+
+// empty deletes all rows of people of a workspace.
+func (t Tables) empty(ctx context.Context, workspace string) error {
+	return t.delete(ctx, schema.TablePeople, " WHERE workspace = {workspace:String}", clickhouse.Params{"workspace": workspace})
 }
 
 // forget deletes rows of people below a version, and the history of profiles, for good: when it returns no part holds them.

@@ -236,5 +236,6 @@ func (s *Segments) mark(batch []chunk) (err error) {
 			s.next[k.partition] = k.next
 		}
 	}
+	s.advance()
 	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/segment"
 	"github.com/dossier-cdp/dossier/schema"
-	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
 	"github.com/dossier-cdp/dossier/services/internal/state"
@@ -78,7 +77,7 @@ type Config struct {
 	Assess   func(ctx context.Context, people []*graphql.Person) ([]*segment.Worth, error)
 	Snapshot func() string
 
-	Tables   Tables
+	Tables   Rows
 	Store    *state.Store // the role's own; closed by the caller after Run
 	Public   func(p schema.PersonaEpoch) schema.ProfileID
 	Segments func() segment.Set // in force
@@ -110,6 +109,7 @@ type Segments struct {
 
 	opened  atomic.Bool
 	mu      sync.Mutex    // guards what follows
+	read    []int64       // up to here the log is read and committed: next, for others
 	settled []int64       // up to here everybody was weighed
 	by      string        // the segments and the snapshot by which everybody was
 	fed     int64         // the same of the change feed
@@ -137,7 +137,7 @@ func New(config Config) *Segments {
 	if config.Snapshot == nil {
 		config.Snapshot = func() string { return "" }
 	}
-	return &Segments{Config: config, change: make(chan struct{}), settled: make([]int64, config.Partitions), metrics: newMetrics(config.Registry)}
+	return &Segments{Config: config, change: make(chan struct{}), read: make([]int64, config.Partitions), settled: make([]int64, config.Partitions), metrics: newMetrics(config.Registry)}
 }
 
 // errAgain says that the facts are gathered anew.
@@ -205,20 +205,29 @@ func (s *Segments) open(ctx context.Context) error {
 			return fmt.Errorf("read the memberships of the topic decisions: %w", err)
 		}
 		// Rows of a former life may be of profiles that are none any more, and nobody knows which.
-		err := s.retry(ctx, "empty the table of people", func() error {
-			return s.Tables.delete(ctx, schema.TablePeople, " WHERE workspace = {workspace:String}", clickhouse.Params{"workspace": s.Workspace})
-		})
+		err := s.retry(ctx, "empty the table of people", func() error { return s.Tables.empty(ctx, s.Workspace) })
 		if err != nil {
 			return err
 		}
 	}
+	if found {
+		if err := s.follows(ctx); err != nil {
+			return fmt.Errorf("read what was decided meanwhile: %w", err)
+		}
+	}
+	known := s.Clock
 	s.Clock = max(s.Clock, newest, uint64(s.epoch)<<32)
 	b := s.Store.NewBatch()
 	if s.Table != table { // every row is sent anew
 		if err := b.DeleteRange([]byte{'k'}, []byte{'k' + 1}); err != nil {
 			return errors.Join(err, b.Discard())
 		}
-		s.Table, s.Sweep = table, ""
+		s.Table, s.Sweep, known = table, "", 0
+	}
+	if found && newest > known {
+		if err := s.learn(ctx, b, known); err != nil {
+			return errors.Join(fmt.Errorf("look for rows of people that the state does not know of: %w", err), b.Discard())
+		}
 	}
 	if err := errors.Join(s.take(b), save(b, s.settings)); err != nil {
 		return errors.Join(err, b.Discard())
@@ -229,10 +238,34 @@ func (s *Segments) open(ctx context.Context) error {
 	if err := s.position(ctx); err != nil {
 		return err
 	}
-	if err := s.resend(ctx); err != nil {
+	return s.send(ctx)
+}
+
+// learn marks the people of whom a former life, or another owner, sent rows that the state does not know of: what was inserted and then not committed. Their rows are sent
+// anew, or deleted if they are nobody any more.
+func (s *Segments) learn(ctx context.Context, b *state.Batch, known uint64) error {
+	var people []schema.ProfileID
+	err := s.retry(ctx, "read the tables of segments", func() (err error) {
+		people, err = s.Tables.since(ctx, s.Workspace, known)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	return s.send(ctx)
+	for _, id := range people {
+		err = errors.Join(err, b.Set(key('k', id[:]), nil)) // the digest of no row
+		err = errors.Join(err, s.markOnce(b, id, cause{byRule, schema.InstantOf(s.Now()), schema.EventID{}}))
+	}
+	return err
+}
+
+// markOnce marks somebody who is not marked yet.
+func (s *Segments) markOnce(b *state.Batch, id schema.ProfileID, why cause) error {
+	_, marked, err := s.Store.Get(nil, key('d', id[:]))
+	if err != nil || marked {
+		return err
+	}
+	return b.Set(key('d', id[:]), why.append(nil))
 }
 
 // take takes over the segments in force: which facts are needed, and whether everybody is to be weighed anew.
@@ -319,6 +352,7 @@ func (s *Segments) position(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.advance()
 	// Who reads the log from its beginning asks identity of everybody; and a crash may have taken the end of the feed, which then told something else.
 	at, known := feed[0]
 	if s.feed = at.Next; !known || s.feed > end[0] {
@@ -362,6 +396,23 @@ func (s *Segments) retry(ctx context.Context, what string, f func() error) error
 
 // Ready says whether the role has opened its state.
 func (s *Segments) Ready() bool { return s.opened.Load() }
+
+// Progress is how far the role is: for each partition the first offset that it has not read yet, and the one up to which everybody was weighed.
+type Progress struct{ Read, Settled []int64 }
+
+// Progress tells how far the role is. ok is false before it has opened its state and after it has stopped.
+func (s *Segments) Progress() (p Progress, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Progress{slices.Clone(s.read), slices.Clone(s.settled)}, s.opened.Load()
+}
+
+// advance notes for others how far the log is read.
+func (s *Segments) advance() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copy(s.read, s.next)
+}
 
 // inForce names the live segments in force, and the snapshot of what customers are worth.
 func (s *Segments) inForce() string {

@@ -270,14 +270,10 @@ type running struct {
 	stop  func()
 }
 
-func (s *stage) start(t *testing.T, conn *clickhouse.Conn, dir string, epoch int64) *running {
-	t.Helper()
-	store, err := state.Open(dir, state.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	role := New(Config{
-		Workspace: "main", Feed: s, Log: s, Partitions: 1, Producer: s, People: s, Tables: Tables{conn}, Store: store, Logger: slog.New(slog.DiscardHandler), Linger: time.Millisecond, BackOff: time.Millisecond,
+// config is the role around a store.
+func (s *stage) config(tables Rows, store *state.Store) Config {
+	return Config{
+		Workspace: "main", Feed: s, Log: s, Partitions: 1, Producer: s, People: s, Tables: tables, Store: store, Logger: slog.New(slog.DiscardHandler), Linger: time.Millisecond, BackOff: time.Millisecond,
 		Profiles:  records{s, func(s *stage) *[][]byte { return &s.profiles }},
 		Decisions: records{s, func(s *stage) *[][]byte { return &s.changes }},
 		Known:     func(context.Context, []int64) error { return nil },
@@ -298,7 +294,16 @@ func (s *stage) start(t *testing.T, conn *clickhouse.Conn, dir string, epoch int
 			defer s.mu.Unlock()
 			return s.now.Time()
 		},
-	})
+	}
+}
+
+func (s *stage) start(t *testing.T, conn *clickhouse.Conn, dir string, epoch int64) *running {
+	t.Helper()
+	store, err := state.Open(dir, state.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := New(s.config(Tables{conn}, store))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- role.Run(ctx, epoch) }()
@@ -320,27 +325,32 @@ func (r *running) quiet(t *testing.T, s *stage) {
 		if time.Now().After(deadline) {
 			t.Fatal("the role does not come to rest")
 		}
-		if !r.opened.Load() || r.changed0() {
-			continue
-		}
-		s.mu.Lock()
-		ends, feed, now := int64(len(s.log)), int64(len(s.profiles)), s.now
-		s.mu.Unlock()
-		r.working.Lock()
-		busy := r.next[0] < ends || r.feed < feed || r.Sweep != "-"
-		look := func(from, to []byte) {
-			if err := r.store.Scan(from, to, func(_, _ []byte) error { busy = true; return state.ErrStop }); err != nil {
-				t.Error(err)
-			}
-		}
-		look([]byte{'d'}, []byte{'d' + 1})
-		look([]byte{'o'}, []byte{'o' + 1})
-		look([]byte{'t'}, key('t', sortable(now+1)))
-		r.working.Unlock()
-		if !busy {
+		if r.rests(t, s) {
 			return
 		}
 	}
+}
+
+// rests says whether nothing is left to do.
+func (r *running) rests(t *testing.T, s *stage) bool {
+	if !r.opened.Load() || r.changed0() {
+		return false
+	}
+	s.mu.Lock()
+	ends, feed, now := int64(len(s.log)), int64(len(s.profiles)), s.now
+	s.mu.Unlock()
+	r.working.Lock()
+	defer r.working.Unlock()
+	busy := r.next[0] < ends || r.feed < feed || r.Sweep != "-"
+	look := func(from, to []byte) {
+		if err := r.store.Scan(from, to, func(_, _ []byte) error { busy = true; return state.ErrStop }); err != nil {
+			t.Error(err)
+		}
+	}
+	look([]byte{'d'}, []byte{'d' + 1})
+	look([]byte{'o'}, []byte{'o' + 1})
+	look([]byte{'t'}, key('t', sortable(now+1)))
+	return !busy
 }
 
 // changed0 is changed, for another goroutine.

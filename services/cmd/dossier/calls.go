@@ -28,6 +28,7 @@ const (
 	callCareStatus     = "/care/Status"
 	callSegmentsWait   = "/segments/WaitFor"
 	callDestinations   = "/segments/Destinations"
+	callSegmentsStatus = "/segments/Status"
 )
 
 type nothing struct{}
@@ -109,6 +110,10 @@ func (i *installation) offerCalls() {
 			return &nothing{}, i.segmentsDecide()
 		})
 		rpc.Answer(s, callDestinations, api, i.ownDestinations)
+		rpc.Answer(s, callSegmentsStatus, api, func(ctx context.Context, _ *nothing) (*segmentsStatus, error) {
+			status, err := own.Status(ctx)
+			return &status, err
+		})
 	}
 	if i.roles.has(careRole) {
 		own := ownCare{i}

@@ -58,24 +58,25 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 	if err == nil && !written.Ready {
 		err = errors.New(written.Reason)
 	}
-	lag = behind(ends, func(p int) int64 {
-		if p < len(written.Visible) {
-			return written.Visible[p]
-		}
-		return 0
-	})
+	lag = behind(ends, at(written.Visible))
 	check("timeline", fmt.Sprintf("%d events behind", lag), farBehind(lag, err), "wait until it has caught up; if the number does not fall, see deploy/runbook/dossier-lag.md")
 	cared, err := i.carePeer.Status(ctx)
 	if err == nil && !cared.Ready {
 		err = errors.New("care: its state is being opened")
 	}
-	lag = behind(ends, func(p int) int64 {
-		if p < len(cared.Visible) {
-			return cared.Visible[p]
-		}
-		return 0
-	})
+	lag = behind(ends, at(cared.Visible))
 	check("care", fmt.Sprintf("%d events behind", lag), farBehind(lag, err), "start a process with the role care, or wait until it has caught up; see deploy/runbook/dossier-lag.md")
+	decided, err := i.segmentsPeer.Status(ctx)
+	if err == nil && !decided.Ready {
+		err = errors.New("segments: its state is being opened")
+	}
+	lag = behind(ends, at(decided.Read))
+	waits := behind(ends, at(decided.Settled))
+	detail := fmt.Sprintf("%d events behind", lag)
+	if waits > lag {
+		detail += fmt.Sprintf(", not everybody is weighed by the last %d yet", waits)
+	}
+	check("segments", detail, farBehind(lag, err), "start a process with the role segments, or wait until it has caught up; see deploy/runbook/dossier-lag.md")
 	health, err := archive.Verify(ctx, i.store)
 	check("archive", fmt.Sprintf("%d segments, %d records, %s", health.Segments, health.Records, size(health.Bytes)), err, "restore the named file from a backup of the archive")
 	check("clock", time.Now().UTC().Format(time.RFC3339), i.clocks(ctx, ends), "synchronise the clocks of all machines, by NTP")
@@ -185,4 +186,14 @@ func behind(ends []int64, next func(partition int) int64) (n int64) {
 		n += max(0, end-next(p))
 	}
 	return n
+}
+
+// at gives how far a role is in a partition; nowhere, if it does not say.
+func at(next []int64) func(partition int) int64 {
+	return func(p int) int64 {
+		if p < len(next) {
+			return next[p]
+		}
+		return 0
+	}
 }

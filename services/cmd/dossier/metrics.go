@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/dossier-cdp/dossier/schema"
+	"github.com/dossier-cdp/dossier/services/segments"
 )
 
 // gauges shows what belongs to the process as a whole. What a role registers itself is not here.
@@ -17,6 +18,7 @@ type gauges struct{ i *installation }
 
 var (
 	lag         = describe("dossier_lag_records", "Records of the log that a role has yet to see, by partition.", "role", "partition")
+	unsettled   = describe("dossier_segments_unsettled_records", "Records of the log by which not everybody was weighed yet, by partition.", "partition")
 	mapBehind   = describe("dossier_persona_map_behind_commits", "Commits of identity that the persona map in ClickHouse has yet to see.")
 	restarts    = describe("dossier_engine_restarts_total", "Restarts of the embedded ClickHouse engine.")
 	truncations = describe("dossier_embedded_log_truncations_total", "Times that the embedded log was cut: each lost acknowledged records.")
@@ -67,7 +69,7 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 		gauge(diskFree, float64(free))
 		gauge(diskSize, float64(size))
 	}
-	if i.roles.has(identityRole, timelineRole, careRole) {
+	if i.roles.has(identityRole, timelineRole, careRole, segmentsRole) {
 		gauge(erasing, float64(i.pendingErasures()))
 		g.lag(gauge)
 	}
@@ -96,6 +98,10 @@ func (g gauges) lag(gauge func(d *prometheus.Desc, v float64, labels ...string))
 	if g.i.care != nil && g.i.careWrites() == nil {
 		cared, _ = g.i.care.Visible()
 	}
+	var decided segments.Progress
+	if g.i.segments != nil && g.i.segmentsDecide() == nil {
+		decided, _ = g.i.segments.Progress()
+	}
 	for p, end := range ends {
 		if p < len(folded) {
 			gauge(lag, float64(max(0, end-folded[p].Offset)), "identity", strconv.Itoa(p))
@@ -105,6 +111,10 @@ func (g gauges) lag(gauge func(d *prometheus.Desc, v float64, labels ...string))
 		}
 		if p < len(cared) {
 			gauge(lag, float64(max(0, end-cared[p])), "care", strconv.Itoa(p))
+		}
+		if p < len(decided.Read) {
+			gauge(lag, float64(max(0, end-decided.Read[p])), "segments", strconv.Itoa(p))
+			gauge(unsettled, float64(max(0, end-decided.Settled[p])), strconv.Itoa(p))
 		}
 	}
 }

@@ -174,6 +174,14 @@ func (i *installation) segmentsDecide() error {
 type segmentsPeer interface {
 	// WaitFor returns when the table of people, and what is decided, show what was reached, and nothing of the erased.
 	WaitFor(ctx context.Context, r reached) error
+	Status(ctx context.Context) (segmentsStatus, error)
+}
+
+// segmentsStatus is how a segments role is doing.
+type segmentsStatus struct {
+	Ready   bool
+	Read    []int64 // of each partition, the first offset that it has not read yet
+	Settled []int64 // and the one up to which everybody was weighed
 }
 
 // ownSegments is the role of this process.
@@ -193,14 +201,38 @@ func (o ownSegments) WaitFor(ctx context.Context, r reached) error {
 	return o.i.segmentsErased.wait(ctx, r.Erasures)
 }
 
+func (o ownSegments) Status(context.Context) (s segmentsStatus, err error) {
+	if err := o.i.segmentsDecide(); err != nil {
+		return s, err
+	}
+	progress, ready := o.i.segments.Progress()
+	return segmentsStatus{ready, progress.Read, progress.Settled}, nil
+}
+
 // remoteSegments is the role of another process.
 type remoteSegments struct{ c *coordinated }
 
+func (r remoteSegments) owner(ctx context.Context, f func(ctx context.Context, c *rpc.Client) error) error {
+	return r.c.owner(ctx, segmentsRole, segmentsLease(mainWorkspace), f)
+}
+
 func (r remoteSegments) WaitFor(ctx context.Context, until reached) error {
-	return r.c.owner(ctx, segmentsRole, segmentsLease(mainWorkspace), func(ctx context.Context, c *rpc.Client) error {
+	return r.owner(ctx, func(ctx context.Context, c *rpc.Client) error {
 		_, err := rpc.Call[reached, nothing](ctx, c, callSegmentsWait, &until)
 		return err
 	})
+}
+
+func (r remoteSegments) Status(ctx context.Context) (segmentsStatus, error) {
+	var status segmentsStatus
+	err := r.owner(ctx, func(ctx context.Context, c *rpc.Client) error {
+		got, err := rpc.Call[nothing, segmentsStatus](ctx, c, callSegmentsStatus, &nothing{})
+		if err == nil {
+			status = *got
+		}
+		return err
+	})
+	return status, err
 }
 
 // segmentsNow returns when the table of people and the persona map show what the log holds now.
