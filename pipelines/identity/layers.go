@@ -15,9 +15,11 @@ func (r *Region) servers() *Region {
 	out.hubs = r.served
 	if r.clients > 0 {
 		out.nodes = slices.Clone(r.nodes)
+		blank := make([]Persona, 0, r.clients)
 		for n, p := range r.nodes {
 			if !p.served() {
-				out.nodes[n] = &Persona{ID: p.ID, Of: p.Of, Source: p.Source, Trust: p.Trust}
+				blank = append(blank, Persona{ID: p.ID, Of: p.Of, Source: p.Source, Trust: p.Trust})
+				out.nodes[n] = &blank[len(blank)-1]
 			}
 		}
 	}
@@ -41,7 +43,9 @@ func (r *Region) hang(first *resolver) *resolver {
 		return s
 	}
 	for i := range s.hubs {
-		s.alias(&s.hubs[i], s.resolved)
+		if s.ties(i) {
+			s.alias(&s.hubs[i], s.resolved)
+		}
 	}
 	s.client()
 	s.unknown()

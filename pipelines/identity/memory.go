@@ -128,8 +128,6 @@ func (m *Memory) index(before, after *Persona) {
 			h = &memoryHub{}
 			m.hubs[e.Key] = h
 		}
-		servers, clients := h.listed(m.rules)
-		servers, clients = slices.Clone(servers), slices.Clone(clients)
 		forServers, forClients := h.Generic(schema.TrustServer, m.rules), h.Generic(schema.TrustClient, m.rules)
 		if isNew {
 			list := h.of(after.Trust)
@@ -142,9 +140,13 @@ func (m *Memory) index(before, after *Persona) {
 			h.Of(after.Trust).Add(besideKey(d.Beside, e.Key), isNew, m.rules)
 		}
 		if forServers != h.Generic(schema.TrustServer, m.rules) || forClients != h.Generic(schema.TrustClient, m.rules) {
-			m.touch(servers...)
-			m.touch(clients...)
-			servers, clients = h.listed(m.rules)
+			if !forServers { // whom it ties together no more
+				m.touch(h.servers...)
+			}
+			if !forClients {
+				m.touch(h.clients...)
+			}
+			servers, clients := h.listed(m.rules) // whom it ties together only now
 			m.touch(servers...)
 			m.touch(clients...)
 		}
@@ -240,7 +242,12 @@ func (m *Memory) Hub(key Key) (Hub, error) {
 		return Hub{}, nil
 	}
 	hub := Hub{Servers: h.Side(schema.TrustServer, m.rules), Clients: h.Side(schema.TrustClient, m.rules)}
-	hub.Servers.Carriers, hub.Clients.Carriers = h.listed(m.rules)
+	if !hub.Servers.Generic {
+		hub.Servers.Carriers = h.servers
+	}
+	if !hub.Clients.Generic {
+		hub.Clients.Carriers = h.clients
+	}
 	return hub, nil
 }
 

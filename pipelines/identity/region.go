@@ -15,6 +15,7 @@ type Region struct {
 	clients    int        // client personas among them
 	holds      []Hold     // of nodes[i]
 	expanded   []bool     // of nodes[i]
+	held       bool       // some node is held, or was
 	served     []hub      // of server personas, in canonical order
 	hubs       []hub      // that client personas carry, with their server carriers, in canonical order
 	generic    []genericKey
@@ -73,24 +74,31 @@ func (r *Region) node(id NodeID) (int32, bool) {
 func Update(g Graph, rules *Rules, touched []NodeID, apply func(*Region, *Partition) error) error {
 	touched = slices.Clone(touched)
 	slices.SortFunc(touched, NodeID.Compare)
-	covered := map[NodeID]bool{}
+	touched = slices.Compact(touched)
+	covered := make([]bool, len(touched))
 	before := holdsBefore{g, map[NodeID]Hold{}}
 	x := expansion{graph: before, rules: rules, weighted: weighted(g, rules)}
-	for _, id := range slices.Compact(touched) {
-		if covered[id] {
+	for i, id := range touched {
+		if covered[i] {
 			continue
 		}
-		r, err := alone(before, rules, id)
+		x.reset()
+		r, err := x.alone(id)
 		if err == nil && r == nil {
-			x.reset()
 			r, err = x.expand([]NodeID{id})
 		}
 		if err != nil {
 			return err
 		}
 		for n, p := range r.nodes {
-			if r.expanded[n] {
-				covered[p.ID] = true
+			if r.held {
+				before.holds[p.ID] = x.found[p.ID].before
+			}
+			if !r.expanded[n] {
+				continue
+			}
+			if at, found := slices.BinarySearchFunc(touched[i:], p.ID, NodeID.Compare); found {
+				covered[i+at] = true
 			}
 		}
 		if len(r.nodes) == 0 {
@@ -109,51 +117,46 @@ func Update(g Graph, rules *Rules, touched []NodeID, apply func(*Region, *Partit
 
 // alone gives the region of a persona that shares nothing with anyone, nil if there is no evidence of it or it may share something. It is what Expand would
 // give, without the cost of a walk: most personas are alone when they first come.
-func alone(g Graph, rules *Rules, id NodeID) (*Region, error) {
-	p, err := g.Persona(id)
-	if err != nil || p == nil {
+func (x *expansion) alone(id NodeID) (*Region, error) {
+	f, err := x.load(id)
+	if err != nil || f == nil || len(f.assertions) > 0 {
 		return nil, err
 	}
-	said, err := g.Assertions(id)
-	if err != nil || len(said) > 0 {
-		return nil, err
-	}
+	p := f.persona
 	for i := range p.Keys {
 		e := &p.Keys[i]
-		if !rules.Links(p, e) {
+		if !x.rules.Links(p, e) {
 			continue
 		}
-		h, err := g.Hub(e.Key)
+		h, err := x.hub(e.Key)
 		if err != nil || h.Servers.Generic || h.Clients.Generic {
 			return nil, err
 		}
-		if h.carriers() > 1 && !(p.served() && len(h.Clients.Carriers) == 0 && rules.weighs(e.Kind)) {
+		if h.carriers() > 1 && !(p.served() && len(h.Clients.Carriers) == 0 && x.rules.weighs(e.Kind)) {
 			return nil, nil
 		}
 	}
-	r := &Region{rules: rules, nodes: []*Persona{p}, holds: []Hold{Free}, expanded: []bool{true}}
+	r := &Region{rules: x.rules, nodes: []*Persona{p}, holds: []Hold{Free}, expanded: []bool{true}, held: f.before != Free}
 	if !p.served() {
 		r.clients = 1
 	}
 	return r, nil
 }
 
-// holdsBefore is a graph whose holds stay as they were when they were first read. The walk around a giant stops at nodes that were
+// holdsBefore is a graph whose holds stay as they were before an update. The walk around a giant stops at nodes that were
 // held before the change; a node that only an earlier region of the same update held may have free neighbours yet to be held.
 type holdsBefore struct {
 	Graph
-	holds map[NodeID]Hold
+	holds map[NodeID]Hold // of what was resolved, where any is or was held
 }
 
 func (h holdsBefore) Hold(id NodeID) (Hold, error) {
-	if hold, ok := h.holds[id]; ok {
-		return hold, nil
+	if len(h.holds) > 0 {
+		if hold, ok := h.holds[id]; ok {
+			return hold, nil
+		}
 	}
-	hold, err := h.Graph.Hold(id)
-	if err == nil {
-		h.holds[id] = hold
-	}
-	return hold, err
+	return h.Graph.Hold(id)
 }
 
 // Expand collects the closed region around the seeds. Seeds without evidence are passed over.
@@ -197,14 +200,52 @@ type expansion struct {
 	weighted Weighted // nil: nothing is weighed
 	rules    *Rules
 	found    map[NodeID]*found
-	hubs     map[Key]*shared
+	hubs     map[[16]byte]*shared // by hash alone, which tells nearly all keys apart and is cheaper to look up
 	walks    int
+
+	// What found, hubs and found.keys point into: one region's is used for the next.
+	nodes  slab[found]
+	shared slab[shared]
+	tied   []keyed
+}
+
+// slab hands out values that stay where they are until it is reset.
+type slab[T any] struct {
+	chunks [][]T
+	n      int // that are handed out
+}
+
+const slabChunk = 64
+
+// next gives a zero value.
+func (s *slab[T]) next() *T {
+	chunk, at := s.n/slabChunk, s.n%slabChunk
+	if chunk == len(s.chunks) {
+		s.chunks = append(s.chunks, make([]T, slabChunk))
+	}
+	s.n++
+	out := &s.chunks[chunk][at]
+	var zero T
+	*out = zero
+	return out
+}
+
+// reset takes all back, and lets go of what a giant needed.
+func (s *slab[T]) reset() {
+	const chunks = 4
+	if len(s.chunks) > chunks {
+		clear(s.chunks[chunks:])
+		s.chunks = s.chunks[:chunks]
+	}
+	s.n = 0
 }
 
 // shared is a key's hub, and where it is in the lists of the region that is made.
 type shared struct {
 	Hub
-	served, hub, generic int32 // one more than the place; 0 if it is not in the list
+	kind                 string
+	next                 *shared // of another kind with the same hash
+	served, hub, generic int32   // one more than the place; 0 if it is not in the list
 }
 
 // reset forgets what was collected. Maps that a giant has made large are let go: to clear them costs as much as he did.
@@ -214,10 +255,15 @@ func (x *expansion) reset() {
 		x.found = map[NodeID]*found{}
 	}
 	if x.hubs == nil || len(x.hubs) > small {
-		x.hubs = map[Key]*shared{}
+		x.hubs = map[[16]byte]*shared{}
 	}
 	clear(x.found)
 	clear(x.hubs)
+	x.nodes.reset()
+	x.shared.reset()
+	if x.tied = x.tied[:0]; cap(x.tied) > 8*small {
+		x.tied = nil
+	}
 	x.walks = 0
 }
 
@@ -252,7 +298,8 @@ func (x *expansion) load(id NodeID) (*found, error) {
 		x.found[id] = nil
 		return nil, nil
 	}
-	f := &found{persona: p}
+	f := x.nodes.next()
+	f.persona = p
 	if f.assertions, err = x.graph.Assertions(id); err != nil {
 		return nil, fmt.Errorf("read assertions of %s: %w", id, err)
 	}
@@ -264,15 +311,19 @@ func (x *expansion) load(id NodeID) (*found, error) {
 }
 
 func (x *expansion) hub(key Key) (*shared, error) {
-	if h, ok := x.hubs[key]; ok {
-		return h, nil
+	same := x.hubs[key.Hash]
+	for h := same; h != nil; h = h.next {
+		if h.kind == key.Kind {
+			return h, nil
+		}
 	}
 	h, err := x.graph.Hub(key)
 	if err != nil {
 		return nil, fmt.Errorf("read hub %s: %w", key, err)
 	}
-	out := &shared{Hub: h}
-	x.hubs[key] = out
+	out := x.shared.next()
+	out.Hub, out.kind, out.next = h, key.Kind, same
+	x.hubs[key.Hash] = out
 	return out, nil
 }
 
@@ -378,7 +429,7 @@ func (x *expansion) walk(start NodeID, neighbours func(*found, func(NodeID) erro
 // keys calls visit for every key that ties a node to others.
 func (x *expansion) keys(f *found, visit func(*Evidence, *shared) error) error {
 	if f.keys == nil {
-		f.keys = make([]keyed, 0, len(f.persona.Keys))
+		from := len(x.tied)
 		for i := range f.persona.Keys {
 			e := &f.persona.Keys[i]
 			if !x.rules.Links(f.persona, e) {
@@ -388,8 +439,9 @@ func (x *expansion) keys(f *found, visit func(*Evidence, *shared) error) error {
 			if err != nil {
 				return err
 			}
-			f.keys = append(f.keys, keyed{e, h})
+			x.tied = append(x.tied, keyed{e, h})
 		}
+		f.keys = x.tied[from:len(x.tied):len(x.tied)]
 	}
 	for _, k := range f.keys {
 		if err := visit(k.evidence, k.hub); err != nil {
@@ -496,19 +548,25 @@ func (x *expansion) coreNeighbours(f *found, visit func(NodeID) error) error {
 
 func (x *expansion) region() (*Region, error) {
 	r := &Region{rules: x.rules, weighted: x.weighted}
+	inside := make([]*found, 0, len(x.found))
 	for _, f := range x.found {
 		if f != nil && f.inside {
-			r.nodes = append(r.nodes, f.persona)
+			inside = append(inside, f)
 		}
 	}
-	slices.SortFunc(r.nodes, func(a, b *Persona) int { return a.ID.Compare(b.ID) })
+	slices.SortFunc(inside, func(a, b *found) int { return a.persona.ID.Compare(b.persona.ID) })
+	r.nodes = make([]*Persona, len(inside))
+	for n, f := range inside {
+		r.nodes[n] = f.persona
+	}
 	r.holds = make([]Hold, len(r.nodes))
 	r.expanded = make([]bool, len(r.nodes))
 	served, hubs := hubList{rules: x.rules}, hubList{rules: x.rules}
 	var said map[schema.EventID]bool
 	for n, p := range r.nodes {
-		f := x.found[p.ID]
+		f := inside[n]
 		r.holds[n], r.expanded[n] = f.hold, f.expanded
+		r.held = r.held || f.hold != Free || f.before != Free
 		if !p.served() {
 			r.clients++
 		}
@@ -523,11 +581,11 @@ func (x *expansion) region() (*Region, error) {
 		}
 		err := x.keys(f, func(e *Evidence, h *shared) error {
 			if p.served() && len(h.Servers.Carriers) > 1 && !x.rules.weighs(e.Kind) {
-				served.add(&h.served, e, int32(n), &h.Servers)
+				served.add(&h.served, e, int32(n), h.Servers.Degree, len(h.Servers.Carriers))
 			}
 			if !h.Clients.Generic {
 				if len(h.Clients.Carriers) > 0 && h.carriers() > 1 {
-					hubs.add(&h.hub, e, int32(n), &h.Clients)
+					hubs.add(&h.hub, e, int32(n), h.Clients.Degree, h.carriers())
 				}
 				return nil
 			}
@@ -611,13 +669,19 @@ func (r *Region) limited(h *hub) int {
 type hubList struct {
 	rules *Rules
 	hubs  []hub
+	room  []carrier // for the next hubs
 }
 
-// add notes a carrier of a key, which is at *place - 1 in the list if that is not 0.
-func (l *hubList) add(place *int32, e *Evidence, node int32, side *Side) {
+// add notes one of so many carriers of a key, which is at *place - 1 in the list if that is not 0.
+func (l *hubList) add(place *int32, e *Evidence, node int32, degree, carriers int) {
 	if *place == 0 {
 		rule, priority := l.rules.rule(e.Kind)
-		l.hubs = append(l.hubs, hub{key: e.Key, rule: rule, priority: priority, degree: side.Degree, carriers: make([]carrier, 0, len(side.Carriers))})
+		const atOnce = 32
+		if len(l.room) < carriers {
+			l.room = make([]carrier, max(carriers, atOnce))
+		}
+		l.hubs = append(l.hubs, hub{key: e.Key, rule: rule, priority: priority, degree: degree, carriers: l.room[:0:carriers]})
+		l.room = l.room[carriers:]
 		*place = int32(len(l.hubs))
 	}
 	h := &l.hubs[*place-1]

@@ -21,6 +21,8 @@ type resolver struct {
 	hanging   bool    // the profiles of server personas stand; client personas are hung on
 	freed     []int32 // what free gave last
 	grouped   []group // what groups gave last
+	pairs     pairs   // of joinHub
+	spent     []bool  // of hubs: all who carry it are one
 	names     []name.Name
 	ids       map[name.Name]int32 // while they are gathered, if they are many
 	alone     [1][]int32          // what parts gave last
@@ -137,8 +139,12 @@ func (r *Region) run() *resolver {
 }
 
 func (r *Region) resolver() *resolver {
-	s := &resolver{Region: r, parent: make([]int32, len(r.nodes)), comps: make([]component, len(r.nodes))}
-	members := make([]int32, len(r.nodes))
+	s := &resolver{Region: r, parent: make([]int32, len(r.nodes)), comps: make([]component, len(r.nodes)), spent: make([]bool, len(r.hubs))}
+	members, names, keys := make([]int32, len(r.nodes)), 0, 0
+	for _, p := range r.nodes {
+		names, keys = names+len(p.Names), keys+len(p.Keys)
+	}
+	said, uniques := make([]counted, names), make([]uniqueValue, 0, keys)
 	for n, p := range r.nodes {
 		s.parent[n], members[n] = int32(n), int32(n)
 		c := &s.comps[n]
@@ -148,26 +154,31 @@ func (r *Region) resolver() *resolver {
 			trust = 1
 			c.births = p.Births
 		}
+		c.said[trust], said = said[:0:len(p.Names)], said[len(p.Names):]
 		for i := range p.Names {
 			nm := name.Name{Given: p.Names[i].Given, Family: p.Names[i].Family, Unsplit: p.Names[i].Unsplit}
 			c.said[trust] = addName(c.said[trust], counted{s.numbered(nm), 1})
 		}
+		from := len(uniques)
 		for i := range p.Keys {
 			e := &p.Keys[i]
-			if !r.rules.Links(p, e) {
+			rule, priority := r.rules.rule(e.Kind)
+			if rule.Strength == None || p.IsCrowded(e.Kind) {
 				continue
 			}
-			rule, priority := r.rules.rule(e.Kind)
 			if (rule.Unique || rule.Limit > 0) && e.Carried {
 				u := uniqueValue{rule: rule, priority: priority, hash: e.Hash, first: e.First, last: e.Last, next: e.SupersededBy, client: p.Trust != schema.TrustServer}
 				if rule.PerSource {
 					u.source = p.Source
 				}
-				c.uniques = append(c.uniques, u)
+				uniques = append(uniques, u)
 			}
 			c.verified = c.verified || e.Assurance == schema.AssuranceVerified && (rule.Strength == Core || rule.Strength == Merge)
 		}
-		slices.SortFunc(c.uniques, func(u, v uniqueValue) int { return u.compare(&v) })
+		if len(uniques) > from {
+			c.uniques = uniques[from:len(uniques):len(uniques)]
+			slices.SortFunc(c.uniques, func(u, v uniqueValue) int { return u.compare(&v) })
+		}
 	}
 	s.ids = nil
 	s.relations = make([]name.Relation, len(s.names)*len(s.names))
@@ -226,6 +237,22 @@ func addUniques(us, vs []uniqueValue) []uniqueValue {
 		}
 	}
 	return us
+}
+
+// ties says whether a hub ties several components together. Components only grow, so one that does not will never do.
+func (s *resolver) ties(hub int) bool {
+	if s.spent[hub] {
+		return false
+	}
+	carriers := s.hubs[hub].carriers
+	root := s.find(carriers[0].node)
+	for _, c := range carriers[1:] {
+		if s.find(c.node) != root {
+			return true
+		}
+	}
+	s.spent[hub] = true
+	return false
 }
 
 func (s *resolver) find(n int32) int32 {

@@ -65,7 +65,8 @@ type Rules struct {
 	Blocked map[string][]string `yaml:"blocked,omitempty" json:"blocked,omitempty"`
 
 	byKind  map[string]int
-	weighed bool // some kind is
+	names   []string // of the kinds, if they are so few that looking through is faster
+	weighed bool     // some kind is
 }
 
 // DefaultRules are the rules of a workspace that configures none.
@@ -115,6 +116,13 @@ func (r *Rules) Prepare() error {
 		}
 		r.byKind[name] = i
 	}
+	const few = 16
+	r.names = nil
+	for i := range r.Kinds {
+		if len(r.Kinds) <= few {
+			r.names = append(r.names, identifier.Of(r.Kinds[i].Kind).Name)
+		}
+	}
 	for name, n := range map[string]int{"genericDegree": r.GenericDegree, "hubSize": r.HubSize, "quarantineSize": r.QuarantineSize} {
 		if n < 2 {
 			return schema.Refuse("identity_rule_invalid", fmt.Sprintf("%s is %d", name, n), "give at least 2")
@@ -154,8 +162,15 @@ func (r *Rules) Alone(trust schema.Trust, kind string, h *HubState) bool {
 // rule finds the rule of a kind and its priority. A kind without a rule attaches, with the lowest priority: unknown ids of
 // sources may be anything.
 func (r *Rules) rule(kind string) (rule *KindRule, priority int) {
-	if i, ok := r.byKind[kind]; ok {
-		return &r.Kinds[i], i
+	for i, name := range r.names {
+		if name == kind {
+			return &r.Kinds[i], i
+		}
+	}
+	if r.names == nil {
+		if i, ok := r.byKind[kind]; ok {
+			return &r.Kinds[i], i
+		}
 	}
 	return &otherKind, len(r.Kinds)
 }

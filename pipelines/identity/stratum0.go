@@ -76,7 +76,7 @@ func (s *resolver) coreJoints() {
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(s.hubs[i].priority, s.hubs[j].priority) })
 	for _, i := range order {
 		h := &s.hubs[i]
-		if h.rule.Strength != Core {
+		if h.rule.Strength != Core || !s.ties(i) {
 			continue
 		}
 		var verified []int32
@@ -88,7 +88,9 @@ func (s *resolver) coreJoints() {
 		s.joinHub(h, RuleCore, verified, func(_, _ int32) bool { return true })
 	}
 	for _, i := range order {
-		s.alias(&s.hubs[i], func(hold Hold) bool { return hold != Alone })
+		if s.ties(i) {
+			s.alias(&s.hubs[i], func(hold Hold) bool { return hold != Alone })
+		}
 	}
 }
 
@@ -123,8 +125,7 @@ func (s *resolver) joinHub(h *hub, rule Rule, nodes []int32, want func(a, b int3
 		return 1
 	})
 	n := len(groups)
-	yes := make([]bool, n*n)
-	no := make([]Reason, n*n)
+	yes, no, torn := s.pairs.of(n)
 	conflicts := false
 	for i := range n {
 		for j := range i {
@@ -135,7 +136,6 @@ func (s *resolver) joinHub(h *hub, rule Rule, nodes []int32, want func(a, b int3
 			yes[i*n+j], yes[j*n+i] = y, y
 		}
 	}
-	torn := make([]bool, n)
 	if conflicts {
 		for i := range n {
 			torn[i] = between(yes, no, i, n)
@@ -163,6 +163,24 @@ func (s *resolver) joinHub(h *hub, rule Rule, nodes []int32, want func(a, b int3
 			}
 		}
 	}
+}
+
+// pairs are tables of what joinHub asks of each two of n groups: may and would they be one, and of each group whether it could go with either of two. They are good
+// until the next call.
+type pairs struct {
+	yes, torn []bool
+	no        []Reason
+}
+
+func (p *pairs) of(n int) (yes []bool, no []Reason, torn []bool) {
+	if cap(p.yes) < n*n {
+		p.yes, p.no, p.torn = make([]bool, n*n), make([]Reason, n*n), make([]bool, n)
+	}
+	yes, no, torn = p.yes[:n*n], p.no[:n*n], p.torn[:n]
+	clear(yes)
+	clear(no)
+	clear(torn)
+	return yes, no, torn
 }
 
 // barred says whether a constraint keeps two components apart that share a hub's value. What people lend each other is no proof against two

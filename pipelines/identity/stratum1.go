@@ -73,7 +73,7 @@ func (s *resolver) merge() {
 	for _, least := range []name.Relation{name.Near, name.Part} {
 		for i := range s.hubs {
 			h := &s.hubs[i]
-			if h.rule.Strength != Merge && h.rule.Strength != Core || h.best != schema.AssuranceVerified {
+			if h.rule.Strength != Merge && h.rule.Strength != Core || h.best != schema.AssuranceVerified || !s.ties(i) {
 				continue
 			}
 			nodes := slices.DeleteFunc(s.free(h, schema.AssuranceVerified), func(n int32) bool {
@@ -90,9 +90,12 @@ func (s *resolver) merge() {
 
 // torn lists the components that carry the names of several people and could merge with several who may not be one. It notes their claims.
 func (s *resolver) torn() map[int32]bool {
-	claims := map[int32][]joint{}
+	var claims map[int32][]joint
 	for n := range s.nodes {
 		if root := int32(n); s.parent[n] == root && s.resolved(s.holds[n]) && s.several(root) {
+			if claims == nil {
+				claims = map[int32][]joint{}
+			}
 			claims[root] = nil
 		}
 	}
@@ -101,7 +104,7 @@ func (s *resolver) torn() map[int32]bool {
 	}
 	for i := range s.hubs {
 		h := &s.hubs[i]
-		if h.rule.Strength != Merge && h.rule.Strength != Core || h.best != schema.AssuranceVerified {
+		if h.rule.Strength != Merge && h.rule.Strength != Core || h.best != schema.AssuranceVerified || !s.ties(i) {
 			continue
 		}
 		groups := s.groups(s.free(h, schema.AssuranceVerified))
@@ -153,7 +156,7 @@ func (s *resolver) client() {
 	s.claim(RuleAttach, schema.AssuranceDeclared, Core, func(root int32) bool { return s.rank(root) < rankClaimed }, known)
 	for i := range s.hubs {
 		h := &s.hubs[i]
-		if h.rule.Strength != Core {
+		if h.rule.Strength != Core || !s.ties(i) {
 			continue
 		}
 		nodes := slices.DeleteFunc(s.free(h, schema.AssuranceDeclared), func(n int32) bool { return s.rank(s.find(n)) != rankClaimed })
@@ -169,7 +172,7 @@ func (s *resolver) support() {
 		func(root int32) bool { return s.rank(root) >= rankNamed && s.named(root) })
 	for i := range s.hubs {
 		h := &s.hubs[i]
-		if h.rule.Strength != Merge || h.best != schema.AssuranceVerified {
+		if h.rule.Strength != Merge || h.best != schema.AssuranceVerified || !s.ties(i) {
 			continue
 		}
 		nodes := s.free(h, schema.AssuranceVerified)
@@ -201,7 +204,7 @@ func (s *resolver) claim(rule Rule, least schema.Assurance, weakest Strength, se
 	var order []int32
 	for i := range s.hubs {
 		h := &s.hubs[i]
-		if h.rule.Strength == Attach && weakest != Attach || h.rule.Strength == Merge && weakest == Core {
+		if h.rule.Strength == Attach && weakest != Attach || h.rule.Strength == Merge && weakest == Core || !s.ties(i) {
 			continue
 		}
 		groups := s.groups(s.free(h, least))
@@ -270,6 +273,9 @@ func (s *resolver) rest() {
 		}
 	}
 	for i := range s.hubs {
+		if !s.ties(i) {
+			continue
+		}
 		h := &s.hubs[i]
 		nodes := slices.DeleteFunc(s.free(h, schema.AssuranceInferred), func(n int32) bool {
 			return s.rank(s.find(n)) != rankLoose || claimed[n]
@@ -285,6 +291,9 @@ func (s *resolver) rest() {
 // possible notes what still shares a value and stayed apart for want of strength.
 func (s *resolver) possible() {
 	for i := range s.hubs {
+		if !s.ties(i) {
+			continue
+		}
 		h := &s.hubs[i]
 		groups := s.groups(s.free(h, schema.AssuranceInferred))
 		for i := range groups {

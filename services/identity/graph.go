@@ -388,7 +388,14 @@ func (g *graph) Hub(key identity.Key) (identity.Hub, error) {
 		return identity.Hub{}, err
 	}
 	out := identity.Hub{Servers: h.Side(schema.TrustServer, g.rules), Clients: h.Side(schema.TrustClient, g.rules)}
-	out.Servers.Carriers, out.Clients.Carriers, err = g.listed(h)
+	if !out.Servers.Generic {
+		if out.Servers.Carriers, err = g.carriers(h, schema.TrustServer); err != nil {
+			return out, err
+		}
+	}
+	if !out.Clients.Generic {
+		out.Clients.Carriers, err = g.carriers(h, schema.TrustClient)
+	}
 	return out, err
 }
 

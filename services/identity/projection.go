@@ -51,6 +51,7 @@ type projection struct {
 	moved    moves
 	walked   func(*identity.Region)       // told of each region that is resolved; nil is nobody
 	records  map[identity.NodeID]*profile // written anew
+	before   map[identity.NodeID]*profile // as of the last commit, of those that were asked for
 	vacated  map[identity.NodeID]struct{} // profiles that lost a member
 	erased   []identity.NodeID
 	silenced [][]byte // other rows that go with erased personas
@@ -252,7 +253,7 @@ func (p *projection) clear() {
 	p.said = map[identity.NodeID]*decisions{}
 	p.spoke = map[identity.NodeID]*node{}
 	p.naming, p.touched = map[schema.EventID][2]identity.NodeID{}, map[identity.NodeID]struct{}{}
-	p.records, p.vacated = map[identity.NodeID]*profile{}, map[identity.NodeID]struct{}{}
+	p.records, p.before, p.vacated = map[identity.NodeID]*profile{}, map[identity.NodeID]*profile{}, map[identity.NodeID]struct{}{}
 	p.closing = map[schema.PersonaID]erasure{}
 	p.moved = moves{}
 	if p.weigher != nil {
@@ -631,11 +632,16 @@ func (p *projection) update(seeds []identity.NodeID) error {
 	// A persona that was resolved more than once is where it was put last.
 	for id, r := range p.records {
 		var err error
-		r.members = slices.DeleteFunc(slices.Clone(r.members), func(m identity.NodeID) bool {
+		elsewhere := func(m identity.NodeID) bool {
 			at, failed := p.graph.place(m)
-			err = errors.Join(err, failed)
+			if failed != nil {
+				err = failed
+			}
 			return failed == nil && at.profile != id
-		})
+		}
+		if slices.ContainsFunc(r.members, elsewhere) {
+			r.members = slices.DeleteFunc(slices.Clone(r.members), elsewhere)
+		}
 		if err != nil {
 			return err
 		}
@@ -703,7 +709,14 @@ func (p *projection) recorded(id identity.NodeID) (*profile, error) {
 	if err != nil || !n.place.listed {
 		return nil, err
 	}
-	return p.graph.listing(id)
+	if r, found := p.before[id]; found {
+		return r, nil
+	}
+	r, err := p.graph.listing(id)
+	if err == nil {
+		p.before[id] = r
+	}
+	return r, err
 }
 
 // leftBehind finds personas whose profile was taken apart without them, and profiles written anew without a member that still believes to be
