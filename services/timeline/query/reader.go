@@ -29,10 +29,12 @@ func unknownRow(id schema.EventID) error {
 }
 
 // reading is how point reads run: one thread each, since they are many, small and at the same time. The text columns are read for
-// the rows of the page alone.
+// the rows of the page alone. What is read of a file is a few granules, which the page cache mostly has: to hand each read to another thread, as the engine does unless told
+// otherwise, costs more than it saves.
 var reading = clickhouse.Settings{
 	"max_threads": 1,
 	"query_plan_max_limit_for_lazy_materialization": 1000,
+	"local_filesystem_read_method":                  "pread",
 }
 
 // each runs a statement and calls scan for every row.
