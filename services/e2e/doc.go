@@ -48,6 +48,7 @@
 //	state of any role: file of the store    state.TestCrashLeavesAPrefixOfCommits, TestFullDisk
 //	identity: commit, sinks                 identity.TestCommitFaults, TestSinkFaults
 //	timeline: intent, insert, index         timeline.TestFaultAtEveryBoundary, TestFaultWhileRecovering, TestTakeover
+//	segments: people, decisions, history    segments.TestFaultAtEveryBoundary, TestAnyFaults, TestTurns, TestEraseThroughFaults
 //	archive: file, manifest, delete records archive.TestFaultTable, TestS3Cut, TestS3Slow, TestS3AwayAndBack
 //	intake: events and offsets              intake.TestReadingAgainAddsNothing, TestRefusedByTheLog
 //	import: requests and bookmark           importer.TestCollectorThatFails, TestCarriedOn, TestKilledImport
