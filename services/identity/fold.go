@@ -15,8 +15,12 @@ import (
 // pollWait is how long one read waits at the end of the log.
 const pollWait = 2 * time.Second
 
+// commitRecords is how many records are folded into one commit at most. A commit takes what has come while the one before it was made, so it has so many only when more
+// comes than can be folded: then a person whose evidence comes in several records is decided once, and a row that changes several times is written once.
+const commitRecords = 16 << 10
+
 // buildCommit is how many times as many records are folded into one commit while a state is being built.
-const buildCommit = 8
+const buildCommit = 2
 
 // restAfter is how long nothing must come until the memory of what came lately is given back.
 const restAfter = 10 * time.Second

@@ -12,8 +12,8 @@ import (
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
-// benchCommit is the number of events between two commits, as in a Service.
-const benchCommit = 4 << 10
+// benchCommit is the number of events between two commits, as in a Service that has more to fold than it can.
+const benchCommit = commitRecords
 
 // spread calls f with the events of many copies of a mix, in the order of time: the copies' people live at the same time. It gives the CPU time of f and of all
 // that works beside it, without that of making the events.

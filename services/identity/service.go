@@ -103,7 +103,7 @@ type Config struct {
 	// Trace is told of each commit: when its first batch came, and the events of its batches. nil is nobody.
 	Trace func(begun time.Time, batches ...[]eventlog.Opened)
 
-	// CommitRecords is how many records are folded into one commit at most; 0 is 4,096. It changes nothing but speed and memory: what a
+	// CommitRecords is how many records are folded into one commit at most; 0 is 16,384. It changes nothing but speed and memory: what a
 	// commit touches is in memory until then, about 4 kB for a new persona.
 	CommitRecords int
 }
@@ -170,7 +170,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		c.Settings.Rules = identity.DefaultRules()
 	}
 	if c.CommitRecords == 0 {
-		c.CommitRecords = 4 << 10
+		c.CommitRecords = commitRecords
 	}
 	s := &Service{config: c, logger: c.Logger, settings: c.Settings, wake: make(chan struct{}, 1), failed: make(chan error, 1), erasures: map[schema.PersonaID]Erasure{}, lead: lead{changed: make(chan struct{})}, past: make(chan struct{}, 1)}
 	for _, e := range c.Erasures {

@@ -28,6 +28,7 @@ import (
 const (
 	foldChunk    = 64 << 10 // events that are made at once
 	foldInMemory = 200_000  // events that are folded in memory for comparison, at least one round of the mix
+	foldCommit   = 16 << 10 // events between two resolutions in memory, as between two commits of the service
 	steadyRounds = 9        // rounds of the demo's mix that make about 30 events a persona
 )
 
@@ -108,7 +109,7 @@ func foldMemory(prf *seal.PRF) func(chunk []schema.Event) {
 		for i := range chunk {
 			at++
 			err := memory.Fold(&chunk[i], at)
-			if err == nil && (i%4096 == 4095 || i+1 == len(chunk)) {
+			if err == nil && (i%foldCommit == foldCommit-1 || i+1 == len(chunk)) {
 				err = memory.Resolve()
 			}
 			if err != nil {
