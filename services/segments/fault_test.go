@@ -176,7 +176,7 @@ func (m *memoryRows) current() (out []string) {
 			newest = max(newest, v)
 		}
 		if r := *versions[newest]; r.deleted == 0 {
-			r.drawn, r.held = nil, nil // which is decided here, and not by who a person is
+			r.drawn, r.held, r.suppressed = nil, nil, 0 // which identity does not know
 			out = append(out, fmt.Sprintf("%s %x", id, r.digest()))
 		}
 	}
