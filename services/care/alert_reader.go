@@ -81,13 +81,10 @@ func (r Reader) byID(ctx context.Context, workspace string, ids []schema.EventID
 	}
 	var list []graphql.Waiting
 	var personas []schema.ProfileID
-	err := r.cases(ctx, workspace, schema.InstantOf(r.Now()), " AND id IN {ids:Array(UUID)}", "", clickhouse.Params{"ids": ids},
+	err := r.cases(ctx, workspace, schema.InstantOf(r.Now()), namedCases("{ids:Array(UUID)}"), "", "", clickhouse.Params{"ids": ids},
 		func(w graphql.Waiting, persona schema.ProfileID, _ []schema.ProfileID) {
 			list, personas = append(list, w), append(personas, persona)
 		})
-	if err == nil {
-		err = r.detail(ctx, workspace, list)
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -34,38 +34,73 @@ const casesSQL = `WITH ifNull(toUnixTimestamp64Micro(next_reply_due), 0) AS repl
   multiIf(criticality >= {top:Float64}, 0, wait >= 1, 1, 2) AS lane,
   if(lane = 1, {c:Float64} * criticality + {w:Float64} * wait, {c:Float64} * criticality + {w:Float64} * least(1, wait) + {s:Float64} * influence) AS score
 SELECT id, persona, personas, number, state, channel, theme, toUnixTimestamp64Micro(opened_at) AS opened, toUnixTimestamp64Micro(last_contact_at) AS contact, asked, due, wait,
-  criticality, influence, criticality_reasons, promises, promises_kept, promises_broken, ifNull(toUnixTimestamp64Micro(promise_due), 0) AS promised
-FROM current_cases
+  criticality, influence, criticality_reasons, promises, promises_kept, promises_broken, ifNull(toUnixTimestamp64Micro(promise_due), 0) AS promised,
+  owner, team, brand, complaint, resolution, next_step, ifNull(toUnixTimestamp64Micro(next_step_due), 0) AS next_due, reply_due, resolve_due,
+  ifNull(toUnixTimestamp64Micro(last_resolved_at), 0) AS resolved, calendar, details, flags
+FROM `
+
+// allCases reads every case.
+const allCases = `current_cases
 WHERE workspace = {workspace:String}`
+
+// namedCases reads the cases of a set of ids. A view with FINAL reads every column of the thousand rows around each of them before it looks at the id; here that
+// happens to the few rows that have the id, of which the latest version counts.
+func namedCases(ids string) string {
+	return `(SELECT id, persona, personas, number, state, channel, theme, opened_at, last_contact_at, waiting_since, next_reply_due, resolution_due, criticality, influence, criticality_reasons,
+    promises, promises_kept, promises_broken, promise_due, owner, team, brand, complaint, resolution, next_step, next_step_due, last_resolved_at, calendar, details, flags, deleted
+  FROM cases
+  WHERE workspace = {workspace:String} AND id IN ` + ids + `
+  ORDER BY version DESC
+  LIMIT 1 BY id)
+WHERE deleted = 0`
+}
 
 // stillOpen are the cases that somebody has to do something for.
 const stillOpen = " AND state NOT IN ('resolved', 'merged', 'answered')"
 
 const openOrder = "\nORDER BY lane, score DESC, id"
 
-// cases runs casesSQL with a further condition and a limit.
-func (r Reader) cases(ctx context.Context, workspace string, now schema.Instant, where, limit string, more clickhouse.Params, yield func(w graphql.Waiting, persona schema.ProfileID, personas []schema.ProfileID)) error {
+// cases runs casesSQL over a table and its condition, with a further condition and a limit.
+func (r Reader) cases(ctx context.Context, workspace string, now schema.Instant, from, where, limit string, more clickhouse.Params, yield func(w graphql.Waiting, persona schema.ProfileID, personas []schema.ProfileID)) error {
 	weights := r.Rules().Weights
 	params := clickhouse.Params{"workspace": workspace, "now": int64(now), "top": weights.TopLane, "c": weights.Criticality, "w": weights.Wait, "s": weights.Social}
 	for name, value := range more {
 		params[name] = value
 	}
-	rows, err := r.Conn.Query(ctx, casesSQL+where+openOrder+limit, params, nil)
+	rows, err := r.Conn.Query(ctx, casesSQL+from+where+openOrder+limit, params, nil)
 	if err != nil {
 		return fmt.Errorf("read the open cases: %w", err)
 	}
 	defer rows.Close()
+	inForce := r.Rules()
 	for rows.Next() {
 		w := graphql.Waiting{Asked: now}
 		var persona schema.ProfileID
 		var personas []schema.ProfileID
-		var opened, contact, asked, due, promised int64
+		var opened, contact, asked, due, promised, next, reply, resolution, resolved int64
+		var complaint uint8
+		var details string
 		in := care.Inputs{}
 		if err := rows.Scan(&w.First, &persona, &personas, &w.ID, &w.State, &w.Channel, &w.Theme, &opened, &contact, &asked, &due, &in.Wait, &in.Criticality, &in.Social, &w.Reasons,
-			&w.Promises, &w.Kept, &w.Broken, &promised); err != nil {
+			&w.Promises, &w.Kept, &w.Broken, &promised, &w.Owner, &w.Team, &w.Brand, &complaint, &w.Resolution, &w.NextStep, &next, &reply, &resolution, &resolved, &w.Calendar,
+			&details, &w.Flags); err != nil {
 			return fmt.Errorf("read the open cases: %w", err)
 		}
+		w.Complaint = complaint != 0
 		w.OpenedAt, w.LastContact, w.WaitingSince, w.DueAt, w.Promised = schema.Instant(opened), schema.Instant(contact), schema.Instant(asked), schema.Instant(due), schema.Instant(promised)
+		w.NextStepDue, w.ReplyDue, w.ResolutionDue, w.ResolvedAt = schema.Instant(next), schema.Instant(reply), schema.Instant(resolution), schema.Instant(resolved)
+		if w.Tasks, w.Told, w.Notes, w.Gestures, err = care.ReadDetails([]byte(details)); err != nil {
+			return fmt.Errorf("read the details of case %s: %w", w.First, err)
+		}
+		if w.Moderations, err = care.Moderations([]byte(details)); err != nil {
+			return fmt.Errorf("read the details of case %s: %w", w.First, err) // Unreachable: they were just read
+		}
+		w.OpenLeft = care.NoSpan
+		if w.DueAt >= w.Asked {
+			if left, known := inForce.Open(w.Calendar, w.Asked, w.DueAt); known {
+				w.OpenLeft = left
+			}
+		}
 		if r.Openings != nil {
 			in.Value, w.ValueSnapshot = r.Openings.worth.Of(workspace, persona)
 		}
@@ -86,7 +121,7 @@ func (r Reader) Inbox(ctx context.Context, workspace string, simulated *care.Wei
 		r.Rules = func() *care.Rules { return &inForce }
 	}
 	var ids []schema.EventID
-	where, limit, params := stillOpen, fmt.Sprintf("\nLIMIT %d OFFSET %d", first+1, skip), clickhouse.Params(nil)
+	from, limit, params := allCases, fmt.Sprintf("\nLIMIT %d OFFSET %d", first+1, skip), clickhouse.Params(nil)
 	if r.Openings != nil {
 		if ids, more, err = r.Openings.First(ctx, workspace, r.Rules().Weights, asked, skip+first); err != nil {
 			return nil, 0, false, err
@@ -94,10 +129,10 @@ func (r Reader) Inbox(ctx context.Context, workspace string, simulated *care.Wei
 		if ids = ids[min(skip, len(ids)):]; len(ids) == 0 {
 			return nil, asked, false, nil
 		}
-		where, limit, params = " AND id IN {ids:Array(UUID)}"+stillOpen, "", clickhouse.Params{"ids": ids}
+		from, limit, params = namedCases("{ids:Array(UUID)}"), "", clickhouse.Params{"ids": ids}
 	}
 	var personas []schema.ProfileID
-	err = r.cases(ctx, workspace, asked, where, limit, params, func(w graphql.Waiting, persona schema.ProfileID, _ []schema.ProfileID) {
+	err = r.cases(ctx, workspace, asked, from, stillOpen, limit, params, func(w graphql.Waiting, persona schema.ProfileID, _ []schema.ProfileID) {
 		w.Profile = persona
 		list, personas = append(list, w), append(personas, persona)
 	})
@@ -120,7 +155,7 @@ func (r Reader) Inbox(ctx context.Context, workspace string, simulated *care.Wei
 			list[i].Profile = profile
 		}
 	}
-	return list, asked, more, r.detail(ctx, workspace, list)
+	return list, asked, more, nil
 }
 
 // profiles says which profile holds each persona now; who is not in the map is a profile of its own.
@@ -129,7 +164,9 @@ func (r Reader) profiles(ctx context.Context, workspace string, personas []schem
 	if len(personas) == 0 {
 		return out, nil
 	}
-	rows, err := r.Conn.Query(ctx, "SELECT persona, profile FROM persona_map WHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}",
+	rows, err := r.Conn.Query(ctx, `SELECT persona, profile
+FROM (SELECT persona, profile, deleted FROM persona_profile WHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)} ORDER BY version DESC LIMIT 1 BY persona)
+WHERE deleted = 0`,
 		clickhouse.Params{"workspace": workspace, "personas": personas}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read whose the cases are: %w", err)
@@ -198,13 +235,11 @@ func (r Reader) of(ctx context.Context, workspace string, people [][]schema.Pers
 	}
 	var list []graphql.Waiting
 	var whose [][]schema.ProfileID
-	err := r.cases(ctx, workspace, schema.InstantOf(r.Now()), where+" AND hasAny(personas, {all:Array(UUID)})", "", clickhouse.Params{"all": all},
+	theirs := namedCases("(SELECT id FROM cases WHERE workspace = {workspace:String} AND hasAny(personas, {all:Array(UUID)}))")
+	err := r.cases(ctx, workspace, schema.InstantOf(r.Now()), theirs, where+" AND hasAny(personas, {all:Array(UUID)})", "", clickhouse.Params{"all": all},
 		func(w graphql.Waiting, _ schema.ProfileID, personas []schema.ProfileID) {
 			list, whose = append(list, w), append(whose, personas)
 		})
-	if err == nil {
-		err = r.detail(ctx, workspace, list)
-	}
 	if err != nil {
 		return out, err
 	}
@@ -212,58 +247,6 @@ func (r Reader) of(ctx context.Context, workspace string, people [][]schema.Pers
 		each(of, whose[n], func(i int) { out[i] = append(out[i], list[n]) })
 	}
 	return out, nil
-}
-
-// detail reads what a list of cases does not need for its order.
-func (r Reader) detail(ctx context.Context, workspace string, list []graphql.Waiting) error {
-	if len(list) == 0 {
-		return nil
-	}
-	at := map[schema.EventID]int{}
-	ids := make([]schema.EventID, len(list))
-	for i := range list {
-		ids[i], at[list[i].First] = list[i].First, i
-	}
-	rows, err := r.Conn.Query(ctx, `SELECT id, owner, team, brand, complaint, resolution, next_step, ifNull(toUnixTimestamp64Micro(next_step_due), 0),
-  ifNull(toUnixTimestamp64Micro(next_reply_due), 0), ifNull(toUnixTimestamp64Micro(resolution_due), 0), ifNull(toUnixTimestamp64Micro(last_resolved_at), 0), calendar, details, flags
-FROM current_cases
-WHERE workspace = {workspace:String} AND id IN {ids:Array(UUID)}`, clickhouse.Params{"workspace": workspace, "ids": ids}, nil)
-	if err != nil {
-		return fmt.Errorf("read cases in full: %w", err)
-	}
-	defer rows.Close()
-	inForce := r.Rules()
-	for rows.Next() {
-		var id schema.EventID
-		var part graphql.Waiting
-		var complaint uint8
-		var next, reply, resolution, resolved int64
-		var details string
-		if err := rows.Scan(&id, &part.Owner, &part.Team, &part.Brand, &complaint, &part.Resolution, &part.NextStep, &next, &reply, &resolution, &resolved, &part.Calendar, &details, &part.Flags); err != nil {
-			return fmt.Errorf("read cases in full: %w", err)
-		}
-		i, asked := at[id]
-		if !asked {
-			continue // Unreachable: the ids were asked for
-		}
-		w := &list[i]
-		w.Owner, w.Team, w.Brand, w.Complaint, w.Resolution = part.Owner, part.Team, part.Brand, complaint != 0, part.Resolution
-		w.NextStep, w.Calendar, w.Flags = part.NextStep, part.Calendar, part.Flags
-		w.NextStepDue, w.ReplyDue, w.ResolutionDue, w.ResolvedAt = schema.Instant(next), schema.Instant(reply), schema.Instant(resolution), schema.Instant(resolved)
-		if w.Tasks, w.Told, w.Notes, w.Gestures, err = care.ReadDetails([]byte(details)); err != nil {
-			return fmt.Errorf("read the details of case %s: %w", id, err)
-		}
-		if w.Moderations, err = care.Moderations([]byte(details)); err != nil {
-			return fmt.Errorf("read the details of case %s: %w", id, err) // Unreachable: they were just read
-		}
-		w.OpenLeft = care.NoSpan
-		if w.DueAt >= w.Asked {
-			if left, known := inForce.Open(w.Calendar, w.Asked, w.DueAt); known {
-				w.OpenLeft = left
-			}
-		}
-	}
-	return rows.Err()
 }
 
 // Contacts gives the latest conversations of each of several people, newest first, with what was promised in each: a promise belongs to the latest
@@ -276,8 +259,12 @@ func (r Reader) Contacts(ctx context.Context, workspace string, people [][]schem
 	}
 	asked := schema.InstantOf(r.Now())
 	rows, err := r.Conn.Query(ctx, `SELECT id, personas, case_id, channel, outcome, theme, toUnixTimestamp64Micro(opened_at), toUnixTimestamp64Micro(last_at) AS last, agents
-FROM current_conversations
-WHERE workspace = {workspace:String} AND hasAny(personas, {all:Array(UUID)})
+FROM (SELECT id, personas, case_id, channel, outcome, theme, opened_at, last_at, agents, deleted
+  FROM conversations
+  WHERE workspace = {workspace:String} AND id IN (SELECT id FROM conversations WHERE workspace = {workspace:String} AND hasAny(personas, {all:Array(UUID)}))
+  ORDER BY version DESC
+  LIMIT 1 BY id)
+WHERE deleted = 0 AND hasAny(personas, {all:Array(UUID)})
 ORDER BY last DESC, id`, clickhouse.Params{"workspace": workspace, "all": all}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the last conversations: %w", err)
@@ -328,7 +315,9 @@ ORDER BY last DESC, id`, clickhouse.Params{"workspace": workspace, "all": all}, 
 // promised gives the promises of cases, and which of these are complaints.
 func (r Reader) promised(ctx context.Context, workspace string, ids []schema.EventID) (map[schema.EventID][]care.Promise, map[schema.EventID]bool, error) {
 	promises, complaints := map[schema.EventID][]care.Promise{}, map[schema.EventID]bool{}
-	rows, err := r.Conn.Query(ctx, "SELECT id, complaint, if(promises > 0, details, '') FROM current_cases WHERE workspace = {workspace:String} AND id IN {ids:Array(UUID)}",
+	rows, err := r.Conn.Query(ctx, `SELECT id, complaint, if(promises > 0, details, '')
+FROM (SELECT id, complaint, promises, details, deleted FROM cases WHERE workspace = {workspace:String} AND id IN {ids:Array(UUID)} ORDER BY version DESC LIMIT 1 BY id)
+WHERE deleted = 0`,
 		clickhouse.Params{"workspace": workspace, "ids": ids}, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read what was promised: %w", err)
