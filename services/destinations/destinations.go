@@ -111,47 +111,57 @@ func (d *Destinations) Run(ctx context.Context) error {
 	return nil
 }
 
-// read follows the topics.
+// longPoll is how long a read waits for records. What comes meanwhile ends it, so it says only how often a log at rest is asked.
+const longPoll = 5 * time.Second
+
+// read follows the topics, one record of either at a time.
 func (d *Destinations) read(ctx context.Context) error {
 	decisions, profiles, err := d.ends(ctx)
 	if err != nil {
 		return err
 	}
-	for ctx.Err() == nil {
-		// A look at both, in turn: the second does not wait while the first has something.
-		before := d.at()
-		for _, of := range []struct {
-			topic Topic
-			at    int64
-			take  func(b *eventlog.Batch) error
-		}{{d.Decisions, before.Decisions, d.takeDecisions}, {d.Profiles, before.Profiles, d.takeProfiles}} {
+	var taking sync.Mutex
+	follow := func(topic Topic, at func(position) int64, take func(b *eventlog.Batch) error) error {
+		for ctx.Err() == nil {
+			taking.Lock()
+			if now := d.at(); !d.caught.Load() && now.Decisions >= decisions && now.Profiles >= profiles {
+				d.caught.Store(true)
+				d.tell()
+			}
+			taking.Unlock()
+			from := at(d.at())
 			var got eventlog.Batch
 			err := d.retry(ctx, "read what was decided", func() (err error) {
-				got, err = of.topic.Read(ctx, 0, of.at, 50*time.Millisecond)
+				got, err = topic.Read(ctx, 0, from, longPoll)
 				return err
 			})
 			if err != nil {
 				return err
 			}
-			if got.Next == of.at {
+			if got.Next == from {
+				select {
+				case <-ctx.Done():
+				case <-time.After(d.Look / 2):
+				}
 				continue
 			}
-			if err := of.take(&got); err != nil {
+			taking.Lock()
+			err = take(&got)
+			taking.Unlock()
+			if err != nil {
 				return err
 			}
 		}
-		if !d.caught.Load() && d.at().Decisions >= decisions && d.at().Profiles >= profiles {
-			d.caught.Store(true)
-			d.tell()
-		}
-		if now := d.at(); before.Decisions == now.Decisions && before.Profiles == now.Profiles {
-			select {
-			case <-ctx.Done():
-			case <-time.After(d.Look / 2):
-			}
-		}
+		return ctx.Err()
 	}
-	return ctx.Err()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return follow(d.Decisions, func(p position) int64 { return p.Decisions }, d.takeDecisions)
+	})
+	group.Go(func() error {
+		return follow(d.Profiles, func(p position) int64 { return p.Profiles }, d.takeProfiles)
+	})
+	return group.Wait()
 }
 
 func (d *Destinations) at() position {
