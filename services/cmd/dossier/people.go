@@ -129,6 +129,9 @@ func (c *showCommand) Run(ctx context.Context) error {
 	}
 	switch len(answer.Dossiers) {
 	case 0:
+		if c.KnownAt != "" {
+			return &exit{exitFailed, fmt.Errorf("nobody was known to own this %s at %s", c.Identifier.Kind, c.KnownAt)}
+		}
 		return &exit{exitFailed, fmt.Errorf("nobody owns this %s", c.Identifier.Kind)}
 	case 1:
 		if c.JSON {
