@@ -42,7 +42,7 @@ test-tools: ## install what the tests need: Chromium, Java, Kafka, npm packages
 	@deploy/testing/install.sh
 
 .PHONY: test
-test: prerequisites engine test-tools ## run every test, at a size that ends within 20 minutes on 2 cores
+test: prerequisites engine models test-tools ## run every test, at a size that ends within 20 minutes on 2 cores
 	@mkdir -p build
 	@$(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/test.json -- -timeout 20m work
 	@DOSSIER_E2E_KAFKA=one $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/test-kafka.json -- -timeout 20m -run '$(ON_KAFKA)' ./services/e2e

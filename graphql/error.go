@@ -142,3 +142,9 @@ func need(ctx context.Context, scope string) (Caller, error) {
 func badInput(format string, args ...any) error {
 	return &Error{Code: CodeBadInput, Message: fmt.Sprintf(format, args...)}
 }
+
+// NotReady says of an error that a part of the installation is still starting.
+func NotReady(err error) bool {
+	var coded *Error
+	return errors.As(err, &coded) && coded.Code == CodeNotReady
+}

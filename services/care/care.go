@@ -17,6 +17,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
+	"github.com/dossier-cdp/dossier/services/internal/retry"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
@@ -370,20 +371,7 @@ func (c *Care) check(ctx context.Context, mark []byte) error {
 
 // retry runs f until it succeeds, fails for another reason than a transient one, or ctx ends.
 func (c *Care) retry(ctx context.Context, what string, f func() error) error {
-	for attempt := 0; ; attempt++ {
-		err := f()
-		if err == nil || schema.ClassOf(err) != schema.Transient || ctx.Err() != nil {
-			return err
-		}
-		pause := c.BackOff << min(attempt, 6)
-		c.metrics.retries.Inc()
-		c.Logger.Warn("care: cannot "+what+" now", "error", err, "attempt", attempt+1, "retry_in", pause)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
+	return retry.Policy{Role: "care", BackOff: c.BackOff, Logger: c.Logger, Failed: c.metrics.retries.Inc}.Do(ctx, what, f)
 }
 
 // Visible gives, for each partition, the offset up to which every event is in the rows. ok is false before the role has opened its state and

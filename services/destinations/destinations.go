@@ -20,6 +20,7 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
+	"github.com/dossier-cdp/dossier/services/internal/retry"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
@@ -263,23 +264,7 @@ func (d *Destinations) lanes(ctx context.Context) error {
 
 // retry runs f until it succeeds, fails for another reason than a transient one, or ctx ends.
 func (d *Destinations) retry(ctx context.Context, what string, f func() error) error {
-	for attempt := 0; ; attempt++ {
-		err := f()
-		code := (*graphql.Error)(nil)
-		waits := errors.As(err, &code) && code.Code == graphql.CodeNotReady
-		if err == nil || !waits && schema.ClassOf(err) != schema.Transient || ctx.Err() != nil {
-			return err
-		}
-		pause := d.BackOff << min(attempt, 6)
-		if !waits {
-			d.Logger.Warn("destinations: cannot "+what+" now", "error", err, "attempt", attempt+1, "retry_in", pause)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
+	return retry.Policy{Role: "destinations", BackOff: d.BackOff, Logger: d.Logger, Waits: graphql.NotReady}.Do(ctx, what, f)
 }
 
 // Receipt is a record of the topic decisions: what became of a message. It holds ids only.

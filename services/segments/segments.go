@@ -21,6 +21,7 @@ import (
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/internal/kafka"
+	"github.com/dossier-cdp/dossier/services/internal/retry"
 	"github.com/dossier-cdp/dossier/services/internal/state"
 )
 
@@ -375,23 +376,7 @@ func (s *Segments) position(ctx context.Context) error {
 
 // retry runs f until it succeeds, fails for another reason than a transient one, or ctx ends.
 func (s *Segments) retry(ctx context.Context, what string, f func() error) error {
-	for attempt := 0; ; attempt++ {
-		err := f()
-		code := (*graphql.Error)(nil)
-		waits := errors.As(err, &code) && code.Code == graphql.CodeNotReady
-		if err == nil || !waits && schema.ClassOf(err) != schema.Transient || ctx.Err() != nil {
-			return err
-		}
-		pause := s.BackOff << min(attempt, 6)
-		if !waits {
-			s.Logger.Warn("segments: cannot "+what+" now", "error", err, "attempt", attempt+1, "retry_in", pause)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
+	return retry.Policy{Role: "segments", BackOff: s.BackOff, Logger: s.Logger, Waits: graphql.NotReady}.Do(ctx, what, f)
 }
 
 // Ready says whether the role has opened its state.
