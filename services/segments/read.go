@@ -230,6 +230,9 @@ func (s *Segments) mark(batch []chunk) (err error) {
 		return err
 	}
 	for i := range batch {
+		for _, t := range batch[i].touches {
+			s.note(t.id, t.cause)
+		}
 		if k := &batch[i]; k.partition < 0 {
 			s.feed = k.next
 		} else {

@@ -108,6 +108,11 @@ type Segments struct {
 	ends     []int64                     // the log's as of the start, or when facts began to be gathered anew
 	busy     bool                        // the last read was a full one
 
+	waiting  []schema.ProfileID         // marked, in the order in which they will be weighed
+	causes   map[schema.ProfileID]cause // theirs
+	unlisted bool                       // the store may hold marks of others
+	round    schema.ProfileID           // up to whom the store was looked through
+
 	opened  atomic.Bool
 	mu      sync.Mutex    // guards what follows
 	read    []int64       // up to here the log is read and committed: next, for others
@@ -184,6 +189,7 @@ func (s *Segments) open(ctx context.Context) error {
 	s.working.Lock()
 	defer s.working.Unlock()
 	s.kinds = map[schema.ProfileID]uint64{}
+	s.waiting, s.causes, s.unlisted = nil, map[schema.ProfileID]cause{}, true
 	var table string
 	var newest uint64
 	err := s.retry(ctx, "read the tables of segments", func() (err error) {
