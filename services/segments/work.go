@@ -64,7 +64,7 @@ func (s *Segments) work(ctx context.Context, in <-chan chunk) error {
 				return errAgain
 			}
 		}
-		// Under load, weighing takes a third of the time: the log goes first, and who is marked often is weighed once.
+		// Under load, weighing takes a third of the time: the log goes first, and who is marked often is weighed once. While nobody waits for a decision, a tenth.
 		if !s.caughtUp() || time.Now().Before(resting) {
 			continue
 		}
@@ -74,7 +74,11 @@ func (s *Segments) work(ctx context.Context, in <-chan chunk) error {
 			return err
 		}
 		if s.busy {
-			resting = time.Now().Add(2 * time.Since(from))
+			pause := 2 * time.Since(from)
+			if len(s.live) == 0 {
+				pause *= 5
+			}
+			resting = time.Now().Add(pause)
 		}
 		if done {
 			s.busy = false
