@@ -422,10 +422,12 @@ func (c *benchCommand) fill(ctx context.Context, out *store) (*store, error) {
 	}
 	out.people = int(max(1000, c.Store/50))
 	missing, s := c.Store-out.events, out.subject
-	const steps = 10
+	const steps, conns = 10, 4
 	for step := range steps {
 		before := s.cpu()
-		r := load.Run(ctx, load.Plan{URL: s.URL, Key: s.WriteKey, Users: out.people, Batch: 500, Conns: 4, Rate: 20_000, Events: missing / steps})
+		r := load.Run(ctx, load.Plan{
+			URL: s.URL, Key: s.WriteKey, Users: out.people, First: int(out.events) / conns, Batch: 500, Conns: conns, Rate: 22_000, Events: missing / steps,
+		})
 		if err := s.settle(ctx); err != nil {
 			return out, err
 		}
