@@ -107,9 +107,7 @@ func (a *alert) Brand() *string       { return optional(a.a.Brand) }
 func (a *alert) Theme() *string       { return optional(a.a.Theme) }
 
 func (a *alert) Spike() *spike {
-	switch a.a.Rule {
-	case care.AlertSpike, care.AlertMentions, care.AlertCrisis:
-	default:
+	if a.a.Rule != care.AlertSpike {
 		return nil
 	}
 	return &spike{int32(a.a.Count), a.a.Median, a.a.Spread, a.a.Z}

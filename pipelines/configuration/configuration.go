@@ -25,9 +25,9 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/channel/webhook"
 	"github.com/dossier-cdp/dossier/pipelines/destination"
 	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/identity/attribute"
 	"github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
-	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/pipelines/segment"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
@@ -48,7 +48,6 @@ type Configuration struct {
 	Survivorship *persona.Rules
 	Care         *care.Rules
 	Verbatim     *verbatim.Settings
-	Reputation   *reputation.Settings
 	Segments     segment.Set
 	Destinations []*destination.Destination
 }
@@ -59,7 +58,6 @@ type document struct {
 	Survivorship json.RawMessage   `json:"survivorship"`
 	Care         json.RawMessage   `json:"care"`
 	Verbatim     json.RawMessage   `json:"verbatim"`
-	Reputation   json.RawMessage   `json:"reputation"`
 
 	Segments     map[string]json.RawMessage `json:"segments"`
 	Destinations map[string]json.RawMessage `json:"destinations"`
@@ -158,12 +156,6 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 			return nil, refuse("verbatim: "+reason, "see deploy/verbatim.md")
 		}
 	}
-	c.Reputation = reputation.DefaultSettings()
-	if d.Reputation != nil && string(d.Reputation) != "null" {
-		if c.Reputation, err = reputation.ParseSettings(d.Reputation); err != nil {
-			return nil, refuse("reputation: "+err.Error(), "see deploy/reputation.md")
-		}
-	}
 	if err := c.segments(d.Segments, zones); err != nil {
 		return nil, err
 	}
@@ -225,6 +217,8 @@ type section struct {
 	Model json.RawMessage `json:"model,omitempty"`
 	// People is for how many records the model's prior is meant: with each doubling past what it was estimated on one bit more is asked.
 	People int `json:"people,omitempty"`
+	// Attributes are traits of the workspace's own that tell who somebody is: by the trait's name, a known field, or a free kind (match.Model.Attributed).
+	Attributes attribute.Map `json:"attributes,omitempty"`
 }
 
 // NoModel is what a document says that has nothing weighed.
@@ -257,10 +251,9 @@ func (c *Configuration) identity(text []byte) (err error) {
 		if err := json.Unmarshal(s.Model, &name); err != nil {
 			return refuse("identity: the model's name cannot be read", "use one of "+NoModel+", "+strings.Join(match.Names(), ", "))
 		}
-		if name == NoModel {
-			return nil
+		if name != NoModel {
+			c.Model, err = match.Shipped(name)
 		}
-		c.Model, err = match.Shipped(name)
 	default:
 		c.Model, err = match.Parse(s.Model)
 	}
@@ -270,10 +263,19 @@ func (c *Configuration) identity(text []byte) (err error) {
 		}
 		return err
 	}
-	if c.Model != nil {
-		c.People = s.People
+	if c.Model == nil {
+		if len(s.Attributes) > 0 {
+			return refuse("identity: attributes are weighed, and no model is named", "name one: "+strings.Join(match.Names(), ", "))
+		}
+		return nil
 	}
-	return nil
+	c.People = s.People
+	if c.Model, err = c.Model.Attributed(s.Attributes); err != nil {
+		if r := (*schema.Refusal)(nil); errors.As(err, &r) {
+			return refuse("identity: "+r.Reason, r.Hint)
+		}
+	}
+	return err
 }
 
 // inputs makes ready what a source takes in beside our own API.

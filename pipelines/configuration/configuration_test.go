@@ -56,6 +56,10 @@ func TestParseModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	own, err := Parse([]byte(`{"identity":{"model":"fr","attributes":{"code":"free:membership:digits"}}}`), time.LoadLocation)
+	if err != nil || own.Model.Version() == named.Model.Version() || own.Model.Attributes["code"] == "" {
+		t.Errorf("traits of one's own: %v", err)
+	}
 	whole, err := Parse([]byte(`{"identity":{"model":`+string(text)+`}}`), time.LoadLocation)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +76,8 @@ func TestParseModel(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"identity":{"model":"martian"}}`:                       "fr-careful",
+		`{"identity":{"attributes":{"x":"free:x"}}}`:             "name one",
+		`{"identity":{"model":"fr","attributes":{"x":"y"}}}`:     "free:NAME",
 		`{"identity":{"model":{"format":9}}}`:                    "format 9",
 		`{"identity":{"model":7}}`:                               "model",
 		`{"identity":{"people":-1}}`:                             "people",

@@ -38,6 +38,8 @@ type Reader struct {
 	blocked map[string]map[string]bool
 	out     Persona
 
+	lean bool // see Lean
+
 	described generations[string, *described] // by what the traits say
 	said      []byte
 }
@@ -137,6 +139,10 @@ func (r *Reader) Read(e *schema.Event, recordedAt schema.Instant) (*Persona, []A
 	return p, nil
 }
 
+// Lean has the reader leave out values of kinds that join nobody (Strength None) and have no limit: they bear on nobody's profile, and whoever keeps evidence for that
+// alone need not keep them.
+func (r *Reader) Lean() { r.lean = true }
+
 // kind is identifier.Of, from memory: a kind that is not in the registry is made once.
 func (r *Reader) kind(name string) *kindMemory {
 	k, ok := r.kinds[name]
@@ -212,6 +218,11 @@ func (r *Reader) key(p *Persona, e *schema.Event, id schema.Identifier, recorded
 	kind := r.kind(id.Kind)
 	if !kind.Kind.Evidence {
 		return
+	}
+	if r.lean {
+		if rule, _ := r.rules.rule(kind.Name); rule.Strength == None && rule.Limit == 0 {
+			return
+		}
 	}
 	hash, ok := r.hashOf(kind, id.Value, e.Provenance.Country)
 	if !ok {

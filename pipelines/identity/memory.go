@@ -279,7 +279,11 @@ func (m *Memory) ResolveEach(each func(*Partition)) error {
 		for _, profile := range p.Profiles {
 			for _, member := range profile.Members {
 				m.profile[member] = profile.ID
-				m.holds[member] = profile.Hold
+				if profile.Hold == Free {
+					delete(m.holds, member)
+				} else {
+					m.holds[member] = profile.Hold
+				}
 			}
 		}
 		each(p)

@@ -18,11 +18,10 @@ const (
 	casesTable
 	surveysTable
 	verbatimsTable
-	mentionsTable
 	numTables
 )
 
-var tableNames = [numTables]string{schema.TableConversations, schema.TableCases, schema.TableSurveys, schema.TableVerbatims, schema.TableMentions}
+var tableNames = [numTables]string{schema.TableConversations, schema.TableCases, schema.TableSurveys, schema.TableVerbatims}
 
 // shape is how a column is laid out in ClickHouse's format Native.
 type shape byte
@@ -113,10 +112,6 @@ func span[R any](name string, of func(r *R) care.Span) column[R] {
 
 func sum[R any](name string, of func(r *R) care.Span) column[R] {
 	return column[R]{name, "Int64", plain, func(dst []byte, r *R) ([]byte, int) { return clickhouse.AppendInt64(dst, int64(of(r))), 0 }}
-}
-
-func whole[R any](name string, of func(r *R) int64) column[R] {
-	return column[R]{name, "Int64", plain, func(dst []byte, r *R) ([]byte, int) { return clickhouse.AppendInt64(dst, of(r)), 0 }}
 }
 
 func spans[R any](name string, of func(r *R) []care.Span) column[R] {

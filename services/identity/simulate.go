@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
 	"github.com/dossier-cdp/dossier/pipelines/identity/attribute"
+	models "github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/state"
@@ -77,7 +79,7 @@ func (s *Service) Simulate(ctx context.Context, q Supposition) (out *Simulation,
 	if x.rules = q.Settings.Rules; x.rules == nil {
 		x.rules = identity.DefaultRules()
 	}
-	out = &Simulation{Approximate: x.by.model != nil && !v.weighs()}
+	out = &Simulation{Approximate: x.by.model != nil && !v.hears(x.by.model)}
 	if x.by.model != nil {
 		out.ModelVersion = x.by.model.Version()
 	}
@@ -312,7 +314,7 @@ func (x *simulation) take(p *projection, id identity.NodeID) error {
 	n := &node{id: id, evidence: from.evidence.Clone(), state: from.state, packed: from.packed, fresh: true}
 	var said *attribute.Attributes
 	if p.weigher != nil && n.evidence.Trust == schema.TrustServer {
-		if said, err = x.said(from); err != nil {
+		if said, err = x.said(from, p.weigher.by.model); err != nil {
 			return err
 		}
 	}
@@ -339,9 +341,14 @@ func (x *simulation) take(p *projection, id identity.NodeID) error {
 	return nil
 }
 
-// said is what a persona says of itself: all of it where a model is in force, else what the dossier keeps of it.
-func (x *simulation) said(n *node) (*attribute.Attributes, error) {
-	if x.view.weighs() {
+// hears says whether what is kept of personas is what a model reads of them.
+func (v *View) hears(model *models.Model) bool {
+	return v.weighs() && maps.Equal(v.worker.projection.weigher.by.model.Attributes, model.Attributes)
+}
+
+// said is what a persona says of itself: all of it where a model is in force that reads the same traits, else what the dossier keeps of it.
+func (x *simulation) said(n *node, model *models.Model) (*attribute.Attributes, error) {
+	if x.view.hears(model) {
 		return readSaid(x.view.graph, n.id)
 	}
 	known, err := n.known()
@@ -379,7 +386,7 @@ func (x *simulation) said(n *node) (*attribute.Attributes, error) {
 				e.Traits = append(e.Traits, schema.Trait{Name: x.Name, Value: []byte(x.Best[at].Value)})
 			}
 		}
-		said = attribute.Join(said, rid(attribute.FromEvent(e, nil)))
+		said = attribute.Join(said, rid(attribute.FromEvent(e, model.Attributes)))
 	}
 	if said.IsZero() {
 		return nil, nil

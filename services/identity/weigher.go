@@ -264,7 +264,7 @@ func (w *weigher) fold(id identity.NodeID, e *schema.Event) error {
 		clear(w.heard)
 	}
 	w.heard[mark] = struct{}{}
-	said := attribute.FromEvent(e, nil)
+	said := attribute.FromEvent(e, w.by.model.Attributes)
 	if said.IsZero() {
 		return nil
 	}
@@ -621,4 +621,4 @@ func heldIn(r state.Reader, core identity.NodeID) (identity.NodeID, error) {
 
 // weighedVersion is the version of how stratum 2 keeps its rows and decides; a state of another one is built anew. Raise it for a change that the model's
 // version does not show.
-const weighedVersion = 3
+const weighedVersion = 4

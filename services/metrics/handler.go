@@ -90,7 +90,6 @@ func (h *handler) open(r *http.Request, name string, q metric.Query, format stri
 	if q.Now == 0 {
 		q.Now = schema.InstantOf(h.reader.Now())
 	}
-	h.reader.settle(&q)
 	s, err := d.List(q, nil, 0)
 	if err != nil {
 		return nil, err

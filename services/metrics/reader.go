@@ -12,7 +12,6 @@ import (
 
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
-	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 )
@@ -22,10 +21,8 @@ type Reader struct {
 	House *clickhouse.Conn
 	// Configuration gives the hash of the configuration in force, "" before the first change.
 	Configuration func(workspace string) string
-	// Reputation gives what the workspace says of its brands; nil: nothing.
-	Reputation func(workspace string) *reputation.Settings
-	Now        func() time.Time
-	slots      chan struct{}
+	Now           func() time.Time
+	slots         chan struct{}
 }
 
 var _ graphql.Measures = (*Reader)(nil)
@@ -60,7 +57,6 @@ func (r *Reader) Figure(ctx context.Context, name string, q metric.Query) (metri
 	if q.Now == 0 {
 		q.Now = schema.InstantOf(r.Now())
 	}
-	r.settle(&q)
 	s, err := d.Count(q)
 	if err != nil {
 		return metric.Answer{}, refused(err)
@@ -87,13 +83,6 @@ func (r *Reader) Figure(ctx context.Context, name string, q metric.Query) (metri
 	return a, err
 }
 
-// settle adds what the workspace says of itself.
-func (r *Reader) settle(q *metric.Query) {
-	if r.Reputation != nil {
-		q.Reputation = r.Reputation(q.Workspace)
-	}
-}
-
 // risingDays is the period of rising themes where none is said, in microseconds.
 const risingDays = 7 * 86_400_000_000
 
@@ -118,49 +107,6 @@ func (r *Reader) Rising(ctx context.Context, q metric.Query) (list []metric.Spok
 		return err
 	})
 	return list, err
-}
-
-// crisisDays is the period in which crises are looked for where none is said, in microseconds.
-const crisisDays = 30 * 86_400_000_000
-
-// Crises finds the crises of the brands that are watched in a period.
-func (r *Reader) Crises(ctx context.Context, q metric.Query) ([]reputation.Crisis, error) {
-	if q.Now == 0 {
-		q.Now = schema.InstantOf(r.Now())
-	}
-	if q.To == 0 {
-		q.To = q.Now
-	}
-	if q.From == 0 {
-		q.From = q.To - crisisDays
-	}
-	r.settle(&q)
-	s, err := metric.Watch(q)
-	if err != nil {
-		return nil, refused(err)
-	}
-	var list []metric.Watched
-	err = r.each(ctx, s, func(rows *clickhouse.Rows) error {
-		var w metric.Watched
-		var at int64
-		var n [4]uint64
-		err := rows.Scan(&w.Brand, &at, &n[0], &n[1], &n[2], &n[3])
-		w.At, w.Tally = schema.Instant(at), reputation.Tally{Favourable: int64(n[0]), Neutral: int64(n[1]), Unfavourable: int64(n[2]), Unjudged: int64(n[3])}
-		list = append(list, w)
-		return err
-	})
-	return metric.Crises(q, list), err
-}
-
-// Voices gives the events of the posts that speak most of a crisis.
-func (r *Reader) Voices(ctx context.Context, q metric.Query, c reputation.Crisis, first int) (events []schema.EventID, err error) {
-	err = r.each(ctx, metric.Voices(q, c, first), func(rows *clickhouse.Rows) error {
-		var id schema.EventID
-		err := rows.Scan(&id)
-		events = append(events, id)
-		return err
-	})
-	return events, err
 }
 
 // beside counts another metric by the same question, for a formula that needs it.
@@ -217,7 +163,6 @@ func (r *Reader) Rows(ctx context.Context, name string, q metric.Query, after *m
 	if err != nil {
 		return nil, false, err
 	}
-	r.settle(&q)
 	s, err := d.List(q, after, first+1)
 	if err != nil {
 		return nil, false, refused(err)
@@ -277,7 +222,7 @@ func (r *Reader) versions(ctx context.Context, d metric.Definition, q metric.Que
 		out = append(out, metric.Version{Name: "currency", Value: cmp.Or(q.Currency, metric.DefaultCurrency)})
 	}
 	for _, c := range f.Calendars {
-		out = append(out, metric.Version{Name: d.Stamp(), Value: c})
+		out = append(out, metric.Version{Name: "calendar", Value: c})
 	}
 	return append(out, metric.Version{Name: "now", Value: q.Now.String()}), nil
 }

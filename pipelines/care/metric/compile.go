@@ -52,17 +52,6 @@ type plan struct {
 	value   string
 	marks   []string // UInt8 each
 	sums    []string // Int64 each
-	largest []bool   // the largest of these, no sum
-}
-
-// adapted is the definition as it is for a query.
-func (d Definition) adapted(q Query) Definition {
-	if d.adapt != nil {
-		adapt := d.adapt
-		d.adapt = nil // once is enough
-		adapt(&d, q)
-	}
-	return d
 }
 
 // key is a dimension as rows are grouped by it, and as it is written: %s is the former.
@@ -71,14 +60,12 @@ type key struct{ group, text string }
 func (k key) written(of string) string { return strings.ReplaceAll(k.text, "%s", of) }
 
 func (d Definition) plan(q Query) (p plan, err error) {
-	d = d.adapted(q)
 	if p.subject, err = d.check(&q); err != nil {
 		return plan{}, err
 	}
 	p.params = map[string]any{
 		"workspace": q.Workspace, "now": q.Now, "zone": q.Zone, "within": q.Within, "window": q.Window, "from": q.From, "to": q.To, "currency": cmp.Or(q.Currency, DefaultCurrency),
 	}
-	maps.Copy(p.params, d.params)
 	if q.Zone == "" {
 		p.params["zone"] = "UTC"
 	}
@@ -159,8 +146,7 @@ func (d Definition) plan(q Query) (p plan, err error) {
 		p.marks = append(p.marks, "toUInt8(ifNull("+m+", 0))")
 	}
 	for _, sum := range d.sums {
-		of, largest := strings.CutPrefix(sum, "max ")
-		p.sums, p.largest = append(p.sums, "toInt64(ifNull("+of+", 0))"), append(p.largest, largest)
+		p.sums = append(p.sums, "toInt64(ifNull("+sum+", 0))")
 	}
 	return p, nil
 }
@@ -221,7 +207,6 @@ func (p plan) statement(sql string) Statement {
 //
 // Rows are read once. They are counted by group, and the few groups to all together.
 func (d Definition) Count(q Query) (Statement, error) {
-	d = d.adapted(q)
 	p, err := d.plan(q)
 	if err != nil {
 		return Statement{}, err
@@ -240,10 +225,9 @@ func (d Definition) Count(q Query) (Statement, error) {
 	for i, k := range p.keys {
 		add(k.group, "key"+strconv.Itoa(i))
 	}
-	timed := p.subject.stamped().column
-	calendars := timed != ""
+	calendars := p.subject.dimensions[Calendar] != ""
 	if calendars {
-		add(timed, "timed")
+		add(p.subject.dimensions[Calendar], "timed")
 	}
 	if q.Latest {
 		add("id", "id")
@@ -292,11 +276,6 @@ func (d Definition) Count(q Query) (Statement, error) {
 	}
 	for i := range p.sums {
 		n := "summed" + strconv.Itoa(i)
-		if p.largest[i] {
-			inner = append(inner, "maxIf(sum"+strconv.Itoa(i)+", code = 0) AS "+n)
-			sums = append(sums, "toString(max("+n+"))")
-			continue
-		}
 		inner = append(inner, "sumIf(toInt128(sum"+strconv.Itoa(i)+"), code = 0) AS "+n)
 		sums = append(sums, "toString(sum("+n+"))")
 	}
@@ -365,7 +344,6 @@ type After struct {
 
 // listed gives the rows of a query as they are listed: id, event, persona, profile, at, keys Array(String), code, hit, value.
 func (d Definition) listed(q Query) (p plan, rows string, err error) {
-	d = d.adapted(q)
 	if p, err = d.plan(q); err != nil {
 		return plan{}, "", err
 	}
@@ -401,7 +379,7 @@ func (d Definition) List(q Query, after *After, first int) (Statement, error) {
 		return Statement{}, err
 	}
 	unit := "value / 1000000"
-	if d.Statistic == Net || d.Statistic == Share || d.Statistic == Corrected || d.Statistic == Voice {
+	if d.Statistic == Net || d.Statistic == Share {
 		unit = "toFloat64(hit)"
 	}
 	reason := "''"

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -46,9 +45,6 @@ const (
 	Said       Dimension = "VERBATIM_THEME" // what the customer's first words are most surely about; THEME is what the source says
 	Gravity    Dimension = "CRITICALITY"    // the gravest of the customer's words: none to critical
 	Product    Dimension = "PRODUCT"
-	Platform   Dimension = "PLATFORM" // where a post was published
-	Judge      Dimension = "JUDGE"    // who said how a post speaks of the brand: person, source, model
-	Own        Dimension = "OWN"      // whether a post is the brand's own: yes, no
 	Day        Dimension = "DAY"
 	Week       Dimension = "WEEK"
 	Month      Dimension = "MONTH"
@@ -69,7 +65,7 @@ func (s subject) has(by Dimension) bool {
 
 // order is that in which dimensions are listed.
 var order = []Dimension{
-	Channel, Team, Brand, Store, Theme, Touchpoint, Source, Language, Country, Queue, Tier, Priority, Calendar, Instrument, Explained, Complaint, Polarity, Said, Gravity, Product, Platform, Judge, Own, Day, Week, Month, Year,
+	Channel, Team, Brand, Store, Theme, Touchpoint, Source, Language, Country, Queue, Tier, Priority, Calendar, Instrument, Explained, Complaint, Polarity, Said, Gravity, Product, Day, Week, Month, Year,
 }
 
 // Dimensions lists what the metric can be grouped and filtered by.
@@ -104,9 +100,6 @@ type Query struct {
 	Currency  string                 // of amounts, ISO 4217; empty: EUR
 	Budget    float64                // of gestureSpend, in the currency; 0: none
 	Priors    map[string]float64     // of a composite metric, by name
-
-	// Reputation is what the workspace says of its brands; nil: nothing. Whoever answers sets it, no one asks for it.
-	Reputation *reputation.Settings
 }
 
 // DefaultCurrency is that of amounts where a query names none.
@@ -155,9 +148,6 @@ func (d Definition) check(q *Query) (subject, error) {
 		return s, fault("within is from 1 second to 24 hours")
 	case q.Window < 0 || q.Window > 0 && (q.Window < day || q.Window > 30*day):
 		return s, fault("windowDays is from 1 to 30")
-	}
-	if _, some := q.Where[Brand]; some && d.Statistic == Voice {
-		return s, fault("%s is of all brands of the panel: group by BRAND instead of filtering", d.Name)
 	}
 	if q.AsOf != 0 && q.Now != q.AsOf {
 		return s, fault("asOf says up to when what is not over has run: leave now out")

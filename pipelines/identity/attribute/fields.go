@@ -55,6 +55,9 @@ const (
 	FormDate   Form = "date"   // a date
 )
 
+// Kind is the free kind that the field is of, in the form that its values are brought to; "" if it is another field.
+func (f Field) Kind() (kind string, form Form) { return f.free() }
+
 // free is the kind and the form of the field of a free kind; "" if it is another field.
 func (f Field) free() (kind string, form Form) {
 	rest, ok := strings.CutPrefix(string(f), FreePrefix)

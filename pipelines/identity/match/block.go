@@ -139,7 +139,7 @@ func init() {
 	add("outward", false, func(t *traits, _ *reading) string { o, _, _ := strings.Cut(t.text("postcode"), " "); return o })
 }
 
-func recipeOf(key string) (recipe, error) {
+func (m *Model) recipeOf(key string) (recipe, error) {
 	var r recipe
 	names, limit, limited := strings.Cut(key, "/")
 	if limited {
@@ -151,6 +151,9 @@ func recipeOf(key string) (recipe, error) {
 	}
 	for _, name := range strings.Split(names, "+") {
 		p, ok := parts[name]
+		if !ok && m.free(name) {
+			p, ok = part{name, func(t *traits, _ *reading) string { return t.text(name) }, false}, true
+		}
 		if !ok {
 			return r, invalid("blocking key %s names %q, which is no part of a key", key, name)
 		}
@@ -201,7 +204,7 @@ func (s *Set) keys(values []Value) []key {
 					continue
 				}
 				if hash, ok := r.hash(i, said); ok {
-					out = append(out, key{hash, int32(cmp.Or(r.limit, s.model.BlockSize)), int32(i)})
+					out = append(out, key(hash&^0xff|uint64(i)))
 				}
 			}
 		}
@@ -226,14 +229,18 @@ func (r *recipe) hash(i int, said []string) (uint64, bool) {
 	return hash, true
 }
 
-// key is one blocking key of a core: the hash of its recipe and values, on how many cores it still proposes pairs, and the recipe's number.
-type key struct {
-	hash   uint64
-	limit  int32
-	recipe int32
-}
+// key is one blocking key of a core: a hash of the recipe and the values, of which the last byte is the number of the recipe.
+type key uint64
+
+// mostRecipes is how many recipes keys can name.
+const mostRecipes = 1 << 8
+
+func (k key) recipe() int { return int(k & (mostRecipes - 1)) }
+
+// most is on how many cores a key still proposes pairs.
+func (s *Set) most(k key) int { return cmp.Or(s.recipes[k.recipe()].limit, s.model.BlockSize) }
 
 func ordered(keys []key) []key {
-	slices.SortFunc(keys, func(a, b key) int { return cmp.Compare(a.hash, b.hash) })
+	slices.Sort(keys)
 	return slices.Compact(keys)
 }

@@ -123,6 +123,12 @@ func mailboxLevel(w *weights, a, b any) verdict {
 
 var dateLevels = []string{"same", "typo", "two_parts", "shift", "year", "decade", "different", "both_january_near", "both_january"}
 
+const (
+	dateYear      = 4
+	dateDecade    = 5
+	dateDifferent = 6
+)
+
 type date struct {
 	text         string // yyyymmdd
 	year, day    int32  // day: days since 1970
@@ -135,7 +141,11 @@ type date struct {
 var shifts = [...]int32{0, 1, -1, 10, -10}
 
 func makeDate(w *weights, value string) any {
-	d := &date{text: value, frequency: w.of(value)}
+	frequency := w.of(value)
+	if len(value) == len("2006-01-02") { // of a free kind
+		value = strings.ReplaceAll(value, "-", "")
+	}
+	d := &date{text: value, frequency: frequency}
 	number := func(s string) int32 {
 		n := int32(0)
 		for i := range len(s) {

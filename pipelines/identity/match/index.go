@@ -46,7 +46,7 @@ type Index struct {
 	rows    Rows
 	world   World
 	cores   map[ID]*indexed
-	blocks  map[uint64]*block
+	blocks  map[key]*block
 	arounds map[aroundKey]*around
 	places  map[ID]*placed
 	units   map[ID]*unit
@@ -88,7 +88,7 @@ func (s *Set) Worn() bool {
 
 func (x *Index) forget() {
 	x.changed = changed{}
-	x.cores, x.blocks, x.arounds = map[ID]*indexed{}, map[uint64]*block{}, map[aroundKey]*around{}
+	x.cores, x.blocks, x.arounds = map[ID]*indexed{}, map[key]*block{}, map[aroundKey]*around{}
 	x.places, x.units = map[ID]*placed{}, map[ID]*unit{}
 }
 
@@ -120,12 +120,16 @@ type link struct {
 	to        ID
 	weight    Bits
 	forbidden bool
+	kin       bool // see edge
 }
+
+// below says whether an edge does not count at a floor.
+func (e *link) below(floor Bits) bool { return e.weight < floor || e.kin && floor > kinFloor }
 
 // block is the cores that have a blocking key.
 type block struct {
 	list
-	hash uint64
+	key key
 }
 
 // aroundKey names a value that stands beside given names.
@@ -216,6 +220,11 @@ func (x *Index) read(c Core, asserted bool) *indexed {
 	if len(in.sounds) == 0 && !in.weak {
 		sound("")
 	}
+	for _, v := range in.values {
+		if mail := x.s.standsFor(v.value); in.weak && mail != "" {
+			sound(mail)
+		}
+	}
 	slices.Sort(in.sounds)
 	in.sounds = slices.Compact(in.sounds)
 	return in
@@ -270,20 +279,20 @@ func (x *Index) change(in, to *indexed) {
 	var closing, opening []*block
 	for _, k := range in.keys {
 		if !slices.Contains(to.keys, k) {
-			b := x.block(k.hash)
+			b := x.block(k)
 			b.drop(in.id)
 			x.markBlock(b)
-			if b.n == int(k.limit) {
+			if b.n == x.s.most(k) {
 				opening = append(opening, b)
 			}
 		}
 	}
 	for _, k := range to.keys {
 		if !slices.Contains(in.keys, k) {
-			b := x.block(k.hash)
+			b := x.block(k)
 			b.add(in.id)
 			x.markBlock(b)
-			if b.n == int(k.limit)+1 {
+			if b.n == x.s.most(k)+1 {
 				closing = append(closing, b)
 			}
 		}
@@ -332,8 +341,10 @@ func (x *Index) surround(in, to *indexed) (again []*indexed) {
 			step = -1
 		}
 		x.markAround(a)
-		for _, sound := range of.sounds {
-			x.bump(a, sound, step)
+		if x.s.tells(of.weak, v.table) {
+			for _, sound := range of.sounds {
+				x.bump(a, sound, step)
+			}
 		}
 		if x.generic(a) != before {
 			flipped[v] = !flipped[v]
@@ -450,10 +461,10 @@ func (x *Index) touch(id ID) {
 // profile is a core's values without those that are no evidence.
 func (x *Index) profile(in *indexed) *profile {
 	if in.own == nil {
-		p := &profile{records: in.records, fields: make([][]share, len(x.s.tables))}
+		p := &profile{records: in.records, ends: make([]int32, len(x.s.tables))}
 		for _, v := range in.values {
 			if !v.generic {
-				p.fields[v.table] = append(p.fields[v.table], share{v.id, v.count})
+				p.add(v.table, share{v.id, v.count})
 			}
 		}
 		in.own = p
@@ -468,8 +479,8 @@ func (x *Index) propose(in *indexed) {
 		seen[e.to] = true
 	}
 	for _, k := range in.keys {
-		b := x.block(k.hash)
-		if b.n > int(k.limit) {
+		b := x.block(k)
+		if b.n > x.s.most(k) {
 			continue
 		}
 		for _, id := range x.members(&b.list) {
@@ -486,11 +497,12 @@ func (x *Index) propose(in *indexed) {
 func (x *Index) weigh(a, b *indexed) {
 	x.s.Work.Compared++
 	sc := x.s.score(x.profile(a), x.profile(b))
-	if sc.posterior < x.s.floor {
+	kin := sc.posterior < x.s.floor
+	if kin && (a.weak || b.weak || !x.s.housed(x.profile(a), x.profile(b))) {
 		return
 	}
-	a.edges = append(a.edges, link{b.id, sc.posterior, sc.forbidden})
-	b.edges = append(b.edges, link{a.id, sc.posterior, sc.forbidden})
+	a.edges = append(a.edges, link{b.id, sc.posterior, sc.forbidden, kin})
+	b.edges = append(b.edges, link{a.id, sc.posterior, sc.forbidden, kin})
 	x.mark(a)
 	x.mark(b)
 	x.touch(a.id)
@@ -550,7 +562,7 @@ func (x *Index) revive(b *block) {
 // blocked says whether two cores share a key whose block proposes.
 func (x *Index) blocked(a, b *indexed) bool {
 	for _, k := range x.both(a, b) {
-		if x.block(k.hash).n <= int(k.limit) {
+		if x.block(k).n <= x.s.most(k) {
 			return true
 		}
 	}
@@ -562,9 +574,9 @@ func (x *Index) both(a, b *indexed) (keys []key) {
 	p, q := a.keys, b.keys
 	for len(p) > 0 && len(q) > 0 {
 		switch {
-		case p[0].hash < q[0].hash:
+		case p[0] < q[0]:
 			p = p[1:]
-		case p[0].hash > q[0].hash:
+		case p[0] > q[0]:
 			q = q[1:]
 		default:
 			keys = append(keys, p[0])

@@ -91,7 +91,12 @@ func (x *Index) dissolve(id ID) []ID {
 
 // partOf lists the cores that are decided together with a core, in the order of their ids, and the floor of the edges that count.
 func (x *Index) partOf(seed ID) (members []ID, floor Bits) {
-	members, few := x.together(seed, x.s.floor)
+	members, few := x.together(seed, kinFloor)
+	floor = kinFloor
+	if !few {
+		members, few = x.together(seed, x.s.floor)
+		floor = x.s.floor
+	}
 	if !few {
 		// At low nobody knows too many, at high somebody does.
 		low, high := Bits(0), Bits(64)
@@ -106,10 +111,10 @@ func (x *Index) partOf(seed ID) (members []ID, floor Bits) {
 				low = middle
 			}
 		}
-		floor = high * bit
+		floor = x.s.floor + high*bit
 	}
 	slices.SortFunc(members, ID.Compare)
-	return members, x.s.floor + floor
+	return members, floor
 }
 
 // together lists the cores that edges from a floor on connect with a core, and says whether they are few enough; if not, some are missing.
@@ -118,7 +123,7 @@ func (x *Index) together(seed ID, floor Bits) (members []ID, few bool) {
 	members = append(members, seed)
 	for i := 0; i < len(members); i++ {
 		for _, e := range x.core(members[i]).edges {
-			if e.weight < floor || seen[e.to] {
+			if e.below(floor) || seen[e.to] {
 				continue
 			}
 			if len(members) == x.s.limit {
@@ -150,8 +155,8 @@ func (x *Index) region(members []ID, floor Bits) *region {
 		in := x.core(id)
 		asserted = asserted || in.asserted
 		for _, e := range in.edges {
-			if to, inside := place[e.to]; inside && to > int32(i) && e.weight >= floor {
-				r.pairs = append(r.pairs, pair{int32(i), to, e.weight, e.forbidden})
+			if to, inside := place[e.to]; inside && to > int32(i) && !e.below(floor) {
+				r.pairs = append(r.pairs, pair{int32(i), to, e.weight, e.forbidden, e.kin})
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // Rows of an Index. Numbers are varints unless a width is given, which is big endian; a count of elements stands before them; cores and profiles are 16
 // bytes. Fields are numbered as the model has them, so rows are of one model and size.
 //
-//	'c' core             flags(1) records values(field(1) text count flags(1)) sounds(8 each) keys(8, recipe(1)) edges(core weight flags(1))
+//	'c' core             flags(1) records values(field(1) text count flags(1)) sounds(8 each) keys(8 each) edges(core weight flags(1))
 //	'b' key(8)           twice the number of its cores, plus one if they are spilled; else the cores
 //	'm' key(8) core      a core that has a spilled key
 //	'v' field value(16)  the same of the carriers of a value; then the same of the sounds beside it: sound(8) count
@@ -243,7 +243,7 @@ func (x *Index) idKey(table byte, id ID) []byte {
 	return x.key
 }
 
-func blockKey(hash uint64) []byte { return binary.BigEndian.AppendUint64([]byte{rowBlock}, hash) }
+func blockKey(k key) []byte { return binary.BigEndian.AppendUint64([]byte{rowBlock}, uint64(k)) }
 
 func (k aroundKey) row(table byte) []byte {
 	return append([]byte{table, byte(k.table)}, k.hash[:]...)
@@ -255,6 +255,7 @@ const (
 	flagAsserted  = 2
 	flagGeneric   = 1
 	flagForbidden = 1
+	flagKin       = 2
 )
 
 // core gives a core; one that is not there if it is unknown.
@@ -282,20 +283,18 @@ func (x *Index) core(id ID) *indexed {
 		for n := r.count(8); n > 0 && !r.bad; n-- {
 			in.sounds = append(in.sounds, r.word())
 		}
-		for n := r.count(9); n > 0 && !r.bad; n-- {
-			k := key{hash: r.word(), recipe: int32(r.byte())}
-			if r.bad || int(k.recipe) >= len(x.s.recipes) {
+		for n := r.count(8); n > 0 && !r.bad; n-- {
+			k := key(r.word())
+			if r.bad || k.recipe() >= len(x.s.recipes) {
 				r.bad = true
 				break
-			}
-			if k.limit = int32(x.s.recipes[k.recipe].limit); k.limit == 0 {
-				k.limit = int32(x.s.model.BlockSize)
 			}
 			in.keys = append(in.keys, k)
 		}
 		for n := r.count(18); n > 0 && !r.bad; n-- {
 			e := link{to: r.id(), weight: Bits(r.signed())}
-			e.forbidden = r.byte()&flagForbidden != 0
+			flags := r.byte()
+			e.forbidden, e.kin = flags&flagForbidden != 0, flags&flagKin != 0
 			in.edges = append(in.edges, e)
 		}
 		x.check(r)
@@ -331,7 +330,7 @@ func (x *Index) appendCore(b []byte, in *indexed) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(in.keys)))
 	for _, k := range in.keys {
-		b = append(binary.BigEndian.AppendUint64(b, k.hash), byte(k.recipe))
+		b = binary.BigEndian.AppendUint64(b, uint64(k))
 	}
 	b = binary.AppendUvarint(b, uint64(len(in.edges)))
 	for _, e := range in.edges {
@@ -340,22 +339,25 @@ func (x *Index) appendCore(b []byte, in *indexed) []byte {
 		if e.forbidden {
 			flags = flagForbidden
 		}
+		if e.kin {
+			flags |= flagKin
+		}
 		b = append(b, flags)
 	}
 	return b
 }
 
-func (x *Index) block(hash uint64) *block {
-	if b, ok := x.blocks[hash]; ok {
+func (x *Index) block(k key) *block {
+	if b, ok := x.blocks[k]; ok {
 		return b
 	}
-	b := &block{hash: hash, list: list{prefix: blockKey(hash), loaded: true}}
+	b := &block{key: k, list: list{prefix: blockKey(k), loaded: true}}
 	if r := x.get(b.prefix); r != nil {
 		r.list(&b.list)
 		x.check(r)
 	}
 	b.prefix[0] = rowMember
-	x.blocks[hash] = b
+	x.blocks[k] = b
 	return b
 }
 
@@ -514,7 +516,7 @@ func (x *Index) Write(set func(key, value []byte) error) error {
 			x.row = b.list.append(x.row[:0])
 			value = x.row
 		}
-		if err := set(blockKey(b.hash), value); err != nil {
+		if err := set(blockKey(b.key), value); err != nil {
 			return err
 		}
 		b.dirty, b.added, b.removed = false, nil, nil

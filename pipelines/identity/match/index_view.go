@@ -198,9 +198,9 @@ func (x *Index) Waterfall(a, b []ID) (*Waterfall, error) {
 			continue
 		}
 		f := FieldWeight{Field: t.field.Name, A: said[i], B: heard[i]}
-		if u := s.unlessBoth[i]; u >= 0 && len(p.fields[u]) > 0 && len(q.fields[u]) > 0 {
+		if u := s.unlessBoth[i]; u >= 0 && p.has(u) && q.has(u) {
 			f.YieldsTo = s.tables[u].field.Name
-		} else if len(p.fields[i]) > 0 && len(q.fields[i]) > 0 {
+		} else if p.has(i) && q.has(i) {
 			sc := s.scoreField(i, p, q)
 			f.Level = s.bestLevel(i, p, q)
 			f.Weight, f.Household, f.Alone, f.Forbids = sc.weight, sc.household, sc.alone, sc.forbidden
@@ -227,9 +227,9 @@ func (x *Index) Waterfall(a, b []ID) (*Waterfall, error) {
 	w.Probability = s.model.Probability(sc.posterior)
 	for i, recipe := range s.model.Blocking {
 		for _, k := range keys {
-			if int(k.recipe) == i && slices.Contains(others, k) {
-				n := x.block(k.hash).n
-				w.Keys = append(w.Keys, SharedKey{recipe, n, n > int(k.limit)})
+			if k.recipe() == i && slices.Contains(others, k) {
+				n := x.block(k).n
+				w.Keys = append(w.Keys, SharedKey{recipe, n, n > s.most(k)})
 			}
 		}
 	}
@@ -241,8 +241,8 @@ func (s *Set) bestLevel(i int, p, q *profile) string {
 	t := s.tables[i]
 	var best verdict
 	found := false
-	for _, a := range p.fields[i] {
-		for _, b := range q.fields[i] {
+	for _, a := range p.field(i) {
+		for _, b := range q.field(i) {
 			if v := t.weigh(a.value, b.value); !found || v.weight > best.weight {
 				best, found = v, true
 			}
@@ -280,8 +280,8 @@ func (x *Index) Kin(core ID) (map[ID][]string, error) {
 	}
 	own := x.profile(in)
 	for _, k := range in.keys {
-		b := x.block(k.hash)
-		if b.n > int(k.limit) {
+		b := x.block(k)
+		if b.n > x.s.most(k) {
 			continue
 		}
 		for _, id := range x.members(&b.list) {
@@ -303,61 +303,16 @@ func (x *Index) Kin(core ID) (map[ID][]string, error) {
 	return out, x.err
 }
 
-// kin are the fields by which two profiles are of one household: none if they may be one person, by their given names and birth dates.
-func (s *Set) kin(p, q *profile) (shares []string) {
-	given, family := false, false
-	for _, a := range p.fields[s.nameTable] {
-		for _, b := range q.fields[s.nameTable] {
-			v := s.tables[s.nameTable].weigh(a.value, b.value)
-			given = given || v.level >= 0 && v.level < givenGarbled
-			family = family || v.second >= 0 && v.second < familyGarbled
-		}
-	}
-	if given && !s.bornApart(p, q) {
-		return nil
-	}
-	for i, t := range s.tables {
-		same := false
-		for _, a := range p.fields[i] {
-			for _, b := range q.fields[i] {
-				switch t.field.Compare {
-				case "mailbox":
-					same = same || a.value == b.value
-				case "key":
-					same = same || a.value == b.value && t.field.Name == "phone"
-				case "address":
-					same = same || family && t.weigh(a.value, b.value).level <= 1
-				}
-			}
-		}
-		if same {
-			shares = append(shares, t.field.Name)
-		}
-	}
-	slices.Sort(shares)
-	return shares
-}
-
-// bornApart says whether the birth dates of two profiles are two people's.
-func (s *Set) bornApart(p, q *profile) bool {
-	for i, t := range s.tables {
-		if t.field.Compare == "date" && len(p.fields[i]) > 0 && len(q.fields[i]) > 0 && s.scoreField(i, p, q).forbidden {
-			return true
-		}
-	}
-	return false
-}
-
 // Near lists cores that share an open blocking key with a core, at most limit, those of the smallest blocks first.
 func (x *Index) Near(core ID, limit int) (out []ID, err error) {
 	in := x.core(core)
 	var open []*block
 	for _, k := range in.keys {
-		if b := x.block(k.hash); b.n <= int(k.limit) {
+		if b := x.block(k); b.n <= x.s.most(k) {
 			open = append(open, b)
 		}
 	}
-	slices.SortFunc(open, func(a, b *block) int { return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.hash, b.hash)) })
+	slices.SortFunc(open, func(a, b *block) int { return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.key, b.key)) })
 	for _, b := range open {
 		for _, id := range x.members(&b.list) {
 			if len(out) < limit && id != core && !slices.Contains(out, id) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/dossier-cdp/dossier/pipelines/identifier"
+	"github.com/dossier-cdp/dossier/pipelines/identity/attribute"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -37,6 +38,8 @@ type Model struct {
 	BlockSize int `json:"blockSize"`
 	// Calibration says how weights become probabilities; nil: as they state.
 	Calibration *Calibration `json:"calibration,omitempty"`
+	// Attributes say which traits of a workspace's own tell who somebody is, beside those that are known by their names: see Attributed.
+	Attributes attribute.Map `json:"attributes,omitempty"`
 	// Variants are pairs of given names that one person was seen to use, beside the known nicknames.
 	Variants [][2]string `json:"variants,omitempty"`
 
@@ -230,10 +233,16 @@ func (m *Model) Prepare() error {
 		m.variants[v] = true
 		m.variants[[2]string{v[1], v[0]}] = true
 	}
+	if len(m.Blocking) > mostRecipes {
+		return invalid("the model has %d recipes of blocking keys, more than %d", len(m.Blocking), mostRecipes)
+	}
 	for _, key := range m.Blocking {
-		if _, err := recipeOf(key); err != nil {
+		if _, err := m.recipeOf(key); err != nil {
 			return err
 		}
+	}
+	if err := m.checkAttributes(); err != nil {
+		return err
 	}
 	text, err := m.Text()
 	if err != nil {

@@ -7,6 +7,7 @@ type pair struct {
 	a, b      int32
 	weight    Bits
 	forbidden bool
+	kin       bool // see edge
 }
 
 // region is a set of cores that is decided together. Everything in it is in the order of core ids, so that what is decided is a
@@ -18,6 +19,7 @@ type region struct {
 	parent   []int32
 	profiles []*profile
 	weak     []bool // no name: joins last
+	torn     []bool // could as well be either of two people: joins last
 	near     [][]int32
 	extra    Bits                      // asked for beyond the model's thresholds
 	bars     func(p, q []int32) Reason // what beside the values keeps two sets of cores from being one person; nil: nothing does
@@ -84,6 +86,7 @@ func (r *region) decide() {
 		r.profiles[i] = r.set.cores[slot].own
 		r.weak[i] = r.set.cores[slot].weak
 	}
+	r.tear()
 	r.merge()
 	for range 4 {
 		if !r.attach() {
@@ -99,7 +102,7 @@ func (r *region) merge() {
 	var order []*pair
 	for i := range r.pairs {
 		p := &r.pairs[i]
-		if !p.forbidden && p.weight >= edge && !r.weak[p.a] && !r.weak[p.b] {
+		if !p.forbidden && p.weight >= edge && !r.weak[p.a] && !r.weak[p.b] && !r.torn[p.a] && !r.torn[p.b] {
 			order = append(order, p)
 		}
 	}
@@ -139,6 +142,59 @@ func (r *region) merge() {
 	}
 }
 
+// The bounds of tear: what is nearer than tie is as near, and no more than mostTied are looked at.
+const (
+	tie      = bit / 4
+	mostTied = 16
+)
+
+// tear finds the cores that fit two people equally well, and no third better: two who cannot be one by what they say, or, where nothing but a name and a town brings
+// them together, two who are not likely to be one. They are left to attach, which asks for a margin. Who wrote from a mailbox of father and son of one name is neither's.
+func (r *region) tear() {
+	r.torn = make([]bool, len(r.cores))
+	if len(r.cores) < 3 {
+		return
+	}
+	t := &r.set.model.Thresholds
+	edge, link := inBits(t.Edge), inBits(t.Link)
+	best := make([]Bits, len(r.cores))
+	counts := func(p *pair) bool {
+		return !p.forbidden && p.weight >= edge && !r.weak[p.a] && !r.weak[p.b]
+	}
+	for i := range r.pairs {
+		if p := &r.pairs[i]; counts(p) {
+			best[p.a], best[p.b] = max(best[p.a], p.weight), max(best[p.b], p.weight)
+		}
+	}
+	tied := make([][]int32, len(r.cores))
+	for i := range r.pairs {
+		p := &r.pairs[i]
+		if !counts(p) {
+			continue
+		}
+		for _, x := range [...][2]int32{{p.a, p.b}, {p.b, p.a}} {
+			if p.weight >= best[x[0]]-tie && len(tied[x[0]]) < mostTied {
+				tied[x[0]] = append(tied[x[0]], x[1])
+			}
+		}
+	}
+	for x, list := range tied {
+		for i := 0; i < len(list) && !r.torn[x]; i++ {
+			for _, z := range list[:i] {
+				y := list[i]
+				sc := r.score(r.profiles[y], r.profiles[z])
+				if sc.forbidden || sc.posterior < link && !r.keyed(int32(x), y) && !r.keyed(int32(x), z) {
+					r.torn[x] = true
+					break
+				}
+			}
+		}
+	}
+}
+
+// keyed says whether two profiles share something that few people share.
+func (r *region) keyed(a, b int32) bool { return r.score(r.profiles[a], r.profiles[b]).keyed }
+
 type rival struct {
 	to        int32
 	posterior Bits
@@ -146,7 +202,7 @@ type rival struct {
 }
 
 // attach lets every small profile join the one that it fits best, if that one beats every other by the margin. A rival that is
-// plausibly the same person as the best is none. A nameless one that could as well be another's is joined by nobody, either: who shares a
+// plausibly the same person as the best is none. A nameless one, or one of two namesakes', that could as well be another's is joined by nobody, either: who shares a
 // mailbox with another does not get what came from it by being small. It says whether anything joined.
 func (r *region) attach() bool {
 	t := &r.set.model.Thresholds
@@ -159,7 +215,7 @@ func (r *region) attach() bool {
 		if a > b {
 			a, b = b, a
 		}
-		if a == b || seen[edge{a, b}] {
+		if a == b || r.pairs[i].kin || seen[edge{a, b}] {
 			continue
 		}
 		seen[edge{a, b}] = true
@@ -211,7 +267,7 @@ func (r *region) attach() bool {
 	var proposals []proposal
 	for x, list := range rivals {
 		best := list[0]
-		if best.out || best.posterior < link || torn[x] || r.weak[best.to] && r.tossed(rivals[best.to], x, best.posterior, link) {
+		if best.out || best.posterior < link || torn[x] || (r.weak[best.to] || r.torn[best.to]) && r.tossed(rivals[best.to], x, best.posterior, link) {
 			continue
 		}
 		small, large := int(r.profiles[x].records), int(r.profiles[best.to].records)
@@ -253,7 +309,7 @@ func (r *region) attach() bool {
 	return joined
 }
 
-// tossed says whether a nameless profile, by its rivals, could as well be somebody else's than x's: to within half a bit, or better.
+// tossed says whether a nameless or torn profile, by its rivals, could as well be somebody else's than x's: to within half a bit, or better.
 func (r *region) tossed(rivals []rival, x int32, posterior, link Bits) bool {
 	for _, z := range rivals {
 		if z.to == x || z.posterior <= posterior-bit/2 {

@@ -1,7 +1,6 @@
 package match
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/dossier-cdp/dossier/pipelines/identity"
@@ -29,17 +28,29 @@ func CoreRules(r *identity.Rules) (*identity.Rules, error) {
 // People says who is who among the personas of events: cores by the exact strata, profiles by the model. The answer is a function of the set
 // of events, the rules and the model. It must not be used concurrently.
 type People struct {
-	exact      *identity.Memory
-	set        *Set
-	attributes map[identity.NodeID][]byte          // what each persona says, in the stored form
-	core       map[identity.NodeID]identity.NodeID // of each persona: the smallest persona of its core
-	members    map[identity.NodeID][]identity.NodeID
-	changed    map[identity.NodeID]struct{} // personas whose attributes grew
-	public     func(schema.PersonaEpoch) identity.NodeID
+	exact    *identity.Memory
+	set      *Set
+	rows     []row
+	at       map[identity.NodeID]int32 // the row of each persona
+	members  map[int32][]int32         // rows of the personas of each core that has several, by their ids; the first is the core's own
+	changed  map[int32]struct{}        // personas whose attributes grew
+	scratch  []byte
+	resolved int // personas of which the exact strata have said who they are
+	public   func(schema.PersonaEpoch) identity.NodeID
 
 	// Watch, if it is not nil, is told which phase begins: who has a clock can tell where the time goes. The answer does not depend on it.
 	Watch func(Phase)
 }
+
+// row is a persona.
+type row struct {
+	id   identity.NodeID
+	core int32  // the row of the smallest persona of its core; unresolved
+	said string // what it says, in the stored form; "" if nothing
+}
+
+// unresolved is the core of a persona of which the exact strata have not said who it is.
+const unresolved = -1
 
 // Phase is a part of the work of deciding who is who.
 type Phase int
@@ -62,11 +73,23 @@ func (p *People) begin(phase Phase) {
 
 // NewPeople makes an empty one. The rules are those of CoreRules.
 func NewPeople(hash identity.Hasher, rules *identity.Rules, m *Model) *People {
-	return &People{
+	p := &People{
 		exact: identity.NewMemory(hash, rules), set: NewSet(m), public: hash.Public,
-		attributes: map[identity.NodeID][]byte{}, core: map[identity.NodeID]identity.NodeID{},
-		members: map[identity.NodeID][]identity.NodeID{}, changed: map[identity.NodeID]struct{}{},
+		at: map[identity.NodeID]int32{}, members: map[int32][]int32{}, changed: map[int32]struct{}{},
 	}
+	p.exact.Reader().Lean()
+	return p
+}
+
+// row gives the row of a persona.
+func (p *People) row(id identity.NodeID) int32 {
+	n, known := p.at[id]
+	if !known {
+		n = int32(len(p.rows))
+		p.rows = append(p.rows, row{id: id, core: unresolved})
+		p.at[id] = n
+	}
+	return n
 }
 
 // Add folds one event. Call Resolve before asking for profiles.
@@ -78,25 +101,26 @@ func (p *People) Add(e *schema.Event) {
 		return
 	}
 	p.begin(PhaseAttributes)
-	said := attribute.FromEvent(e, nil)
+	said := attribute.FromEvent(e, p.set.model.Attributes)
 	if said.IsZero() {
 		return
 	}
-	id := p.public(schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch})
-	have := p.attributes[id]
+	n := p.row(p.public(schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}))
+	have := p.rows[n].said
 	said = said.Bare()
-	if have != nil {
+	if have != "" {
 		said = attribute.Join(stored(have), said)
 	}
-	if now := said.AppendValues(nil); have == nil || !bytes.Equal(have, now) {
-		p.attributes[id] = now
-		p.changed[id] = struct{}{}
+	if now := said.AppendValues(p.scratch[:0]); string(now) != have {
+		p.rows[n].said = string(now)
+		p.changed[n] = struct{}{}
+		p.scratch = now
 	}
 }
 
 // stored reads what AppendValues wrote.
-func stored(text []byte) attribute.Attributes {
-	a, err := attribute.DecodeValues(text)
+func stored(text string) attribute.Attributes {
+	a, err := attribute.DecodeValues([]byte(text))
 	if err != nil {
 		panic(err) // Unreachable: this package wrote it
 	}
@@ -111,8 +135,8 @@ func (p *People) Resolve() error {
 		return err
 	}
 	p.begin(PhaseCompare)
-	for id := range p.changed {
-		if core, ok := p.core[id]; ok {
+	for n := range p.changed {
+		if core := p.rows[n].core; core != unresolved {
 			p.put(core)
 		}
 	}
@@ -126,50 +150,76 @@ func (p *People) Resolve() error {
 func (p *People) cores(region *identity.Partition) {
 	defer p.begin(PhaseExact)
 	p.begin(PhaseCompare)
-	var before []identity.NodeID
+	var before, now []int32
 	for i := range region.Profiles {
 		for _, m := range region.Profiles[i].Members {
-			if core, ok := p.core[m]; ok {
+			if core := p.rows[p.row(m)].core; core != unresolved {
 				before = append(before, core)
 			}
 		}
 	}
-	now := map[identity.NodeID]struct{}{}
 	for i := range region.Profiles {
 		members := region.Profiles[i].Members
-		core := members[0]
-		now[core] = struct{}{}
-		if slices.Equal(p.members[core], members) {
+		core := p.row(members[0])
+		now = append(now, core)
+		if p.stands(core, members) {
 			continue
 		}
-		p.members[core] = slices.Clone(members)
+		delete(p.members, core)
+		var rows []int32
 		for _, m := range members {
-			p.core[m] = core
+			n := p.row(m)
+			if p.rows[n].core == unresolved {
+				p.resolved++
+			}
+			p.rows[n].core = core
+			rows = append(rows, n)
+		}
+		if len(rows) > 1 {
+			p.members[core] = rows
 		}
 		p.put(core)
-		for _, m := range members {
-			delete(p.changed, m)
+		for _, n := range rows {
+			delete(p.changed, n)
 		}
 	}
 	for _, core := range before {
 		// A core that now lies in another region is that region's to tell of.
-		if _, still := now[core]; !still && p.core[core] != core {
+		if p.rows[core].core != core && !slices.Contains(now, core) {
 			delete(p.members, core)
-			p.set.Remove(core)
+			p.set.Remove(p.rows[core].id)
 		}
 	}
 }
 
-func (p *People) put(core identity.NodeID) {
+// stands says whether a core is made of these personas already.
+func (p *People) stands(core int32, members []identity.NodeID) bool {
+	if p.rows[core].core != core {
+		return false
+	}
+	have := p.membersOf(core)
+	return slices.EqualFunc(have, members, func(n int32, id identity.NodeID) bool { return p.rows[n].id == id })
+}
+
+// membersOf lists the personas of a core.
+func (p *People) membersOf(core int32) []int32 {
+	if list := p.members[core]; list != nil {
+		return list
+	}
+	return []int32{core}
+}
+
+func (p *People) put(core int32) {
 	p.set.Put(p.weighed(core))
 }
 
 // weighed is a core as it is weighed.
-func (p *People) weighed(core identity.NodeID) Core {
-	c := Core{ID: core, Records: make([][]Value, 0, len(p.members[core]))}
-	for _, m := range p.members[core] {
+func (p *People) weighed(core int32) Core {
+	members := p.membersOf(core)
+	c := Core{ID: p.rows[core].id, Records: make([][]Value, 0, len(members))}
+	for _, m := range members {
 		var values []Value
-		if text := p.attributes[m]; text != nil {
+		if text := p.rows[m].said; text != "" {
 			a := stored(text)
 			values = Values(&a)
 		}
@@ -187,7 +237,7 @@ func (p *People) Settle() error {
 
 // Profile gives the profile of a persona, as of the last Resolve: the smallest persona of its smallest core.
 func (p *People) Profile(persona identity.NodeID) (identity.NodeID, bool) {
-	core, ok := p.core[persona]
+	core, ok := p.Core(persona)
 	if !ok {
 		return identity.NodeID{}, false
 	}
@@ -199,16 +249,19 @@ func (p *People) Set() *Set { return p.set }
 
 // Cores lists the cores as they are weighed, in the order of their ids: what Train estimates on.
 func (p *People) Cores() []Core {
-	ids := make([]identity.NodeID, 0, len(p.members))
-	for id := range p.members {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, identity.NodeID.Compare)
-	out := make([]Core, len(ids))
-	for i, id := range ids {
-		out[i] = p.weighed(id)
-	}
+	var out []Core
+	p.eachCore(func(core int32) { out = append(out, p.weighed(core)) })
+	slices.SortFunc(out, func(a, b Core) int { return a.ID.Compare(b.ID) })
 	return out
+}
+
+// eachCore calls f with every core.
+func (p *People) eachCore(f func(core int32)) {
+	for n := range p.rows {
+		if p.rows[n].core == int32(n) {
+			f(int32(n))
+		}
+	}
 }
 
 // ResolveExact brings the cores up to date, and decides nothing more.
@@ -222,12 +275,15 @@ func (p *People) ResolveExact() error {
 
 // Core gives the core of a persona: its smallest persona.
 func (p *People) Core(persona identity.NodeID) (identity.NodeID, bool) {
-	core, ok := p.core[persona]
-	return core, ok
+	n, ok := p.at[persona]
+	if !ok || p.rows[n].core == unresolved {
+		return identity.NodeID{}, false
+	}
+	return p.rows[p.rows[n].core].id, true
 }
 
 // Personas is how many there are.
-func (p *People) Personas() int { return len(p.core) }
+func (p *People) Personas() int { return p.resolved }
 
 // Person is one profile.
 type Person struct {
@@ -239,16 +295,18 @@ type Person struct {
 func (p *People) Profiles() []Person {
 	byGroup := map[identity.NodeID][]identity.NodeID{}
 	var order []identity.NodeID
-	for core := range p.members {
-		group, ok := p.set.Profile(core)
+	p.eachCore(func(core int32) {
+		group, ok := p.set.Profile(p.rows[core].id)
 		if !ok {
-			continue
+			return
 		}
 		if byGroup[group] == nil {
 			order = append(order, group)
 		}
-		byGroup[group] = append(byGroup[group], p.members[core]...)
-	}
+		for _, m := range p.membersOf(core) {
+			byGroup[group] = append(byGroup[group], p.rows[m].id)
+		}
+	})
 	slices.SortFunc(order, identity.NodeID.Compare)
 	out := make([]Person, len(order))
 	for i, group := range order {
@@ -274,7 +332,7 @@ func (p *People) Possible() []PossibleMatch {
 	out := p.set.Possible()
 	ids := map[identity.NodeID]identity.NodeID{}
 	for _, profile := range p.Profiles() {
-		group, _ := p.set.Profile(p.core[profile.Members[0]])
+		group, _ := p.Profile(profile.Members[0])
 		ids[group] = profile.ID
 	}
 	for i := range out {

@@ -64,7 +64,8 @@ func (r *region) possible() []PossibleMatch {
 		seen[[2]int32{a, b}] = true
 		p, q := r.profiles[a], r.profiles[b]
 		sc := r.score(p, q)
-		if sc.posterior < inBits(t.Possible) {
+		housed := sc.posterior < inBits(t.Possible)
+		if housed && (r.weak[r.pairs[i].a] || r.weak[r.pairs[i].b] || !r.set.housed(p, q)) {
 			continue
 		}
 		m := PossibleMatch{A: r.set.cores[r.cores[a]].id, B: r.set.cores[r.cores[b]].id, Weight: sc.posterior}
@@ -74,7 +75,7 @@ func (r *region) possible() []PossibleMatch {
 			continue
 		case barred != "":
 			m.Reason = barred
-		case sc.forbidden:
+		case sc.forbidden || housed:
 			m.Reason = r.set.conflict(p, q)
 		case sc.posterior < inBits(t.Link) || sc.bare:
 			m.Reason = ReasonUnsure
@@ -91,7 +92,7 @@ func (r *region) possible() []PossibleMatch {
 // conflict names what keeps two profiles apart.
 func (s *Set) conflict(p, q *profile) Reason {
 	for i := range s.tables {
-		if len(p.fields[i]) > 0 && len(q.fields[i]) > 0 && s.model.Fields[i].Compare == "date" && s.scoreField(i, p, q).forbidden {
+		if p.has(i) && q.has(i) && s.model.Fields[i].Compare == "date" && s.scoreField(i, p, q).forbidden {
 			return ReasonBirthDate
 		}
 	}
@@ -111,10 +112,8 @@ type Blocks struct {
 // Blocks counts the blocking keys.
 func (s *Set) Blocks() Blocks {
 	var b Blocks
-	for _, members := range s.blocks.lists {
-		b.Largest = max(b.Largest, len(members))
-	}
-	counted := map[uint64]bool{}
+	s.blocks.each(func(members []int32) { b.Largest = max(b.Largest, len(members)) })
+	counted := map[key]bool{}
 	for i := range s.cores {
 		in := &s.cores[i]
 		if !in.used {
@@ -122,17 +121,17 @@ func (s *Set) Blocks() Blocks {
 		}
 		open, closed := false, false
 		for _, k := range in.keys {
-			n := s.blocks.count(k.hash)
-			if n > 1 && !counted[k.hash] {
-				counted[k.hash] = true
-				if n > int(k.limit) {
+			n := s.blocks.count(k)
+			if n > 1 && !counted[k] {
+				counted[k] = true
+				if n > s.most(k) {
 					b.Closed++
 				} else {
 					b.Open++
 				}
 			}
-			closed = closed || n > int(k.limit)
-			open = open || n > 1 && n <= int(k.limit)
+			closed = closed || n > s.most(k)
+			open = open || n > 1 && n <= s.most(k)
 		}
 		if closed && !open {
 			b.Stranded++

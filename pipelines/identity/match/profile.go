@@ -7,26 +7,42 @@ type share struct{ value, count int32 }
 type profile struct {
 	cores   []int32 // slots
 	records int32
-	fields  [][]share // sorted by value
+	shares  []share // sorted by field, then value
+	ends    []int32 // of each field's shares
+}
+
+// field gives the values of a field of the model.
+func (p *profile) field(i int) []share {
+	from := int32(0)
+	if i > 0 {
+		from = p.ends[i-1]
+	}
+	return p.shares[from:p.ends[i]]
+}
+
+// has says whether there is a value of a field.
+func (p *profile) has(i int) bool { return len(p.field(i)) > 0 }
+
+// add notes a value, of the last field that was added to or of a later one.
+func (p *profile) add(field int32, s share) {
+	p.shares = append(p.shares, s)
+	for i := int(field); i < len(p.ends); i++ {
+		p.ends[i] = int32(len(p.shares))
+	}
 }
 
 // shareLimit bounds what one value counts, so that sums fit in 64 bits.
 const shareLimit = 64
 
 func (p *profile) join(q *profile) *profile {
-	out := &profile{cores: make([]int32, 0, len(p.cores)+len(q.cores)), records: p.records + q.records, fields: make([][]share, len(p.fields))}
+	out := &profile{
+		cores: make([]int32, 0, len(p.cores)+len(q.cores)), records: p.records + q.records,
+		shares: make([]share, 0, len(p.shares)+len(q.shares)), ends: make([]int32, len(p.ends)),
+	}
 	out.cores = append(append(out.cores, p.cores...), q.cores...)
-	for i := range p.fields {
-		a, b := p.fields[i], q.fields[i]
-		switch {
-		case len(b) == 0:
-			out.fields[i] = a
-			continue
-		case len(a) == 0:
-			out.fields[i] = b
-			continue
-		}
-		l := make([]share, 0, len(a)+len(b))
+	l := out.shares
+	for i := range p.ends {
+		a, b := p.field(i), q.field(i)
 		for len(a) > 0 && len(b) > 0 {
 			switch {
 			case a[0].value < b[0].value:
@@ -38,8 +54,10 @@ func (p *profile) join(q *profile) *profile {
 				a, b = a[1:], b[1:]
 			}
 		}
-		out.fields[i] = append(append(l, a...), b...)
+		l = append(append(l, a...), b...)
+		out.ends[i] = int32(len(l))
 	}
+	out.shares = l
 	return out
 }
 
@@ -48,6 +66,7 @@ type score struct {
 	posterior Bits // log2 of the odds that they are one person
 	forbidden bool // values are so far apart that nothing makes them one person
 	bare      bool // too few fields speak for one person, however rare their values
+	keyed     bool // something agrees that few people share
 }
 
 // joins says whether two profiles may be joined at a threshold.
@@ -64,7 +83,7 @@ type fieldScore struct {
 }
 
 func (s *Set) scoreField(i int, p, q *profile) fieldScore {
-	a, b := p.fields[i], q.fields[i]
+	a, b := p.field(i), q.field(i)
 	t := s.tables[i]
 	if len(a) == 1 && len(b) == 1 {
 		v := t.weigh(a[0].value, b[0].value)
@@ -94,7 +113,7 @@ func (s *Set) scoreField(i int, p, q *profile) fieldScore {
 		}
 	}
 	total := log2(uint64(all)) + powerFraction*bit
-	out.weight, out.household, out.forbidden = log2(same)-total, log2(household)-total, 100*bad > 34*all
+	out.weight, out.household, out.forbidden = log2(same)-total, log2(household)-total, 100*bad > 50*all
 	if differs {
 		out.alone = log2(alone) - total - out.weight
 	}
@@ -119,10 +138,10 @@ func (s *Set) score(p, q *profile) score {
 	out := score{}
 	agreeing, keyed := 0, false
 	for i := range s.tables {
-		if len(p.fields[i]) == 0 || len(q.fields[i]) == 0 {
+		if !p.has(i) || !q.has(i) {
 			continue
 		}
-		if u := s.unlessBoth[i]; u >= 0 && len(p.fields[u]) > 0 && len(q.fields[u]) > 0 {
+		if u := s.unlessBoth[i]; u >= 0 && p.has(u) && q.has(u) {
 			continue
 		}
 		f := s.scoreField(i, p, q)
@@ -140,6 +159,7 @@ func (s *Set) score(p, q *profile) score {
 		household += alone
 		out.bare = agreeing < s.model.Thresholds.Agreeing
 	}
+	out.keyed = keyed
 	out.posterior = weight + s.prior
 	if s.household != nil {
 		out.posterior = either(out.posterior, household+*s.household)

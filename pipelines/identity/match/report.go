@@ -16,8 +16,8 @@ func (s *Set) Candidates(take func(a, b schema.ProfileID, weight Bits, forbidden
 		}
 		s.stamp++
 		for _, k := range in.keys {
-			members := s.blocks.members(k.hash)
-			if len(members) > int(k.limit) {
+			members := s.blocks.members(k)
+			if len(members) > s.most(k) {
 				continue
 			}
 			for _, m := range members {
@@ -54,9 +54,9 @@ func (s *Set) Reach(a, b schema.ProfileID) Reach {
 	x, y := s.cores[p].keys, s.cores[q].keys
 	for len(x) > 0 && len(y) > 0 {
 		switch {
-		case x[0].hash < y[0].hash:
+		case x[0] < y[0]:
 			x = x[1:]
-		case x[0].hash > y[0].hash:
+		case x[0] > y[0]:
 			y = y[1:]
 		default:
 			return ReachClosed
@@ -107,8 +107,8 @@ func (s *Set) Recipes(same func(a, b schema.ProfileID) int) []RecipeWork {
 	for i := range out {
 		out[i].Recipe = s.model.Blocking[i]
 	}
-	counted := map[uint64]bool{}
-	sharing := map[int32][]int32{} // recipes that propose a core, once each
+	counted := map[key]bool{}
+	sharing := map[int32][]int{} // recipes that propose a core, once each
 	for i := range s.cores {
 		in := &s.cores[i]
 		if !in.used {
@@ -116,22 +116,22 @@ func (s *Set) Recipes(same func(a, b schema.ProfileID) int) []RecipeWork {
 		}
 		clear(sharing)
 		for _, k := range in.keys {
-			members := s.blocks.members(k.hash)
-			open := len(members) <= int(k.limit)
-			if len(members) > 1 && !counted[k.hash] {
-				counted[k.hash] = true
+			members := s.blocks.members(k)
+			open := len(members) <= s.most(k)
+			if len(members) > 1 && !counted[k] {
+				counted[k] = true
 				if open {
-					out[k.recipe].Open++
+					out[k.recipe()].Open++
 				} else {
-					out[k.recipe].Closed++
+					out[k.recipe()].Closed++
 				}
 			}
 			if !open {
 				continue
 			}
 			for _, m := range members {
-				if m < int32(i) && !slices.Contains(sharing[m], k.recipe) {
-					sharing[m] = append(sharing[m], k.recipe)
+				if m < int32(i) && !slices.Contains(sharing[m], k.recipe()) {
+					sharing[m] = append(sharing[m], k.recipe())
 				}
 			}
 		}

@@ -7,7 +7,8 @@ import (
 )
 
 // regionLimit bounds the cores that are decided together. Where more hang together, the weakest edges do not count, whole bit by whole
-// bit, until few enough do: the part of a core is what hangs together with it at the lowest floor at which that is at most so many.
+// bit, until few enough do: the part of a core is what hangs together with it at the lowest floor at which that is at most so many. First of all those do not
+// count who are of one household and cannot be one person: they bear on nothing but the list of possible matches.
 // Parts are disjoint, since what hangs together at one floor does so at every lower one.
 const regionLimit = 512
 
@@ -78,9 +79,17 @@ func (s *Set) dissolve(number int32) []int32 {
 	return members
 }
 
+// kinFloor is the floor at which also those count who are of one household and cannot be one person.
+const kinFloor = -1 << 30
+
 // part lists the cores that are decided together with a core, in the order of their ids, and the floor of the edges that count.
 func (s *Set) part(seed int32) (members []int32, floor Bits) {
-	members, few := s.together(seed, s.floor)
+	members, few := s.together(seed, kinFloor)
+	floor = kinFloor
+	if !few {
+		members, few = s.together(seed, s.floor)
+		floor = s.floor
+	}
 	if !few {
 		// At low nobody knows too many, at high somebody does.
 		low, high := Bits(0), Bits(64)
@@ -95,11 +104,14 @@ func (s *Set) part(seed int32) (members []int32, floor Bits) {
 				low = middle
 			}
 		}
-		floor = high * bit
+		floor = s.floor + high*bit
 	}
 	slices.SortFunc(members, func(a, b int32) int { return s.cores[a].id.Compare(s.cores[b].id) })
-	return members, s.floor + floor
+	return members, floor
 }
+
+// below says whether an edge does not count at a floor.
+func (e *edge) below(floor Bits) bool { return e.weight < floor || e.kin && floor > kinFloor }
 
 // together lists the cores that edges from a floor on connect with a core, and says whether they are few enough; if not, some are missing.
 func (s *Set) together(seed int32, floor Bits) (members []int32, few bool) {
@@ -108,7 +120,7 @@ func (s *Set) together(seed int32, floor Bits) (members []int32, few bool) {
 	members = append(members, seed)
 	for i := 0; i < len(members); i++ {
 		for _, e := range s.cores[members[i]].edges {
-			if e.weight < floor || s.stamps[e.to] == s.stamp {
+			if e.below(floor) || s.stamps[e.to] == s.stamp {
 				continue
 			}
 			if len(members) == s.limit {
@@ -133,8 +145,8 @@ func (s *Set) region(members []int32, floor Bits) *region {
 	}
 	for i, m := range members {
 		for _, e := range s.cores[m].edges {
-			if to, inside := place[e.to]; inside && to > int32(i) && e.weight >= floor {
-				r.pairs = append(r.pairs, pair{int32(i), to, e.weight, e.forbidden})
+			if to, inside := place[e.to]; inside && to > int32(i) && !e.below(floor) {
+				r.pairs = append(r.pairs, pair{int32(i), to, e.weight, e.forbidden, e.kin})
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package match
 import (
 	mathbits "math/bits"
 	"slices"
-	"strings"
 
 	"github.com/dossier-cdp/dossier/schema"
 )
@@ -43,11 +42,13 @@ type Set struct {
 	slots   map[schema.ProfileID]int32
 	records int
 	blocks  blocks
-	beside  map[besideKey]*beside
-	dirty   []int32   // cores that changed since the last Resolve; some may be gone
-	parts   [][]int32 // the cores that were decided together, by number; 0 is for those that were decided alone
-	unused  []int32   // numbers of parts
-	round   uint32    // of Resolve
+	beside  surroundings
+	sounds  map[string]int32 // the numbers of what given names sound like
+	said    []value          // of the core whose profile is made
+	dirty   []int32          // cores that changed since the last Resolve; some may be gone
+	parts   [][]int32        // the cores that were decided together, by number; 0 is for those that were decided alone
+	unused  []int32          // numbers of parts
+	round   uint32           // of Resolve
 	stamps  []uint32
 	stamp   uint32
 
@@ -74,7 +75,7 @@ type core struct {
 	part    int32  // the number of the cores with which it was decided then
 	group   int32  // the slot of the smallest core of its profile, as last decided
 	values  []value
-	sounds  []string // of its given names, distinct
+	sounds  []int32 // of its given names, or what stands for them; distinct
 	keys    []key
 	own     *profile
 	edges   []edge
@@ -88,39 +89,14 @@ type edge struct {
 	to        int32
 	weight    Bits
 	forbidden bool
-}
-
-// besideKey is a value that stands beside given names.
-type besideKey struct{ table, id int32 }
-
-// beside is what stands beside a value.
-type beside struct {
-	carriers []int32
-	sounds   []soundCount // sorted
-}
-
-// soundCount is how many carriers of a value have a given name that sounds so.
-type soundCount struct {
-	sound string
-	count int32
-}
-
-// note counts a sound, by 1 or −1.
-func (b *beside) note(sound string, by int32) {
-	at, found := slices.BinarySearchFunc(b.sounds, sound, func(c soundCount, s string) int { return strings.Compare(c.sound, s) })
-	if !found {
-		b.sounds = slices.Insert(b.sounds, at, soundCount{sound: sound})
-	}
-	if b.sounds[at].count += by; b.sounds[at].count == 0 {
-		b.sounds = slices.Delete(b.sounds, at, at+1)
-	}
+	kin       bool // too far apart to be one person, and of one household: decided together so that the two are listed, and for nothing else
 }
 
 // NewSet makes an empty set.
 func NewSet(m *Model) *Set {
 	s := &Set{
 		model: m, nameTable: -1, limit: regionLimit, carriers: carrierLimit, prior: inBits(m.Prior - m.Thresholds.Caution), floor: inBits(m.Thresholds.Floor),
-		slots: map[schema.ProfileID]int32{}, blocks: newBlocks(), beside: map[besideKey]*beside{}, parts: make([][]int32, 1),
+		slots: map[schema.ProfileID]int32{}, beside: newSurroundings(), sounds: map[string]int32{}, parts: make([][]int32, 1),
 	}
 	for i := range m.Fields {
 		if m.Fields[i].Compare == "name" {
@@ -132,7 +108,7 @@ func NewSet(m *Model) *Set {
 		s.unlessBoth = append(s.unlessBoth, slices.IndexFunc(m.Fields, func(f Field) bool { return f.Name == m.Fields[i].UnlessBoth }))
 	}
 	for _, key := range m.Blocking {
-		r, err := recipeOf(key)
+		r, err := m.recipeOf(key)
 		if err != nil {
 			panic(err) // Prepare checked it
 		}
@@ -177,13 +153,18 @@ func (s *Set) Put(c Core) {
 	for _, v := range in.values {
 		if int(v.table) == s.nameTable {
 			in.weak = false
-			if g := s.tables[v.table].called[v.id].readings[0].given; g != nil && !slices.Contains(in.sounds, g.sound) {
-				in.sounds = append(in.sounds, g.sound)
+			if g := s.tables[v.table].called[v.id].readings[0].given; g != nil && !slices.Contains(in.sounds, s.sound(g.sound)) {
+				in.sounds = append(in.sounds, s.sound(g.sound))
 			}
 		}
 	}
 	if len(in.sounds) == 0 && !in.weak {
-		in.sounds = append(in.sounds, "")
+		in.sounds = append(in.sounds, s.sound(""))
+	}
+	for _, v := range in.values {
+		if mail := s.standsFor(v); in.weak && mail != "" && !slices.Contains(in.sounds, s.sound(mail)) {
+			in.sounds = append(in.sounds, s.sound(mail))
+		}
 	}
 	s.records += len(c.Records)
 	s.touch(slot)
@@ -235,26 +216,19 @@ func (s *Set) remove(slot int32) {
 	in := &s.cores[slot]
 	s.unpropose(slot)
 	for _, k := range in.keys {
-		if members := s.blocks.drop(k.hash, slot); len(members) == int(k.limit) {
+		if members := s.blocks.drop(k, slot); len(members) == s.most(k) {
 			s.revive(members)
 		}
 	}
 	var again []int32
 	for _, v := range distinct(in.values) {
-		if limit := s.genericAt(v.table); limit > 0 {
-			b := s.beside[besideKey(v)]
-			before := s.generic(b, limit)
-			at, _ := slices.BinarySearch(b.carriers, slot)
-			b.carriers = slices.Delete(b.carriers, at, at+1)
-			for _, sound := range in.sounds {
-				b.note(sound, -1)
-			}
-			if before && !s.generic(b, limit) {
-				again = append(again, b.carriers...)
-			}
-			if len(b.carriers) == 0 {
-				delete(s.beside, besideKey(v))
-			}
+		if s.genericAt(v.table) == 0 {
+			continue
+		}
+		before := s.generic(v)
+		s.surroundLess(v, slot)
+		if before && !s.generic(v) {
+			again = append(again, s.beside.carriers(v)...)
 		}
 	}
 	s.records -= int(in.records)
@@ -291,38 +265,23 @@ func (s *Set) genericAt(table int32) int {
 // thousand nameless tickets.
 const carrierLimit = 500
 
-// generic says whether a value is no evidence, by what stands beside it.
-func (s *Set) generic(b *beside, limit int) bool {
-	return len(b.sounds) > limit || len(b.carriers) > s.carriers<<s.class
-}
-
 // index enters a core into the blocks and the values' surroundings.
 func (s *Set) index(slot int32) {
 	in := &s.cores[slot]
 	for _, k := range in.keys {
-		if members := s.blocks.add(k.hash, slot); len(members) == int(k.limit)+1 {
+		if members := s.blocks.add(k, slot); len(members) == s.most(k)+1 {
 			s.close(members)
 		}
 	}
 	var again []int32
 	for _, v := range distinct(in.values) {
-		limit := s.genericAt(v.table)
-		if limit == 0 {
+		if s.genericAt(v.table) == 0 {
 			continue
 		}
-		b := s.beside[besideKey(v)]
-		if b == nil {
-			b = &beside{}
-			s.beside[besideKey(v)] = b
-		}
-		before := s.generic(b, limit)
-		for _, sound := range in.sounds {
-			b.note(sound, 1)
-		}
-		at, _ := slices.BinarySearch(b.carriers, slot)
-		b.carriers = slices.Insert(b.carriers, at, slot)
-		if !before && s.generic(b, limit) {
-			again = append(again, slices.Delete(slices.Clone(b.carriers), at, at+1)...)
+		before := s.generic(v)
+		s.surround(v, slot)
+		if !before && s.generic(v) {
+			again = append(again, slices.DeleteFunc(slices.Clone(s.beside.carriers(v)), func(c int32) bool { return c == slot })...)
 		}
 	}
 	in.own = s.profileOf(slot)
@@ -332,25 +291,21 @@ func (s *Set) index(slot int32) {
 // profileOf gives a core's values without those that are no evidence.
 func (s *Set) profileOf(slot int32) *profile {
 	in := &s.cores[slot]
-	p := &profile{cores: []int32{slot}, records: in.records, fields: make([][]share, len(s.tables))}
-	said := slices.Clone(in.values)
+	said := append(s.said[:0], in.values...)
+	s.said = said
 	slices.SortFunc(said, value.compare)
-	all := make([]share, 0, len(said))
+	p := &profile{cores: []int32{slot}, records: in.records, shares: make([]share, 0, len(said)), ends: make([]int32, len(s.tables))}
 	kept := false
 	for i, v := range said {
 		if i > 0 && v == said[i-1] {
 			if kept {
-				all[len(all)-1].count++
+				p.shares[len(p.shares)-1].count++
 			}
 			continue
 		}
-		limit := s.genericAt(v.table)
-		if kept = limit == 0 || !s.generic(s.beside[besideKey(v)], limit); !kept {
-			continue
+		if kept = !s.generic(v); kept {
+			p.add(v.table, share{v.id, 1})
 		}
-		all = append(all, share{v.id, 1})
-		n := len(p.fields[v.table]) + 1
-		p.fields[v.table] = all[len(all)-n : len(all) : len(all)]
 	}
 	return p
 }
@@ -375,8 +330,8 @@ func (s *Set) propose(slot int32) {
 	s.stamps[slot] = s.stamp
 	before := s.Work.Compared
 	for _, k := range in.keys {
-		members := s.blocks.members(k.hash)
-		if len(members) > int(k.limit) {
+		members := s.blocks.members(k)
+		if len(members) > s.most(k) {
 			continue
 		}
 		for _, m := range members {
@@ -399,11 +354,12 @@ func (s *Set) weigh(a, b int32) {
 	}
 	s.Work.Compared++
 	sc := s.score(x.own, y.own)
-	if sc.posterior < s.floor {
+	kin := sc.posterior < s.floor
+	if kin && (x.weak || y.weak || !s.housed(x.own, y.own)) {
 		return
 	}
-	x.edges = append(x.edges, edge{b, sc.posterior, sc.forbidden})
-	y.edges = append(y.edges, edge{a, sc.posterior, sc.forbidden})
+	x.edges = append(x.edges, edge{b, sc.posterior, sc.forbidden, kin})
+	y.edges = append(y.edges, edge{a, sc.posterior, sc.forbidden, kin})
 	s.touch(a)
 	s.touch(b)
 }
@@ -466,12 +422,12 @@ func (s *Set) blocked(a, b int32) bool {
 	x, y := s.cores[a].keys, s.cores[b].keys
 	for len(x) > 0 && len(y) > 0 {
 		switch {
-		case x[0].hash < y[0].hash:
+		case x[0] < y[0]:
 			x = x[1:]
-		case x[0].hash > y[0].hash:
+		case x[0] > y[0]:
 			y = y[1:]
 		default:
-			if s.blocks.count(x[0].hash) <= int(x[0].limit) {
+			if s.blocks.count(x[0]) <= s.most(x[0]) {
 				return true
 			}
 			x, y = x[1:], y[1:]
@@ -527,8 +483,8 @@ func (s *Set) rebuild() {
 		}
 		s.stamp++
 		for _, k := range s.cores[i].keys {
-			members := s.blocks.members(k.hash)
-			if len(members) > int(k.limit) {
+			members := s.blocks.members(k)
+			if len(members) > s.most(k) {
 				continue
 			}
 			for _, m := range members {

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -186,7 +187,7 @@ func (m *Model) clone() *Model {
 			f.Given, f.Family = &g, &h
 		}
 	}
-	c.Variants = slices.Clone(m.Variants)
+	c.Variants, c.Attributes = slices.Clone(m.Variants), maps.Clone(m.Attributes)
 	return &c
 }
 

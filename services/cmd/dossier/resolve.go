@@ -10,19 +10,21 @@ import (
 
 	"github.com/dossier-cdp/dossier/pipelines/channel/mapping"
 	"github.com/dossier-cdp/dossier/pipelines/identity"
+	"github.com/dossier-cdp/dossier/pipelines/identity/attribute"
 	"github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/services/resolution"
 )
 
 type resolveCommand struct {
-	File     string  `arg:"" help:"CSV, TSV, NDJSON or JSON, also gzip or zstd." type:"existingfile"`
-	Map      string  `required:"" type:"existingfile" help:"The mapping (deploy/mappings/README.md)." placeholder:"MAP.yaml"`
-	Out      string  `required:"" type:"path" help:"Where to write record,profile." placeholder:"OUT.csv"`
-	Model    string  `help:"A model file, or the name of one that ships: en, fr, fr-careful (default: by the mapping's country)." placeholder:"MODEL.json"`
-	Possible string  `type:"path" help:"Where to write the pairs of profiles that may be one person." placeholder:"OUT2.csv"`
-	Shuffle  *uint64 `help:"Take the records in an order drawn from this seed; the answer is the same." placeholder:"SEED"`
-	Labels   string  `help:"The column that says who each record is in truth about: scores, calibration and what blocking lost are reported. COLUMN=REGEXP takes the expression's first group." placeholder:"COLUMN"`
-	JSON     bool    `help:"Print the statistics as JSON on stdout."`
+	File       string            `arg:"" help:"CSV, TSV, NDJSON or JSON, also gzip or zstd." type:"existingfile"`
+	Map        string            `required:"" type:"existingfile" help:"The mapping (deploy/mappings/README.md)." placeholder:"MAP.yaml"`
+	Out        string            `required:"" type:"path" help:"Where to write record,profile." placeholder:"OUT.csv"`
+	Model      string            `help:"A model file, or the name of one that ships: en, fr, fr-careful (default: by the mapping's country)." placeholder:"MODEL.json"`
+	Attributes map[string]string `help:"Traits of your own that tell who somebody is: code=free:membership:digits;nom_marital=family_name (README)." placeholder:"TRAIT=FIELD;…"`
+	Possible   string            `type:"path" help:"Where to write the pairs of profiles that may be one person." placeholder:"OUT2.csv"`
+	Shuffle    *uint64           `help:"Take the records in an order drawn from this seed; the answer is the same." placeholder:"SEED"`
+	Labels     string            `help:"The column that says who each record is in truth about: scores, calibration and what blocking lost are reported. COLUMN=REGEXP takes the expression's first group." placeholder:"COLUMN"`
+	JSON       bool              `help:"Print the statistics as JSON on stdout."`
 }
 
 func (resolveCommand) Help() string {
@@ -36,7 +38,7 @@ func (c *resolveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	model, err := readModel(c.Model, compiled)
+	model, err := readModel(c.Model, c.Attributes, compiled)
 	if err != nil {
 		return err
 	}
@@ -87,8 +89,23 @@ func readMapping(path string) (*mapping.Mapping, error) {
 	return compiled, nil
 }
 
-// readModel reads a model by its file or name; without either, the one for the mapping's country.
-func readModel(named string, m *mapping.Mapping) (*match.Model, error) {
+// readModel reads a model by its file or name; without either, the one for the mapping's country. What traits of one's own say is added to it.
+func readModel(named string, attributes map[string]string, m *mapping.Mapping) (*match.Model, error) {
+	model, err := findModel(named, m)
+	if err != nil || len(attributes) == 0 {
+		return model, err
+	}
+	traits := attribute.Map{}
+	for trait, field := range attributes {
+		traits[trait] = attribute.Field(field)
+	}
+	if model, err = model.Attributed(traits); err != nil {
+		return nil, &exit{exitMisused, fmt.Errorf("--attributes: %w", err)}
+	}
+	return model, nil
+}
+
+func findModel(named string, m *mapping.Mapping) (*match.Model, error) {
 	if named == "" {
 		named = match.Default(m.Country)
 	}
@@ -111,16 +128,17 @@ func readModel(named string, m *mapping.Mapping) (*match.Model, error) {
 }
 
 type trainCommand struct {
-	File    string `arg:"" help:"CSV, TSV, NDJSON or JSON, also gzip or zstd." type:"existingfile"`
-	Map     string `required:"" type:"existingfile" help:"The mapping (deploy/mappings/README.md)." placeholder:"MAP.yaml"`
-	Out     string `required:"" type:"path" help:"Where to write the model." placeholder:"MODEL.json"`
-	From    string `help:"The model to begin with: a file, or the name of one that ships (default: by the mapping's country)." placeholder:"MODEL.json"`
-	Name    string `help:"The new model's name (default: the mapping's)."`
-	Rounds  int    `default:"2" help:"How often to decide and estimate."`
-	Samples int    `default:"400000" help:"Random pairs that tell how alike strangers are."`
-	Seed    uint64 `default:"1" help:"Of the random pairs. The same records and seed give the same model."`
-	Labels  string `help:"The column that says who each record is in truth about: what it says corrects the model. COLUMN=REGEXP takes the expression's first group." placeholder:"COLUMN"`
-	Answers string `type:"existingfile" help:"Answers to possible matches: a CSV with record_a, record_b and answer (link, separate, household or empty), such as the file of resolve --possible with that column." placeholder:"ANSWERS.csv"`
+	File       string            `arg:"" help:"CSV, TSV, NDJSON or JSON, also gzip or zstd." type:"existingfile"`
+	Map        string            `required:"" type:"existingfile" help:"The mapping (deploy/mappings/README.md)." placeholder:"MAP.yaml"`
+	Out        string            `required:"" type:"path" help:"Where to write the model." placeholder:"MODEL.json"`
+	Attributes map[string]string `help:"Traits of your own that tell who somebody is: code=free:membership:digits;nom_marital=family_name (README)." placeholder:"TRAIT=FIELD;…"`
+	From       string            `help:"The model to begin with: a file, or the name of one that ships (default: by the mapping's country)." placeholder:"MODEL.json"`
+	Name       string            `help:"The new model's name (default: the mapping's)."`
+	Rounds     int               `default:"2" help:"How often to decide and estimate."`
+	Samples    int               `default:"400000" help:"Random pairs that tell how alike strangers are."`
+	Seed       uint64            `default:"1" help:"Of the random pairs. The same records and seed give the same model."`
+	Labels     string            `help:"The column that says who each record is in truth about: what it says corrects the model. COLUMN=REGEXP takes the expression's first group." placeholder:"COLUMN"`
+	Answers    string            `type:"existingfile" help:"Answers to possible matches: a CSV with record_a, record_b and answer (link, separate, household or empty), such as the file of resolve --possible with that column." placeholder:"ANSWERS.csv"`
 }
 
 func (trainCommand) Help() string {
@@ -134,7 +152,7 @@ func (c *trainCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	start, err := readModel(c.From, compiled)
+	start, err := readModel(c.From, c.Attributes, compiled)
 	if err != nil {
 		return err
 	}
