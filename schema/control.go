@@ -17,6 +17,7 @@ const (
 	ControlTokenRevoked         ControlKind = "token.revoked"
 	ControlConfigurationChanged ControlKind = "configuration.changed"
 	ControlProfileErased        ControlKind = "profile.erased"
+	ControlRetentionExpired     ControlKind = "retention.expired"
 	ControlInstallationStarted  ControlKind = "installation.started"
 	ControlGenerationStarted    ControlKind = "log.generation.started" // of the installation, no workspace's
 	ControlRingCopied           ControlKind = "ring.copied"            // of the installation, no workspace's
@@ -95,7 +96,18 @@ type ControlErasure struct {
 	Traces []string `json:"traces,omitempty"`
 	// Held counts what was held of the erased when it was decided, by store: what the proof compares.
 	Held map[string]int64 `json:"held,omitempty"`
+	// Expired are the classes and years that a decision of kind retention.expired ends for everybody. It names no personas.
+	Expired []ExpiredYear `json:"expired,omitempty"`
 }
+
+// ExpiredYear is a retention class in a year of OccurredAt, in UTC. Its events are void: those that are there and those that come.
+type ExpiredYear struct {
+	Class string `json:"class"`
+	Year  int    `json:"year"`
+}
+
+// String is the form in which it is named in texts, such as standard/2019.
+func (e ExpiredYear) String() string { return fmt.Sprintf("%s/%d", e.Class, e.Year) }
 
 // ControlHonoured says that one store holds nothing any more of anybody whom the workspace's decisions to erase name, up to a number of them: neither in its rows
 // nor in the bytes of its files.

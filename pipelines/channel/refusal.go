@@ -59,8 +59,11 @@ func Codes() []string {
 // stored nowhere, not even as dead letters: repairing them is not ours to offer.
 func Forbidden(code string) bool { return code == CodeNotForClientKey || code == CodeScopeMissing }
 
-// Unwanted says whether a code means that nothing of the event may be kept, since it is about somebody who was erased or is suppressed.
-func Unwanted(code string) bool { return code == CodeErased || code == CodeSuppressed }
+// Unwanted says whether a code means that nothing of the event may be kept, since it is about somebody who was erased or is suppressed, or of a class and
+// year that are kept no longer.
+func Unwanted(code string) bool {
+	return code == CodeErased || code == CodeSuppressed || code == CodeRetentionExpired
+}
 
 // NoIdentity refuses an event that names nobody.
 func NoIdentity() *schema.Refusal {

@@ -28,6 +28,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/identity/attribute"
 	"github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/pipelines/retention"
 	"github.com/dossier-cdp/dossier/pipelines/segment"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
@@ -50,6 +51,7 @@ type Configuration struct {
 	Verbatim     *verbatim.Settings
 	Segments     segment.Set
 	Destinations []*destination.Destination
+	Retention    *retention.Rules
 }
 
 type document struct {
@@ -61,6 +63,8 @@ type document struct {
 
 	Segments     map[string]json.RawMessage `json:"segments"`
 	Destinations map[string]json.RawMessage `json:"destinations"`
+
+	Retention json.RawMessage `json:"retention"`
 }
 
 type source struct {
@@ -162,9 +166,35 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 	if c.Destinations, err = destination.Parse(d.Destinations, c.Segments); err != nil {
 		return nil, err
 	}
+	if err := c.retention(d.Retention); err != nil {
+		return nil, err
+	}
 	sum = sha256.Sum256(d.Identity)
 	c.IdentityHash = hex.EncodeToString(sum[:])
 	return c, nil
+}
+
+func (c *Configuration) retention(text []byte) (err error) {
+	var settings retention.Settings
+	if text != nil && string(text) != "null" {
+		if err := strict(text, &settings, "retention"); err != nil {
+			return err
+		}
+	}
+	c.Retention, err = retention.Parse(settings)
+	return err
+}
+
+// Classes are the retention classes that events may be of, sorted.
+func (c *Configuration) Classes() []string {
+	classes := map[string]bool{channel.DefaultClass: true}
+	for _, s := range c.Sources {
+		classes[s.RetentionClass()] = true
+	}
+	for name := range c.Retention.Classes {
+		classes[name] = true
+	}
+	return slices.Sorted(maps.Keys(classes))
 }
 
 // CareOf reads what a document says of care, and nothing else of it.
@@ -356,6 +386,9 @@ func (s source) ready(name string) (*channel.Source, error) {
 	out := &channel.Source{Name: name, Country: strings.ToUpper(s.Country), AccountKind: s.AccountKind, Agents: s.Agents, Bots: s.Bots, Class: s.Class}
 	if len(out.Country) != 0 && len(out.Country) != 2 {
 		return nil, refuse("source "+name+": country is not two letters", "use ISO 3166 alpha-2, such as FR or GB")
+	}
+	if s.Class != "" && !channel.IsName(s.Class) {
+		return nil, refuse("source "+name+": the class is no word of a-z, 0-9 and _", "rename it")
 	}
 	var ok bool
 	if s.Channel != "" {

@@ -365,6 +365,31 @@ func (r *Ring) Expire(class string, year int) bool {
 	return r.changed(true)
 }
 
+// Expired says whether the secret of a class and year has been deleted for ever.
+func (r *Ring) Expired(class string, year int) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, expired := r.expired[secretName{class, year}]
+	return expired
+}
+
+// Holds says whether the ring has secrets of a class, of any year.
+func (r *Ring) Holds(class string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for name := range r.secrets {
+		if name.class == class {
+			return true
+		}
+	}
+	for name := range r.expired {
+		if name.class == class {
+			return true
+		}
+	}
+	return false
+}
+
 // Extend makes a secret for each year from the first to the last that class has none for; expired ones stay expired. It returns
 // how many it made. If random fails, the ring is as it was.
 func (r *Ring) Extend(class string, first, last int, random io.Reader) (int, error) {

@@ -1,9 +1,11 @@
 package care
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
@@ -26,17 +28,52 @@ func (c *Care) Erase(ctx context.Context, e Erasure) (err error) {
 	c.working.Lock()
 	defer c.working.Unlock()
 	var clusters []clusterID
-	prefix := personaPrefix(e.Persona)
-	err = c.Store.Scan(prefix, state.After(prefix), func(key, _ []byte) error {
+	if err := c.clustersOf(e.Persona, func(k clusterID) { clusters = append(clusters, k) }); err != nil {
+		return fmt.Errorf("erase: find the conversations: %w", err)
+	}
+	return c.without(ctx, "erase", clusters, func(contact *care.Contact) bool {
+		return contact.Of.Persona == e.Persona && (contact.Of.Epoch <= e.Epoch || contact.At <= e.CutOff)
+	})
+}
+
+// Expire makes state and tables forget events whose retention class and year have ended, as Erase does an erasure. Void must know of it before.
+func (c *Care) Expire(ctx context.Context, events []schema.Clear) error {
+	if !c.opened.Load() {
+		return schema.Classify(schema.Transient, errors.New("expire: the state of care is not open yet"))
+	}
+	c.working.Lock()
+	defer c.working.Unlock()
+	void := make(map[schema.EventID]bool, len(events))
+	clusters := map[clusterID]bool{}
+	seen := map[schema.PersonaID]bool{}
+	for _, e := range events {
+		void[e.ID] = true
+		if seen[e.Persona] {
+			continue
+		}
+		seen[e.Persona] = true
+		if err := c.clustersOf(e.Persona, func(k clusterID) { clusters[k] = true }); err != nil {
+			return fmt.Errorf("expire: find the conversations: %w", err)
+		}
+	}
+	order := slices.SortedFunc(maps.Keys(clusters), func(a, b clusterID) int { return bytes.Compare(a[:], b[:]) })
+	return c.without(ctx, "expire", order, func(contact *care.Contact) bool { return void[contact.ID] })
+}
+
+// clustersOf finds the conversations that a persona has contacts in.
+func (c *Care) clustersOf(persona schema.PersonaID, yield func(clusterID)) error {
+	prefix := personaPrefix(persona)
+	return c.Store.Scan(prefix, state.After(prefix), func(key, _ []byte) error {
 		if len(key) != len(prefix)+16 {
 			return errDamaged
 		}
-		clusters = append(clusters, clusterID(key[len(prefix):]))
+		yield(clusterID(key[len(prefix):]))
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("erase: find the conversations: %w", err)
-	}
+}
+
+// without takes the contacts that are void out of clusters, and out of the tables whatever came from them. c.working must be held.
+func (c *Care) without(ctx context.Context, what string, clusters []clusterID, void func(*care.Contact) bool) (err error) {
 	w := c.rewrite()
 	defer func() {
 		if w.batch != nil {
@@ -45,12 +82,12 @@ func (c *Care) Erase(ctx context.Context, e Erasure) (err error) {
 	}()
 	var old [numTables][]schema.EventID
 	for _, k := range clusters {
-		if err := w.erase(k, e, &old); err != nil {
-			return fmt.Errorf("erase: %w", err)
+		if err := w.erase(k, void, &old); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
 	if err := w.send(ctx); err != nil {
-		return fmt.Errorf("erase: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	// At this point nobody reads the old rows any more; they are deleted before the state forgets which they are.
 	for table, ids := range old {
@@ -58,7 +95,7 @@ func (c *Care) Erase(ctx context.Context, e Erasure) (err error) {
 			continue
 		}
 		if err := c.Tables.Forget(ctx, c.Workspace, tableNames[table], ids, w.version); err != nil {
-			return fmt.Errorf("erase: %w", err)
+			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
 	commit := w.batch
@@ -143,7 +180,7 @@ type strayRow struct {
 }
 
 // erase takes the void contacts out of a cluster. old gets the ids of all its rows, before and after.
-func (w *rewriting) erase(id clusterID, e Erasure, old *[numTables][]schema.EventID) error {
+func (w *rewriting) erase(id clusterID, void func(*care.Contact) bool, old *[numTables][]schema.EventID) error {
 	w.c.clusters.forget(id)
 	k, err := load(w.c.Store, id)
 	if err != nil {
@@ -151,12 +188,13 @@ func (w *rewriting) erase(id clusterID, e Erasure, old *[numTables][]schema.Even
 	}
 	all := k.contacts
 	k.contacts, k.raw = nil, nil // a fold needs the contacts alone
-	links := map[care.Link]bool{}
+	links, gone := map[care.Link]bool{}, map[schema.PersonaID]bool{}
 	for _, contact := range all {
-		if contact.Of.Persona != e.Persona || contact.Of.Epoch > e.Epoch && contact.At > e.CutOff {
+		if !void(contact) {
 			k.contacts = append(k.contacts, contact)
 			continue
 		}
+		gone[contact.Of.Persona] = true
 		for _, l := range contact.Links(nil) {
 			links[l] = true
 		}
@@ -177,9 +215,11 @@ func (w *rewriting) erase(id clusterID, e Erasure, old *[numTables][]schema.Even
 			return err
 		}
 	}
-	if !k.has(e.Persona) {
-		if err := w.batch.Delete(personaKey(e.Persona, id)); err != nil {
-			return err
+	for persona := range gone {
+		if !k.has(persona) {
+			if err := w.batch.Delete(personaKey(persona, id)); err != nil {
+				return err
+			}
 		}
 	}
 	for _, r := range k.rows {

@@ -328,12 +328,19 @@ func (in *intake) seal(i int) (*schema.Refusal, *failure) {
 	if in.caller.token == nil && w.Suppressed != nil && w.Suppressed(e, class.Country) {
 		return schema.Refuse(channel.CodeSuppressed, "nothing more of this person is to be kept", "do not send it again, until the person is unsuppressed"), nil
 	}
+	e.Key = schema.KeyID{Class: class.RetentionClass(), Year: e.OccurredAt.Year()}
+	if w.Class != nil {
+		e.Key.Class = w.Class(class, e.Type)
+	}
+	if w.Expired != nil && w.Expired(e.Key.Class, e.Key.Year) {
+		return schema.Refuse(channel.CodeRetentionExpired, "what is of its retention class and occurred in its year is kept no longer", "do not send it again; 'dossier retention list' tells what is kept"), nil
+	}
 	for attempt := 0; ; attempt++ {
 		epoch, cutOff := w.Epoch(e.Persona)
 		if r := in.erased(epoch, cutOff); r != nil {
 			return r, nil
 		}
-		e.Key = schema.KeyID{Epoch: epoch, Class: class.RetentionClass(), Year: e.OccurredAt.Year()}
+		e.Key.Epoch = epoch
 		sealed, err := w.Sealer.Seal(in.sealed, e)
 		switch refusal := (*schema.Refusal)(nil); {
 		case err == nil:
@@ -345,6 +352,10 @@ func (in *intake) seal(i int) (*schema.Refusal, *failure) {
 			return nil, nil
 		case errors.Is(err, seal.ErrPunched) && attempt == 0:
 			continue // the epoch was closed between the two questions: the event belongs to the next one
+		case errors.Is(err, seal.ErrNoSecret) && w.Holds != nil && !w.Holds(e.Key.Class):
+			f := fail(http.StatusServiceUnavailable, "not_ready", "the keys of a new retention class are being made", "try again in a moment")
+			f.retryAfter = time.Second
+			return nil, f
 		case errors.As(err, &refusal) && !errors.Is(err, seal.ErrPunched):
 			return refusal, nil
 		default:

@@ -48,6 +48,12 @@ type Workspace struct {
 	Suppressed func(e *schema.Event, country string) bool
 	// Source tells the settings of a source; one that is not declared has the zero settings and its name.
 	Source func(name string) *channel.Source
+	// Class is the retention class of an event of a type and source. nil: that of its source.
+	Class func(source *channel.Source, t schema.Type) string
+	// Expired says whether nothing of a class is kept any more that occurred in a year, from the moment at which that is decided. nil: everything is.
+	Expired func(class string, year int) bool
+	// Holds says whether there are keys of a class. One that configuration has just named gets them in a moment: its events are held back. nil: there are.
+	Holds func(class string) bool
 	// Hook finds how a source's webhooks are verified and read; false if it takes none. nil: no source does.
 	Hook func(source string) (*webhook.Hook, bool)
 	// Secrets gives the values of secret:NAME, in the order of the names. An error names the one that is not there, or is unusable.

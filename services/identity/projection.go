@@ -59,6 +59,7 @@ type projection struct {
 
 	marks    []eventlog.Checkpoint // how far each partition is folded
 	erasures map[schema.PersonaID]erasure
+	expired  int    // retention classes and years whose events the feed leaves out
 	sequence uint64 // of the last changes that were noted for the sinks
 	profiles uint64
 	personas uint64
@@ -285,7 +286,7 @@ func (p *projection) remember() {
 // version orders what is handed out: the number of records and erasures that were folded. It only grows, and it is the same whenever the same was
 // folded.
 func (p *projection) version() uint64 {
-	n := uint64(len(p.erasures))
+	n := uint64(len(p.erasures) + p.expired)
 	for i := range p.marks {
 		n += uint64(p.marks[i].Position.Offset)
 	}

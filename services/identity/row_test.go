@@ -17,7 +17,7 @@ func TestForm(t *testing.T) {
 		rules := identity.DefaultRules()
 		change(rules)
 		must(t, rules.Prepare())
-		name, err := folderOf(workspace, rules, weighing{})
+		name, err := folderOf(workspace, rules, weighing{}, nil)
 		must(t, err)
 		return name
 	}

@@ -27,6 +27,7 @@ package identity
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -71,6 +72,10 @@ type Settings struct {
 	// Model is what stratum 2 weighs by; nil is no stratum 2. People is for how many records its prior is meant; 0 is the number that it was estimated on.
 	Model  *models.Model
 	People int
+
+	// Expired names the retention classes and years that have ended, sorted. What their events said cannot be taken out of what was joined, so that others mean
+	// another state, which the feed gives none of those events.
+	Expired []string
 }
 
 func (s *Settings) weighing() weighing {
@@ -179,7 +184,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	if err := s.removeLeftovers(); err != nil {
 		return nil, err
 	}
-	w, err := s.open(ctx, c.Settings.Rules, c.Settings.weighing())
+	w, err := s.open(ctx, &c.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -190,8 +195,12 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 
 // folderOf names the folder of a set of rules. Whatever would make other rows of the same log has another folder (formOf): what was built otherwise is never
 // read, and a build that was interrupted goes on.
-func folderOf(workspace string, rules *identity.Rules, by weighing) (string, error) {
+func folderOf(workspace string, rules *identity.Rules, by weighing, expired []string) (string, error) {
 	form, err := formOf(workspace, rules, by)
+	if len(expired) > 0 {
+		sum := sha256.Sum256(fmt.Appendf(form, "%q", expired))
+		form = sum[:]
+	}
 	return hex.EncodeToString(form[:min(len(form), 8)]), err
 }
 
@@ -224,8 +233,9 @@ func (s *Service) tidy() error {
 	return nil
 }
 
-func (s *Service) open(ctx context.Context, rules *identity.Rules, by weighing) (*worker, error) {
-	name, err := folderOf(s.config.Workspace, rules, by)
+func (s *Service) open(ctx context.Context, settings *Settings) (*worker, error) {
+	rules, by := settings.Rules, settings.weighing()
+	name, err := folderOf(s.config.Workspace, rules, by, settings.Expired)
 	if err != nil {
 		return nil, err
 	}
@@ -241,6 +251,7 @@ func (s *Service) open(ctx context.Context, rules *identity.Rules, by weighing) 
 	if err != nil {
 		return nil, err
 	}
+	p.expired = len(settings.Expired)
 	for _, e := range s.erasures {
 		if err := p.erase(e.Of, e.CutOff); err != nil {
 			return nil, errors.Join(err, p.close())
@@ -323,7 +334,7 @@ func (s *Service) Reconfigure(ctx context.Context, settings Settings) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wanted, err := folderOf(s.config.Workspace, settings.Rules, settings.weighing())
+	wanted, err := folderOf(s.config.Workspace, settings.Rules, settings.weighing(), settings.Expired)
 	if err != nil {
 		return err
 	}
@@ -338,12 +349,12 @@ func (s *Service) Reconfigure(ctx context.Context, settings Settings) error {
 	}
 	s.settings.Survivorship, s.settings.Countries = settings.Survivorship, settings.Countries // read at each answer
 	if s.next == nil {
-		w, err := s.open(ctx, settings.Rules, settings.weighing())
+		w, err := s.open(ctx, &settings)
 		if err != nil {
 			return err
 		}
 		s.next = w
-		s.logger.Info("identity: building the state under other rules", "configuration", settings.Hash)
+		s.logger.Info("identity: building the state under other rules", "configuration", settings.Hash, "expired", settings.Expired)
 	}
 	s.config.Settings = settings
 	select {
@@ -351,6 +362,25 @@ func (s *Service) Reconfigure(ctx context.Context, settings Settings) error {
 	default:
 	}
 	return nil
+}
+
+// Settle returns when answers come from a state under the settings that Reconfigure took last.
+func (s *Service) Settle(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		next := s.next
+		s.mu.Unlock()
+		if next == nil {
+			return nil
+		}
+		select {
+		case <-next.serving:
+		case <-next.done: // it was given up for another one, or Run has ended
+			return ErrNotReady
+		case <-ctx.Done():
+			return schema.Classify(schema.Transient, ctx.Err())
+		}
+	}
 }
 
 // stopNext gives a build up.

@@ -115,7 +115,9 @@ var writes = map[string]struct {
 		new: func(k *Keeper) error { return answers(k, "main", ann, standard(0, 2026), seal.ErrPunched) },
 	},
 	"expire": {
-		do:  func(k *Keeper) error { return k.Expire("main", StandardClass, 2000, 2000) },
+		do: func(k *Keeper) error {
+			return k.Expire("main", []schema.ExpiredYear{{Class: StandardClass, Year: 2000}})
+		},
 		old: func(k *Keeper) error { return answers(k, "main", ann, standard(0, 2000), nil) },
 		new: func(k *Keeper) error { return answers(k, "main", ann, standard(0, 2000), seal.ErrExpired) },
 	},

@@ -172,11 +172,11 @@ func (k *Keeper) PunchDays(workspace string, first, last seal.Day) error {
 	return k.takeAway(workspace, func(ring *seal.Ring) bool { return ring.PunchDays(first, last) })
 }
 
-// Expire deletes the secrets of a retention class for the years from the first to the last, as Punch does.
-func (k *Keeper) Expire(workspace, class string, first, last int) error {
+// Expire deletes the secrets of retention classes and years, as Punch does.
+func (k *Keeper) Expire(workspace string, years []schema.ExpiredYear) error {
 	return k.takeAway(workspace, func(ring *seal.Ring) (changed bool) {
-		for year := first; year <= last; year++ {
-			changed = ring.Expire(class, year) || changed
+		for _, of := range years {
+			changed = ring.Expire(of.Class, of.Year) || changed
 		}
 		return changed
 	})
@@ -217,6 +217,14 @@ func (k *Keeper) Extend(workspace, class string, first, last int) error {
 		return err
 	}
 	return k.extend([]string{workspace}, func(*seal.Ring) []string { return []string{class} }, first, last)
+}
+
+// Add makes the secrets of a retention class for all years that a workspace has from the start, as Extend does.
+func (k *Keeper) Add(workspace, class string) error {
+	k.mu.Lock()
+	last := k.now.UTC().Year() + yearsAhead
+	k.mu.Unlock()
+	return k.Extend(workspace, class, firstYear, last)
 }
 
 // Advance tells the keeper the time: every class of every workspace gets secrets up to two years after it. Open does this; a

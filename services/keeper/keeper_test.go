@@ -115,7 +115,7 @@ func TestPunchStays(t *testing.T) {
 	if err := k.PunchLetters("main", [][16]byte{letter}); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.Expire("main", StandardClass, 1990, 1992); err != nil {
+	if err := k.Expire("main", []schema.ExpiredYear{{Class: StandardClass, Year: 1990}, {Class: StandardClass, Year: 1991}, {Class: StandardClass, Year: 1992}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := k.Punch("none", nil); err == nil {

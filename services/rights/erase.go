@@ -434,6 +434,20 @@ func (r *Rights) left(ctx context.Context, workspace string, e *control.Erased) 
 			}
 		}
 	}
+	if len(e.Expired) > 0 {
+		held, err := r.heldOf(ctx, workspace, e.Expired)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range held {
+			left[countInteractions] += n
+		}
+		for _, of := range e.Expired {
+			if !r.Keys.Expired(of.Class, of.Year) {
+				left["secrets"]++
+			}
+		}
+	}
 	left[countLetters], err = r.letters(ctx, workspace, e.Traces, e.At)
 	return left, err
 }

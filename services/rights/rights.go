@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/graphql"
+	"github.com/dossier-cdp/dossier/pipelines/retention"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/api/backend"
@@ -37,6 +38,8 @@ type Rights struct {
 	Stale func() []string
 	// Keeps says whether some process has the role care, or segments: an installation may be without.
 	Keeps func(role string) bool
+	// RetentionRules are what the configuration in force says of how long classes are kept.
+	RetentionRules func() (rules *retention.Rules, classes []string)
 	// Shadows names what is beside the live projections and holds as much; nil is nothing.
 	Shadows func() []string
 	Now     func() time.Time

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -248,6 +249,17 @@ func (s struckRows) record(_ context.Context, changes []*Change) error {
 
 func (s struckRows) empty(context.Context, string) error {
 	return s.around("empty", func() { clear(s.people) })
+}
+
+func (s struckRows) expire(_ context.Context, _ string, below uint64) error {
+	return s.around("expire", func() {
+		for id, versions := range s.people {
+			maps.DeleteFunc(versions, func(v uint64, _ *row) bool { return v < below })
+			if len(versions) == 0 {
+				delete(s.people, id)
+			}
+		}
+	})
 }
 
 func (s struckRows) forget(_ context.Context, _ string, profiles, gone []schema.ProfileID, below uint64) error {

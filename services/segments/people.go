@@ -173,6 +173,7 @@ type Rows interface {
 	record(ctx context.Context, changes []*Change) error
 	empty(ctx context.Context, workspace string) error
 	forget(ctx context.Context, workspace string, profiles, gone []schema.ProfileID, below uint64) error
+	expire(ctx context.Context, workspace string, below uint64) error
 }
 
 // Tables is ClickHouse as this role uses it. Errors are classed.
@@ -281,6 +282,11 @@ func (t Tables) forget(ctx context.Context, workspace string, profiles, gone []s
 	}
 	where = ` WHERE workspace = {workspace:String} AND profile IN {profiles:Array(UUID)}`
 	return t.delete(ctx, schema.TableSegmentChanges, where, clickhouse.Params{"workspace": workspace, "profiles": gone})
+}
+
+// expire deletes the rows of people below a version, for good.
+func (t Tables) expire(ctx context.Context, workspace string, below uint64) error {
+	return t.delete(ctx, schema.TablePeople, " WHERE workspace = {workspace:String} AND version < {below:UInt64}", clickhouse.Params{"workspace": workspace, "below": below})
 }
 
 // delete costs a read where there is nothing to delete.

@@ -100,6 +100,30 @@ func (c ClickHouse) Erase(ctx context.Context, v Voided) error {
 	return nil
 }
 
+// expired matches pairs by one text, since a mutation keeps its text and cannot read an array of tuples from it again.
+const expired = ` WHERE workspace = {workspace:String} AND concat(retention, '/', toString(toYear(occurred_at, 'UTC'))) IN {expired:Array(String)}`
+
+func expiredParams(workspace string, of []schema.ExpiredYear) clickhouse.Params {
+	names := make([]string, len(of))
+	for n, e := range of {
+		names[n] = e.String()
+	}
+	return clickhouse.Params{"workspace": workspace, "expired": names}
+}
+
+// Expired streams the ids of the rows of retention classes and years.
+func (c ClickHouse) Expired(ctx context.Context, workspace string, of []schema.ExpiredYear, yield func(Indexed) error) error {
+	return c.indexed(ctx, indexedColumns+expired, expiredParams(workspace, of), yield)
+}
+
+// Expire rewrites the parts that hold such rows, and waits for it.
+func (c ClickHouse) Expire(ctx context.Context, workspace string, of []schema.ExpiredYear) error {
+	if err := c.erase(ctx, "events", expired, expiredParams(workspace, of)); err != nil {
+		return fmt.Errorf("expire events: %w", err)
+	}
+	return nil
+}
+
 func (c ClickHouse) erase(ctx context.Context, table, where string, params clickhouse.Params) error {
 	var rows uint64
 	if err := c.Conn.QueryRow(ctx, `SELECT count() FROM `+table+where, params, nil, &rows); err != nil || rows == 0 {

@@ -106,6 +106,7 @@ func (f *faults) slowly(ctx context.Context, what string, apply func() error) er
 type fakeRow struct {
 	Indexed
 	persona schema.PersonaID
+	class   string
 }
 
 // fakeTable keeps rows in memory with ClickHouse's rules: a block is atomic, a token counts once, a block with a poison row is refused.
@@ -177,6 +178,16 @@ func rowsOf(b *Block) []fakeRow {
 		binary.BigEndian.PutUint64(id[8:], le.Uint64(word[8:]))
 		return id
 	}
+	classes := make([]string, b.Rows)
+	for _, c := range b.Columns {
+		if c.Name != "retention" {
+			continue
+		}
+		for i, left := 0, c.Values; i < b.Rows; i++ {
+			length, n := binary.Uvarint(left)
+			classes[i], left = string(left[n:n+int(length)]), left[n+int(length):]
+		}
+	}
 	rows := make([]fakeRow, b.Rows)
 	for i := range rows {
 		rows[i] = fakeRow{Indexed{
@@ -188,7 +199,7 @@ func rowsOf(b *Block) []fakeRow {
 				Partition:  int32(le.Uint32(column("log_partition", i))),
 				Offset:     int64(le.Uint64(column("log_offset", i))),
 			},
-		}, id(column("persona", i))}
+		}, id(column("persona", i)), classes[i]}
 	}
 	return rows
 }
@@ -271,6 +282,34 @@ func (f *fakeTable) Erase(ctx context.Context, v Voided) error {
 			}
 		}
 		f.rows = kept
+		return nil
+	})
+}
+
+func (f *fakeTable) expired(r fakeRow, of []schema.ExpiredYear) bool {
+	return slices.Contains(of, schema.ExpiredYear{Class: r.class, Year: r.OccurredAt.Year()})
+}
+
+func (f *fakeTable) Expired(ctx context.Context, _ string, of []schema.ExpiredYear, yield func(Indexed) error) error {
+	return f.faults.around(ctx, "expired", func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, r := range f.rows {
+			if f.expired(r, of) {
+				if err := yield(r.Indexed); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (f *fakeTable) Expire(ctx context.Context, _ string, of []schema.ExpiredYear) error {
+	return f.faults.around(ctx, "expire", func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.rows = slices.DeleteFunc(slices.Clone(f.rows), func(r fakeRow) bool { return f.expired(r, of) })
 		return nil
 	})
 }

@@ -26,6 +26,10 @@ type Table interface {
 	Erased(ctx context.Context, v Voided, yield func(Indexed) error) error
 	// Erase deletes those rows, and the persona's entries of the map up to its closed epoch. When it returns they can no longer be read.
 	Erase(ctx context.Context, v Voided) error
+	// Expired gives the rows of retention classes and years, by id and time.
+	Expired(ctx context.Context, workspace string, of []schema.ExpiredYear, yield func(Indexed) error) error
+	// Expire deletes those rows. When it returns they can no longer be read.
+	Expire(ctx context.Context, workspace string, of []schema.ExpiredYear) error
 }
 
 // Indexed is what the index keeps of a row.

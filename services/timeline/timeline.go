@@ -413,6 +413,41 @@ func (t *Timeline) Erase(ctx context.Context, workspace string, e Erasure) error
 	return nil
 }
 
+// forgetAtOnce bounds how many ids leave the index in one commit: years may hold millions.
+const forgetAtOnce = 50_000
+
+// Expire makes the table forget retention classes and years, as Erase does an erasure.
+func (t *Timeline) Expire(ctx context.Context, workspace string, of []schema.ExpiredYear) error {
+	if !t.opened.Load() {
+		return schema.Classify(schema.Transient, errors.New("expire: the timeline index is not open yet"))
+	}
+	if err := t.betweenFlights(ctx, func() error { return nil }); err != nil {
+		return fmt.Errorf("expire: wait for the writes under way: %w", err)
+	}
+	var rows []Indexed
+	forget := func() error {
+		err := t.betweenFlights(ctx, func() error { return t.index.forget(rows) })
+		rows = rows[:0]
+		return err
+	}
+	err := t.Table.Expired(ctx, workspace, of, func(row Indexed) error {
+		if rows = append(rows, row); len(rows) < forgetAtOnce {
+			return nil
+		}
+		return forget()
+	})
+	if err == nil {
+		err = forget()
+	}
+	if err != nil {
+		return fmt.Errorf("expire: forget the ids: %w", err)
+	}
+	if err := t.Table.Expire(ctx, workspace, of); err != nil {
+		return fmt.Errorf("expire: delete the rows: %w", err)
+	}
+	return nil
+}
+
 // betweenFlights calls f when whatever was chosen before the call has been written, and nothing else is under way.
 func (t *Timeline) betweenFlights(ctx context.Context, f func() error) error {
 	select {

@@ -340,6 +340,93 @@ func TestAnotherOrderSameRows(t *testing.T) {
 	}
 }
 
+// TestExpire ends a class and year while copies of its events come again.
+func TestExpire(t *testing.T) {
+	for seed := range uint64(rounds(20)) {
+		w := newWorld(seed, 1, 150)
+		w.table.poison = nil
+		years := map[int]int{}
+		for n := range w.feed.partitions[0] {
+			if o := &w.feed.partitions[0][n]; o.Event != nil && o.Void == nil && o.Event.OccurredAt >= schema.FirstTimelineInstant {
+				e := *o.Event
+				e.Key.Class, e.Key.Year = []string{"long", "short"}[e.ID[15]&1], e.OccurredAt.Year() // a copy has the class of the event
+				o.Event = &e
+				years[e.OccurredAt.Year()]++
+			}
+		}
+		of := schema.ExpiredYear{Class: "short"}
+		for year, n := range years {
+			if n > years[of.Year] || n == years[of.Year] && year < of.Year {
+				of.Year = year
+			}
+		}
+		w.live(t)
+		all := map[schema.EventID]bool{} // rows that stay
+		gone := 0
+		for _, r := range w.table.rows {
+			if w.table.expired(r, []schema.ExpiredYear{of}) {
+				gone++
+			} else {
+				all[r.ID] = true
+			}
+		}
+		if gone == 0 || len(all) == 0 {
+			t.Fatalf("seed %d: %d rows of %v and %d others", seed, gone, of, len(all))
+		}
+		w.void = func(c *schema.Clear) bool { return c.Key.Class == of.Class && c.Key.Year == of.Year }
+		for _, o := range slices.Clone(w.feed.partitions[0]) {
+			if o.Event != nil && o.Void == nil && w.void(&o.Event.Clear) {
+				w.feed.partitions[0] = append(w.feed.partitions[0], eventlog.Opened{Position: schema.Position{Generation: 3, Offset: int64(len(w.feed.partitions[0]))}, Event: o.Event})
+			}
+		}
+		store, err := state.Open("timeline", state.Options{FS: w.fs, Logger: quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		role := New(Config{
+			Feed: w.feed, Partitions: 1, Generation: 3, Table: w.table, Store: store, DeadLetters: w.letters, Public: fakePublic, Void: w.void,
+			Linger: time.Millisecond, BatchRecords: 7, Logger: quiet,
+		})
+		w.faults.at = func(n int, what string) fault {
+			if n < 2 && (what == "expired" || what == "expire") && (int(seed)+n)%2 == 0 {
+				return []fault{failed, failedApplied, slow}[int(seed)%3]
+			}
+			return none
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- role.Run(ctx) }()
+		for {
+			err := role.Expire(ctx, "main", []schema.ExpiredYear{of})
+			if err == nil {
+				break
+			}
+			if schema.ClassOf(err) != schema.Transient {
+				t.Fatal(err)
+			}
+		}
+		if err := role.WaitFor(ctx, w.feed.ends()); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got := map[schema.EventID]int{}
+		for _, r := range w.table.rows {
+			if got[r.ID]++; got[r.ID] > 1 || !all[r.ID] {
+				t.Errorf("seed %d: a row of %s/%d is there %d times", seed, r.class, r.OccurredAt.Year(), got[r.ID])
+			}
+		}
+		if len(got) != len(all) {
+			t.Fatalf("seed %d: %d rows, want %d", seed, len(got), len(all))
+		}
+	}
+}
+
 // TestErase erases a persona while copies of its events come again, in its old epoch and in the next.
 func TestErase(t *testing.T) {
 	for seed := range uint64(rounds(20)) {

@@ -52,7 +52,7 @@ func TestUpgrade(t *testing.T) {
 				continue
 			}
 			e := w.feed.partitions[position.Partition][position.Offset].Event
-			w.table.rows = append(w.table.rows, fakeRow{Indexed{ID: id, OccurredAt: e.OccurredAt, Epoch: e.Key.Epoch, Position: position}, e.Persona})
+			w.table.rows = append(w.table.rows, fakeRow{Indexed{ID: id, OccurredAt: e.OccurredAt, Epoch: e.Key.Epoch, Position: position}, e.Persona, e.Key.Class})
 		}
 		for position := range w.buried {
 			if position.Offset < []int64{10, 12}[position.Partition] {

@@ -29,6 +29,8 @@ type Rights interface {
 	Regulations(workspace string) []rights.Regulation
 	Regulation(workspace, id string) (rights.Regulation, bool)
 	Access(ctx context.Context, c graphql.Caller, s graphql.Subject) (*rights.File, error)
+	Retention(ctx context.Context, c graphql.Caller) (*rights.Retention, error)
+	Expire(ctx context.Context, c graphql.Caller, reason string, dryRun bool) (*rights.Expiry, error)
 	Rectify(ctx context.Context, c graphql.Caller, s graphql.Subject, traits map[string]json.RawMessage, reason, key string) (schema.EventID, error)
 }
 
@@ -102,6 +104,8 @@ func (s *server) rightsPaths(mux *http.ServeMux) {
 	mux.Handle("DELETE /v1/holds/{id}", s.needs(privacy, s.lift))
 	mux.Handle("POST /v1/suppressions", s.needs(privacy, s.suppress))
 	mux.Handle("GET /v1/suppressions", s.needs(privacy, s.listSuppressions))
+	mux.Handle("GET /v1/retention", s.needs(privacy, s.showRetention))
+	mux.Handle("POST /v1/retention", s.needs(privacy, s.applyRetention))
 	mux.Handle("POST /v1/access", s.needs([]string{access.ScopePrivacy, access.ScopeUnmask}, s.giveAccess))
 	mux.Handle("POST /v1/rectifications", s.needs(privacy, s.rectify))
 	for _, path := range []string{"/regulations", "/v1/regulations"} {
@@ -142,6 +146,35 @@ func (s *server) showErasure(w http.ResponseWriter, r *http.Request, t access.To
 		return &refusal{404, "erasure_unknown", "there is no erasure with this id", "list them with 'dossier erasures list'"}
 	}
 	return writeJSON(w, e)
+}
+
+func (s *server) showRetention(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	kept, err := s.Rights.Retention(r.Context(), callerOf(t))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, kept)
+}
+
+// ApplyRetention is the body by which what is kept no longer ends.
+type ApplyRetention struct {
+	Reason string `json:"reason"`
+	DryRun bool   `json:"dryRun,omitempty"`
+}
+
+func (s *server) applyRetention(w http.ResponseWriter, r *http.Request, t access.Token) error {
+	var x ApplyRetention
+	if err := readJSON(r, &x); err != nil {
+		return err
+	}
+	if !x.DryRun && (strings.TrimSpace(x.Reason) == "" || utf8.RuneCountInString(x.Reason) > 2000) {
+		return &refusal{400, "reason_missing", "a decision needs a reason of 1 to 2000 characters", "it is kept with the decision: no personal data belongs into it"}
+	}
+	done, err := s.Rights.Expire(r.Context(), callerOf(t), x.Reason, x.DryRun)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, done)
 }
 
 func (s *server) hold(w http.ResponseWriter, r *http.Request, t access.Token) error {

@@ -49,10 +49,16 @@ func (i *installation) startCare(ctx context.Context) error {
 			texts.Forget()
 			return i.care.Erase(ctx, care.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
 		},
+		expire: func(ctx context.Context, of []schema.ExpiredYear) error {
+			texts.Forget()
+			return i.expiredEvents(ctx, of, func(some []schema.Clear) error { return i.care.Expire(ctx, some) })
+		},
 		after: func(ctx context.Context, all []control.Erasure) error {
-			erased := make([]schema.PersonaEpoch, len(all))
+			var erased []schema.PersonaEpoch
 			for n := range all {
-				erased[n] = all[n].PersonaEpoch
+				if all[n].Expired == nil {
+					erased = append(erased, all[n].PersonaEpoch)
+				}
 			}
 			return i.care.Reclaim(ctx, erased)
 		},

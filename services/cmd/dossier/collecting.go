@@ -37,6 +37,7 @@ func (i *installation) workspace() func(name string) (*collector.Workspace, bool
 	w := &collector.Workspace{
 		Name: mainWorkspace, Ids: ids.New(i.ring.PRF()), Sealer: &envelope.Sealer{Keys: i.ring, Nonces: rand.Reader},
 		Letters: i.letterBox("collector"), Epoch: i.erasures.epoch, Suppressed: i.suppressed, Source: i.configuration.source,
+		Class: i.configuration.class, Expired: i.erasures.ended, Holds: i.ring.Holds,
 		Hook: i.configuration.hook, Secrets: i.folder.hookSecrets,
 	}
 	return func(name string) (*collector.Workspace, bool) { return w, name == mainWorkspace && i.mayCollect() }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -78,18 +79,18 @@ func succeeding(changes []control.Change, inForce *care.Rules) *care.Rules {
 }
 
 // run takes over changes as they come and tells of each, until ctx ends.
-func (c *configurations) run(ctx context.Context, changedTo func(identity.Settings) error) error {
+func (c *configurations) run(ctx context.Context, changedTo func() error) error {
 	told := c.settings().Hash
 	for {
 		changed := c.control.Changed()
 		if err := c.refresh(); err != nil {
 			return err
 		}
-		if settings := c.settings(); settings.Hash != told {
-			if err := changedTo(settings); err != nil {
+		if hash := c.settings().Hash; hash != told {
+			if err := changedTo(); err != nil {
 				return ended(ctx, err)
 			}
-			told = settings.Hash
+			told = hash
 		}
 		select {
 		case <-ctx.Done():
@@ -107,8 +108,20 @@ func (c *configurations) hook(source string) (*webhook.Hook, bool) {
 
 func (c *configurations) source(name string) *channel.Source { return c.current.Load().Source(name) }
 
-// settings are what the configuration in force says of identity.
-func (c *configurations) settings() identity.Settings { return settingsOf(c.current.Load()) }
+// class is the retention class of an event.
+func (c *configurations) class(source *channel.Source, t schema.Type) string {
+	return c.current.Load().Retention.ClassOf(source, t)
+}
+
+// settings are what the configuration in force says of identity, without what is kept no longer.
+func (c *configurations) settings() identity.Settings {
+	settings := settingsOf(c.current.Load())
+	for _, of := range c.control.State().Expired(mainWorkspace) {
+		settings.Expired = append(settings.Expired, of.String())
+	}
+	slices.Sort(settings.Expired)
+	return settings
+}
 
 // settingsAt are what the configuration that was in force at a time says of identity; 0 is now.
 func (c *configurations) settingsAt(at schema.Instant) (identity.Settings, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ type erasures struct {
 	control   *control.Control
 	workspace string
 	closed    atomic.Pointer[map[schema.PersonaID]closing]
+	expired   atomic.Pointer[map[schema.ExpiredYear]bool]
 	noticed   atomic.Int64 // how many of the control topic's erasures closed has
 }
 
@@ -47,14 +49,19 @@ func (e *erasures) notice() {
 	if e.closed.Load() != nil && int64(len(all)) == e.noticed.Load() {
 		return
 	}
-	closed := make(map[schema.PersonaID]closing, len(all))
+	closed, expired := make(map[schema.PersonaID]closing, len(all)), map[schema.ExpiredYear]bool{}
 	for _, erasure := range all {
+		if erasure.Expired != nil {
+			expired[*erasure.Expired] = true
+			continue
+		}
 		c, known := closed[erasure.Persona]
 		if !known {
 			c.cutOff = collector.NoCutOff
 		}
 		closed[erasure.Persona] = closing{max(c.epoch, erasure.Epoch), max(c.cutOff, erasure.CutOff)}
 	}
+	e.expired.Store(&expired)
 	e.closed.Store(&closed)
 	e.noticed.Store(int64(len(all)))
 }
@@ -84,8 +91,16 @@ func (e *erasures) epoch(persona schema.PersonaID) (uint32, schema.Instant) {
 	return c.epoch + 1, c.cutOff
 }
 
+// ended says whether a retention class has ended for a year.
+func (e *erasures) ended(class string, year int) bool {
+	return (*e.expired.Load())[schema.ExpiredYear{Class: class, Year: year}]
+}
+
 // void says whether an event that is in the log is no event any more.
 func (e *erasures) void(c *schema.Clear) bool {
+	if e.ended(c.Key.Class, c.Key.Year) {
+		return true
+	}
 	closing, erased := (*e.closed.Load())[c.Persona]
 	return erased && (c.Key.Epoch <= closing.epoch || c.OccurredAt <= closing.cutOff)
 }
@@ -97,7 +112,8 @@ type eraser struct {
 	ring     *seal.Ring
 	forget   func() // drops what was opened before the keys went
 	erase    func(ctx context.Context, e control.Erasure) error
-	after    func(ctx context.Context, all []control.Erasure) error // once for several erasures, behind the last; nil: nothing
+	expire   func(ctx context.Context, of []schema.ExpiredYear) error // takes out what these classes and years held
+	after    func(ctx context.Context, all []control.Erasure) error   // once for several erasures, behind the last; nil: nothing
 	logger   *slog.Logger
 	done     atomic.Int64 // how many of the control topic's erasures are honoured
 	purger   *purger      // nil: the role keeps no files
@@ -127,15 +143,24 @@ func (r *eraser) eraseAll(ctx context.Context) error {
 		changed := r.erasures.control.Changed()
 		all := r.erasures.control.State().Erasures(r.erasures.workspace)
 		if done := int(r.done.Load()); len(all) > done {
+			var expired []schema.ExpiredYear
 			for _, e := range all[done:] {
-				if err := r.closed(ctx, e.PersonaEpoch); err != nil {
+				if err := r.closed(ctx, e); err != nil {
 					return ended(ctx, err)
+				}
+				if e.Expired != nil {
+					expired = append(expired, *e.Expired)
 				}
 			}
 			r.forget()
+			if err := r.expireAll(ctx, expired); err != nil {
+				return ended(ctx, err)
+			}
 			for n, e := range all[done:] {
-				if err := persist(ctx, r.logger, 50*time.Millisecond, func() error { return r.erase(ctx, e) }); err != nil {
-					return ended(ctx, err)
+				if e.Expired == nil {
+					if err := persist(ctx, r.logger, 50*time.Millisecond, func() error { return r.erase(ctx, e) }); err != nil {
+						return ended(ctx, err)
+					}
 				}
 				if r.after != nil && n == len(all)-done-1 {
 					if err := persist(ctx, r.logger, 50*time.Millisecond, func() error { return r.after(ctx, all[done:]) }); err != nil {
@@ -156,10 +181,44 @@ func (r *eraser) eraseAll(ctx context.Context) error {
 	}
 }
 
-// closed waits until the keys of an epoch are gone from the ring.
-func (r *eraser) closed(ctx context.Context, of schema.PersonaEpoch) error {
+// closed waits until the keys that an erasure takes away are gone from the ring.
+func (r *eraser) closed(ctx context.Context, e control.Erasure) error {
 	r.erasures.notice() // before anything of it can be read again
-	return until(ctx, 5*time.Millisecond, func() bool { return r.ring.Closed(of.Persona, of.Epoch) })
+	return until(ctx, 5*time.Millisecond, func() bool {
+		if e.Expired != nil {
+			return r.ring.Expired(e.Expired.Class, e.Expired.Year)
+		}
+		return r.ring.Closed(e.Persona, e.Epoch)
+	})
+}
+
+// expireAll takes out classes and years together, since that costs about as much as one. A store that has said that it holds nothing of them is not
+// looked through again: what is void is not read again.
+func (r *eraser) expireAll(ctx context.Context, of []schema.ExpiredYear) error {
+	if len(of) == 0 || r.expire == nil {
+		return nil
+	}
+	return persist(ctx, r.logger, 50*time.Millisecond, func() error {
+		if r.purger != nil {
+			store, err := r.purger.name()
+			if err != nil {
+				return err
+			}
+			state := r.erasures.control.State()
+			through, left := state.HonouredBy(r.erasures.workspace, r.purger.role, store), of[:0:0]
+			for _, e := range state.Erased(r.erasures.workspace) {
+				for _, expired := range e.Expired {
+					if e.Number > through && slices.Contains(of, expired) && !slices.Contains(left, expired) {
+						left = append(left, expired)
+					}
+				}
+			}
+			if of = left; len(of) == 0 {
+				return nil
+			}
+		}
+		return r.expire(ctx, of)
+	})
 }
 
 // pending is how many of the control topic's erasures the role has not honoured yet.

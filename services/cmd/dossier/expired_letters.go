@@ -37,7 +37,7 @@ func (c *closedLetters) empty() bool {
 }
 
 // findClosed finds letters that must not be opened any more and still can be, of each kind at most so many.
-func findClosed(ctx context.Context, read deadletter.Reader, keys deadletter.Keys, erasures []control.Traces, now schema.Instant, erase, expire int) (*closedLetters, error) {
+func findClosed(ctx context.Context, read deadletter.Reader, keys deadletter.Keys, erasures []control.Traces, ended func(*deadletter.Clear) bool, now schema.Instant, erase, expire int) (*closedLetters, error) {
 	found, failed := &closedLetters{}, error(nil)
 	latest := map[string]schema.Instant{} // when somebody with this trace was erased last
 	for _, e := range erasures {
@@ -52,6 +52,9 @@ func findClosed(ctx context.Context, read deadletter.Reader, keys deadletter.Key
 		end, ends := c.ExpiresAt()
 		day, shares := c.Day()
 		isErased, isExpired := namesErased(c, latest), ends && now >= end
+		if !ends && !isErased && ended(c) {
+			isErased = true // retention is a decision, too: none of what it ends waits
+		}
 		id, malformed := hex.DecodeString(c.ID)
 		if !isErased && !isExpired || malformed != nil || len(id) != 16 || shares && (!dated || day > lastDay) {
 			return true
@@ -110,7 +113,7 @@ func (i *installation) findLetters(ctx context.Context, found chan<- *closedLett
 			}
 			continue
 		}
-		closed, err := findClosed(ctx, letterReader{i}.read, i.ring, erasures, schema.InstantOf(time.Now()), eraseAtOnce, expireAtOnce)
+		closed, err := findClosed(ctx, letterReader{i}.read, i.ring, erasures, i.lettersEnded(), schema.InstantOf(time.Now()), eraseAtOnce, expireAtOnce)
 		if err == nil && len(closed.erased) < eraseAtOnce {
 			closed.through = decided
 		}

@@ -89,7 +89,7 @@ func TestClosedLetters(t *testing.T) {
 		days   bool
 		more   bool
 	}{{2, true, true}, {1, false, false}, {0, false, false}} {
-		closed, err := findClosed(t.Context(), read, ring, erasures, now, 2, 2)
+		closed, err := findClosed(t.Context(), read, ring, erasures, func(*deadletter.Clear) bool { return false }, now, 2, 2)
 		if err != nil || len(closed.erased) != want.erased || len(closed.expired) != 0 || (closed.days != nil) != want.days || closed.more != want.more {
 			t.Fatalf("round %d: %+v, %v; want %+v", round, closed, err, want)
 		}

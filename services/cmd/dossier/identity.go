@@ -26,7 +26,9 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 	}
 	var known []identity.Erasure
 	for _, e := range i.control.State().Erasures(mainWorkspace) {
-		known = append(known, identity.Erasure{Of: e.PersonaEpoch, CutOff: e.CutOff})
+		if e.Expired == nil {
+			known = append(known, identity.Erasure{Of: e.PersonaEpoch, CutOff: e.CutOff})
+		}
 	}
 	i.identity, err = identity.Open(ctx, identity.Config{
 		Workspace: mainWorkspace, Folder: i.folder.path("state", "identity"), Feed: i.reads(), Log: i.eventLog,
@@ -50,6 +52,12 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 		erase: func(ctx context.Context, e control.Erasure) error {
 			return i.identity.Erase(ctx, identity.Erasure{Of: e.PersonaEpoch, CutOff: e.CutOff})
 		},
+		expire: func(ctx context.Context, _ []schema.ExpiredYear) error {
+			if err := i.reconfigureIdentity(); err != nil {
+				return err
+			}
+			return i.identity.Settle(ctx)
+		},
 		purger: i.newPurger("identity", i.identity.StoreName, func(ctx context.Context) (purged, error) {
 			p, err := i.identity.Purge(ctx)
 			return purged{p.Files, p.Bytes, p.Digest}, err
@@ -57,12 +65,19 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 	}
 	i.group.Go(func() error { return i.identityErased.run(i.run) })
 	i.group.Go(func() error {
-		return i.configuration.run(i.run, func(s identity.Settings) error { return i.identity.Reconfigure(i.run, s) })
+		return i.configuration.run(i.run, i.reconfigureIdentity)
 	})
 	if i.coordination != nil {
 		i.hold(identityLease(mainWorkspace), nil, i.leadIdentity)
 	}
 	return nil
+}
+
+// reconfigureIdentity has identity take over what is in force, and what is kept no longer.
+func (i *installation) reconfigureIdentity() error {
+	i.reconfiguring.Lock()
+	defer i.reconfiguring.Unlock()
+	return i.identity.Reconfigure(i.run, i.configuration.settings())
 }
 
 // leadIdentity answers for the workspace until ctx ends. It does so only once it has folded what the log held when it took the lease: what

@@ -96,6 +96,7 @@ type installation struct {
 	identity       *identity.Service
 	identityLead   atomic.Pointer[lease] // nil while this process does not answer for the others
 	identityErased *eraser
+	reconfiguring  sync.Mutex // of identity
 	profiles       backend.Profiles
 	people         *personamap.Writer
 	timeline       *timeline.Timeline
@@ -242,7 +243,7 @@ func (i *installation) address() string {
 
 // startRoles starts the other roles over one feed.
 func (i *installation) startRoles(ctx context.Context) error {
-	i.feed = eventlog.NewFeed(i.eventLog, func(value []byte, e *schema.Event) error { return envelope.Open(i.ring, value, e) }, feedBytes)
+	i.feed = eventlog.NewFeed(i.eventLog, i.openEvent, feedBytes)
 	batcher := func(topic string, partitions int32) *kafka.Batcher {
 		b := kafka.NewBatcher(i.client, topic, partitions, kafka.BatcherConfig{})
 		i.onStop(b.Close)
@@ -295,9 +296,18 @@ func (i *installation) startRoles(ctx context.Context) error {
 		}
 	}
 	if !i.roles.has(identityRole) { // which takes over a changed configuration for all
-		i.group.Go(func() error { return i.configuration.run(i.run, func(identity.Settings) error { return nil }) })
+		i.group.Go(func() error { return i.configuration.run(i.run, func() error { return nil }) })
 	}
 	return nil
+}
+
+// openEvent opens a record of the log. What is kept no longer is void from the decision on, whether or not the keeper has given up its secret yet.
+func (i *installation) openEvent(value []byte, e *schema.Event) error {
+	err := envelope.Open(i.ring, value, e)
+	if err == nil && i.erasures.ended(e.Key.Class, e.Key.Year) {
+		return fmt.Errorf("open event %s: %w", e.ID, envelope.ErrVoid)
+	}
+	return err
 }
 
 // whyNotReady says what this process still waits for.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/dossier-cdp/dossier/pipelines/configuration"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/seal"
 	"github.com/dossier-cdp/dossier/services/api/manage"
@@ -68,7 +69,7 @@ func (i *installation) startKeeper(ctx context.Context) error {
 // keep gives up the keys of the erased, as erasures come, and of dead letters that name them or have expired, until ctx ends. done is called after the first
 // round.
 func (i *installation) keep(ctx context.Context, done func()) error {
-	punched := 0
+	punched, configured := 0, ""
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	letters := make(chan *closedLetters)
@@ -78,9 +79,11 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 		state := i.control.State()
 		all := state.Erasures(mainWorkspace)
 		if len(all) > punched {
-			epochs := make([]schema.PersonaEpoch, len(all))
-			for n, e := range all {
-				epochs[n] = e.PersonaEpoch
+			var epochs []schema.PersonaEpoch
+			for _, e := range all {
+				if e.Expired == nil {
+					epochs = append(epochs, e.PersonaEpoch)
+				}
 			}
 			if err := i.noticedEverywhere(ctx, len(all)); err != nil {
 				return ended(ctx, err)
@@ -88,7 +91,13 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 			if err := i.keeper.Punch(mainWorkspace, epochs); err != nil {
 				return fmt.Errorf("give up the keys of erased people: %w", err)
 			}
+			if err := i.keeper.Expire(mainWorkspace, state.Expired(mainWorkspace)); err != nil {
+				return fmt.Errorf("give up the secrets of what is kept no longer: %w", err)
+			}
 			punched = len(all)
+		}
+		if err := i.keepClasses(state, &configured); err != nil {
+			return err
 		}
 		if err := i.tellRing(ctx); err != nil {
 			return ended(ctx, err)
@@ -110,6 +119,29 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 			}
 		}
 	}
+}
+
+// keepClasses makes the secrets of the retention classes that the configuration in force names and the ring has none for. Collectors hold events of such a
+// class back until they have them.
+func (i *installation) keepClasses(state *control.State, seen *string) error {
+	document := state.Configuration(mainWorkspace)
+	if document.Hash == *seen {
+		return nil
+	}
+	*seen = document.Hash
+	inForce, err := configuration.Parse(document.Document, time.LoadLocation)
+	if err != nil {
+		return nil // written by a newer version: whoever runs under it says so
+	}
+	for _, class := range inForce.Classes() {
+		if i.ring.Holds(class) {
+			continue
+		}
+		if err := i.keeper.Add(mainWorkspace, class); err != nil {
+			return fmt.Errorf("make the secrets of the retention class %s: %w", class, err)
+		}
+	}
+	return nil
 }
 
 // What the keeper says of the decisions to erase that it has honoured: that the keys of events are given up, and those of dead letters.

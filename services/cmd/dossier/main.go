@@ -74,6 +74,7 @@ type commands struct {
 	Suppress     suppressCommand     `cmd:"" help:"Refuse whatever comes of a person from now on."`
 	Unsuppress   unsuppressCommand   `cmd:"" help:"Take again what comes of a suppressed person."`
 	Suppressions suppressionsCommand `cmd:"" help:"List the decisions to suppress."`
+	Retention    retentionCommand    `cmd:"" help:"Say how long what is kept, and end what is kept no longer."`
 	Audit        auditCommand        `cmd:"" help:"List and verify who saw personal values and exercised rights."`
 	Doctor       doctorCommand       `cmd:"" help:"Check engines, lag, keys and disk; a line each with what to do."`
 	Certificates certificatesCommand `cmd:"" help:"Make and list the certificates of the processes of an installation."`

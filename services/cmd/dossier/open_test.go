@@ -46,7 +46,7 @@ func TestOpenRecords(t *testing.T) {
 	if err := k.Punch("main", []schema.PersonaEpoch{{Persona: schema.PersonaID{2, 6: 0x80, 8: 0x80}}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.Expire("main", keeper.StandardClass, 1995, 1995); err != nil {
+	if err := k.Expire("main", []schema.ExpiredYear{{Class: keeper.StandardClass, Year: 1995}}); err != nil {
 		t.Fatal(err)
 	}
 	rings, err := keeper.Read(dir, master)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dossier-cdp/dossier/pipelines/retention"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/archive"
@@ -16,6 +17,10 @@ func (i *installation) rights() *rights.Rights {
 	return &rights.Rights{
 		Control: i.control, People: i.identityPeer, House: i.house, Letters: letterReader{i}.read, Keys: i.ring, Collector: i.collector, Visible: i.visible,
 		Events: i.eventsOf, Stale: i.staleCopies, Keeps: i.keeps, Shadows: i.shadows.names, Now: time.Now,
+		RetentionRules: func() (*retention.Rules, []string) {
+			inForce := i.configuration.current.Load()
+			return inForce.Retention, inForce.Classes()
+		},
 	}
 }
 

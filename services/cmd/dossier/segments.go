@@ -59,6 +59,7 @@ func (i *installation) startSegments(ctx context.Context) error {
 	i.segmentsErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
 		erase:  func(ctx context.Context, e control.Erasure) error { return i.segments.Erase(ctx, e.PersonaEpoch) },
+		expire: i.expireSegments,
 		purger: i.newPurger("segments", store.Name, purgeBoth(store, i.house, schema.TablePeople, schema.TableSegmentChanges)),
 	}
 	i.hold(segmentsLease(mainWorkspace), nil, i.keepSegments)

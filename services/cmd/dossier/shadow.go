@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dossier-cdp/dossier/schema"
-	"github.com/dossier-cdp/dossier/schema/envelope"
 	"github.com/dossier-cdp/dossier/services/api/manage"
 	"github.com/dossier-cdp/dossier/services/archive"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
@@ -125,7 +124,7 @@ func (s *shadow) open(ctx context.Context, live *installation) (err error) {
 	if i.eventLog, err = eventlog.OpenGenerations(ctx, i.client, i.store, schema.TopicEvents, i.generations); err != nil {
 		return err
 	}
-	i.feed = eventlog.NewFeed(i.eventLog, func(value []byte, e *schema.Event) error { return envelope.Open(i.ring, value, e) }, shadowFeedBytes)
+	i.feed = eventlog.NewFeed(i.eventLog, i.openEvent, shadowFeedBytes)
 	if err := i.startIdentity(ctx); err != nil {
 		return err
 	}

@@ -37,6 +37,9 @@ func (i *installation) startTimeline() error {
 		erase: func(ctx context.Context, e control.Erasure) error {
 			return i.timeline.Erase(ctx, mainWorkspace, timeline.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
 		},
+		expire: func(ctx context.Context, of []schema.ExpiredYear) error {
+			return i.timeline.Expire(ctx, mainWorkspace, of)
+		},
 		purger: i.newPurger("timeline", store.Name, purgeBoth(store, i.house, schema.TableEvents, schema.TablePersonaProfile)),
 	}
 	name := timelineLease(mainWorkspace)

@@ -26,6 +26,7 @@ type Erased struct {
 	CutOff            schema.Instant
 	Traces            []string
 	Held              map[string]int64
+	Expired           []schema.ExpiredYear      // of a decision about retention
 	Regulation        *schema.ControlRegulation // nil: it was asked for alone
 	Number            int
 	Through           int // how many of Erasures there are up to and with this one's
@@ -64,7 +65,7 @@ func (r rights) clone() rights {
 func (r *rights) erase(c *schema.Control, at schema.Instant, through int) {
 	r.erased = append(r.erased, Erased{
 		ID: c.ID, Actor: c.Actor, Reason: c.Reason, At: at, Personas: epochs(c.Erasure.Personas), CutOff: c.Erasure.CutOff, Traces: c.Erasure.Traces,
-		Held: c.Erasure.Held, Regulation: c.Regulation, Number: len(r.erased) + 1, Through: through,
+		Held: c.Erasure.Held, Expired: c.Erasure.Expired, Regulation: c.Regulation, Number: len(r.erased) + 1, Through: through,
 	})
 }
 

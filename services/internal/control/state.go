@@ -54,10 +54,12 @@ type Change struct {
 	Document                      json.RawMessage
 }
 
-// Erasure closes an epoch of a persona.
+// Erasure closes an epoch of a persona, or ends a retention class and year for everybody.
 type Erasure struct {
 	schema.PersonaEpoch
 	CutOff schema.Instant
+
+	Expired *schema.ExpiredYear // nil: it is of a persona
 }
 
 // Traces are what one erasure knows the erased by; see schema.ControlErasure.
@@ -200,10 +202,15 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 				s.refused[c.ID] = "an erasure names a persona that is not an id"
 				return
 			}
-			w.erasures = append(w.erasures, Erasure{schema.PersonaEpoch{Persona: id, Epoch: p.Epoch}, c.Erasure.CutOff})
+			w.erasures = append(w.erasures, Erasure{PersonaEpoch: schema.PersonaEpoch{Persona: id, Epoch: p.Epoch}, CutOff: c.Erasure.CutOff})
 		}
 		if len(c.Erasure.Traces) > 0 {
 			w.traces = append(w.traces, Traces{at, c.Erasure.Traces})
+		}
+		w.rights.erase(c, at, len(w.erasures))
+	case schema.ControlRetentionExpired:
+		for _, of := range c.Erasure.Expired {
+			w.erasures = append(w.erasures, Erasure{Expired: &of})
 		}
 		w.rights.erase(c, at, len(w.erasures))
 	default:
@@ -251,7 +258,9 @@ func valid(c *schema.Control) bool {
 	case schema.ControlConfigurationChanged:
 		return c.Configuration != nil
 	case schema.ControlProfileErased:
-		return c.Erasure != nil
+		return c.Erasure != nil && len(c.Erasure.Expired) == 0
+	case schema.ControlRetentionExpired:
+		return c.Erasure != nil && len(c.Erasure.Expired) > 0 && len(c.Erasure.Personas) == 0
 	case schema.ControlInstallationStarted:
 		return c.Installation != nil && c.Installation.Ring != ""
 	case schema.ControlGenerationStarted:
@@ -371,6 +380,18 @@ func (s *State) Segment(workspace, name string) []SegmentVersion {
 		return slices.Clone(w.segments[name])
 	}
 	return nil
+}
+
+// Expired lists the retention classes and years of a workspace that have ended, in the order of the log, each once.
+func (s *State) Expired(workspace string) (all []schema.ExpiredYear) {
+	if w := s.workspaces[workspace]; w != nil {
+		for i := range w.erasures {
+			if of := w.erasures[i].Expired; of != nil && !slices.Contains(all, *of) {
+				all = append(all, *of)
+			}
+		}
+	}
+	return all
 }
 
 // Erasures lists every erasure of a workspace in the order of the log.

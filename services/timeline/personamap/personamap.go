@@ -72,7 +72,7 @@ func (w *Writer) Changed(ctx context.Context, version uint64, changes []identity
 	return nil
 }
 
-// Rebuilt writes the whole map.
+// Rebuilt writes the whole map, and takes out what was written before: the entries of personas that are no more, too.
 func (w *Writer) Rebuilt(ctx context.Context, version uint64, places iter.Seq2[identity.Placed, error]) error {
 	for p, err := range places {
 		if err != nil {
@@ -83,6 +83,18 @@ func (w *Writer) Rebuilt(ctx context.Context, version uint64, places iter.Seq2[i
 		}
 	}
 	w.newest = max(w.newest, version)
+	if err := w.write(ctx); err != nil {
+		return err
+	}
+	const before = " WHERE workspace = {workspace:String} AND version < {version:UInt64}"
+	params, rows := clickhouse.Params{"workspace": w.workspace, "version": version}, uint64(0)
+	err := w.conn.QueryRow(ctx, "SELECT count() FROM "+schema.TablePersonaProfile+before, params, nil, &rows)
+	if err == nil && rows > 0 {
+		err = w.conn.Exec(ctx, "ALTER TABLE "+schema.TablePersonaProfile+" DELETE"+before, params, clickhouse.Settings{"mutations_sync": 2})
+	}
+	if err != nil {
+		return fmt.Errorf("take former entries out of the persona map: %w", err)
+	}
 	return w.Flush(ctx)
 }
 
