@@ -1,6 +1,8 @@
 package chdb
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -188,7 +190,7 @@ func (f *front) run(w http.ResponseWriter, r *http.Request, rq *request, st *sta
 	}
 	stop := f.killOnDisconnect(r.Context(), mark)
 	defer stop()
-	if st.route == streamed && !rq.waitWhole && rq.session == "" {
+	if st.route == streamed && !rq.waitWhole && rq.session == "" && inPieces(cmp.Or(st.format, rq.format)) {
 		inOrder, err = f.stream(w, r, rq, conn, st)
 		return err
 	}
@@ -264,6 +266,22 @@ func (f *front) kill(mark string) {
 	}
 }
 
+// inPieces says whether an answer in a format may be written chunk by chunk: the engine writes each chunk as an answer of its own, with header and end, so the
+// chunks of JSON or Parquet are several documents. Of CSV and TSV with names the header is taken off again (headed); other formats are answered whole.
+func inPieces(format string) bool {
+	switch format {
+	case "", "Native", "RowBinary", "CSV", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "RawBLOB", "LineAsString", "TSKV", "Values",
+		"JSONEachRow", "JSONLines", "NDJSON", "JSONStringsEachRow", "JSONCompactEachRow", "JSONCompactStringsEachRow":
+		return true
+	}
+	return headed(format)
+}
+
+// headed says whether an answer begins with a line of names.
+func headed(format string) bool {
+	return format == "CSVWithNames" || format == "TabSeparatedWithNames" || format == "TSVWithNames"
+}
+
 // whole runs a statement and answers when all is known. Like stream and feed, it tells whether the statement ended in order.
 func (f *front) whole(w http.ResponseWriter, rq *request, conn *connection, st *statement) (inOrder bool, err error) {
 	start := time.Now()
@@ -311,8 +329,15 @@ func (f *front) stream(w http.ResponseWriter, r *http.Request, rq *request, conn
 	}
 	tag := newExceptionTag()
 	w.Header().Set("X-ClickHouse-Exception-Tag", tag)
+	var header, again []byte // again is to be taken off each chunk
+	if format := cmp.Or(st.format, rq.format); headed(format) {
+		line := bytes.IndexByte(chunk.bytes(), '\n') + 1 // a name has no line break: the engine writes those of TSV as \n, and nobody gives one to a column for CSV
+		header = bytes.Clone(chunk.bytes()[:line])
+	}
 	for {
-		if err := out.write(chunk.bytes()); err != nil || r.Context().Err() != nil {
+		rows := bytes.TrimPrefix(chunk.bytes(), again)
+		again = header
+		if err := out.write(rows); err != nil || r.Context().Err() != nil {
 			s.stop()
 			f.sent(err)
 			return false, nil

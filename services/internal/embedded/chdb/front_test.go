@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -80,7 +81,7 @@ func TestFront(t *testing.T) {
 	e := startEngine(t, Config{DataDir: t.TempDir()}, defaultTimes)
 	for name, test := range map[string]func(*testing.T, *Engine){
 		"errors": frontErrors, "authentication": frontAuthentication, "inserts": frontInserts, "compression": frontCompression,
-		"midstream": frontMidstream, "sessions": frontSessions, "external": frontExternal, "settings": frontSettings,
+		"midstream": frontMidstream, "formats": frontFormats, "sessions": frontSessions, "external": frontExternal, "settings": frontSettings,
 		"cancel": frontCancel, "cut": frontCutInsert, "headers": frontHeaders, "parameters": frontParameters,
 		"refused": frontRefusedInserts, "mixed": frontMixed,
 	} {
@@ -274,6 +275,31 @@ func frontMidstream(t *testing.T, e *Engine) {
 	}
 	if r := send(t, e, call{query: "wait_end_of_query=1", body: strings.NewReader("SELECT throwIf(number = 300000, 'on purpose') FROM numbers(400000)")}); r.status != 500 || r.code() != "395" {
 		t.Errorf("with wait_end_of_query: status %d, code %s", r.status, r.code())
+	}
+}
+
+// An answer is one document, however many chunks the engine makes of it.
+func frontFormats(t *testing.T, e *Engine) {
+	const rows = 200_000
+	ask := func(format string) string {
+		return mustSend(t, e, sql(fmt.Sprintf("SELECT number AS n, 'a' AS text FROM numbers(%d) SETTINGS max_block_size = 10000 FORMAT %s", rows, format)))
+	}
+	for format, want := range map[string][]string{"CSVWithNames": {"\"n\",\"text\"", "0,\"a\""}, "TSVWithNames": {"n\ttext", "0\ta"}, "CSV": {"0,\"a\"", "1,\"a\""}} {
+		lines := strings.Split(strings.TrimSuffix(ask(format), "\n"), "\n")
+		headers := rows
+		if strings.Contains(format, "WithNames") {
+			headers++
+		}
+		if len(lines) != headers || lines[0] != want[0] || lines[1] != want[1] || strings.HasPrefix(lines[len(lines)/2], "\"n\"") {
+			t.Errorf("%s has %d lines, of %d: %q, %q", format, len(lines), headers, lines[0], lines[1])
+		}
+	}
+	var whole struct{ Rows int }
+	if err := json.Unmarshal([]byte(ask("JSON")), &whole); err != nil || whole.Rows != rows {
+		t.Errorf("JSON has %d rows, %v", whole.Rows, err)
+	}
+	if parquet := ask("Parquet"); strings.Count(parquet, "PAR1") != 2 {
+		t.Errorf("%d marks of Parquet, want one file", strings.Count(parquet, "PAR1"))
 	}
 }
 
