@@ -81,9 +81,10 @@ func (r Reader) byID(ctx context.Context, workspace string, ids []schema.EventID
 	}
 	var list []graphql.Waiting
 	var personas []schema.ProfileID
-	err := r.cases(ctx, workspace, schema.InstantOf(r.Now()), namedCases("{ids:Array(UUID)}"), "", "", clickhouse.Params{"ids": ids},
-		func(w graphql.Waiting, persona schema.ProfileID, _ []schema.ProfileID) {
-			list, personas = append(list, w), append(personas, persona)
+	now := schema.InstantOf(r.Now())
+	err := r.cases(ctx, workspace, now, namedCases("{ids:Array(UUID)}"), "", "", clickhouse.Params{"ids": ids},
+		func(c *storedCase) {
+			list, personas = append(list, r.at(c, workspace, now)), append(personas, c.persona)
 		})
 	if err != nil {
 		return nil, err

@@ -15,12 +15,14 @@ import (
 )
 
 // Openings keeps in memory what the order of the inbox is made of: of each open case its id, customer, deadline and weights' inputs, some 120 bytes. Before each answer it
-// takes over what was written since; a table of a million cases is not read through to find fifty. It holds no case's content: that comes from the table, by
-// id, so that a case which has gone from there can cost a page an entry, and never shows what is no more. It is safe for concurrent use.
+// takes over what was written since; a table of a million cases is not read through to find fifty. A case's content comes from the table, by id, or is that of the
+// version which the table has (keptCases): a case which has gone from there can cost a page an entry, and what is no more is never shown. It is safe for
+// concurrent use.
 type Openings struct {
 	conn  *clickhouse.Conn
 	now   func() time.Time
 	worth *Worth
+	kept  keptCases
 
 	mu    sync.Mutex
 	known map[string]*openings // by workspace
@@ -29,8 +31,9 @@ type Openings struct {
 type openings struct {
 	mu     sync.Mutex
 	loaded time.Time
-	seen   uint64 // the highest version that was taken over
-	valued uint64 // what was known of customers' worth when the list was
+	anew   chan *openings // one that is read beside, when there is; nil: none is being read
+	seen   uint64         // the highest version that was taken over
+	valued uint64         // what was known of customers' worth when the list was
 	list   []opening
 	at     map[schema.EventID]int // in list
 }
@@ -43,8 +46,13 @@ type opening struct {
 	since, due             int64   // microseconds since 1970; due 0: no deadline
 }
 
-// reloadEvery bounds for how long an entry may outlive a row that went without a trace: by an erasure or a table built anew.
-const reloadEvery = time.Minute
+// An entry may outlive a row that went without a trace, by an erasure or a table built anew. So all is read again beside the answers where it is older than
+// reloadEvery, and before the next answer where nobody has asked for longer than reloadLatest.
+const (
+	reloadEvery  = time.Minute
+	reloadLatest = 10 * time.Minute
+	reloadLimit  = 2 * time.Minute // for a reading beside the answers
+)
 
 // NewOpenings makes an index that reads on first use. now is the clock of reloads alone. worth says what customers are worth; nil says nothing of anybody.
 func NewOpenings(conn *clickhouse.Conn, now func() time.Time, worth *Worth) *Openings {
@@ -65,10 +73,13 @@ func (o *Openings) First(ctx context.Context, workspace string, w care.Weights, 
 	o.mu.Unlock()
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if now := o.now(); all.at == nil || now.Sub(all.loaded) > reloadEvery {
+	switch age := o.now().Sub(all.loaded); {
+	case all.at == nil || age > reloadLatest:
 		err = o.load(ctx, workspace, all)
-		all.loaded = now
-	} else {
+	default:
+		if age > reloadEvery {
+			o.refresh(workspace, all)
+		}
 		err = o.follow(ctx, workspace, all)
 	}
 	if err != nil {
@@ -79,8 +90,35 @@ func (o *Openings) First(ctx context.Context, workspace string, w care.Weights, 
 	return all.first(w, int64(at), n), len(all.list) > n, nil
 }
 
+// refresh has all open cases read beside the answers, and takes them over once they are. The caller holds all.mu.
+func (o *Openings) refresh(workspace string, all *openings) {
+	if all.anew == nil {
+		read := make(chan *openings, 1)
+		all.anew = read
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), reloadLimit)
+			defer cancel()
+			next := &openings{}
+			if o.load(ctx, workspace, next) != nil {
+				next = nil // tried again with the next answer
+			}
+			read <- next
+		}()
+		return
+	}
+	select {
+	case next := <-all.anew:
+		all.anew = nil
+		if next != nil {
+			all.loaded, all.seen, all.list, all.at, all.valued = next.loaded, next.seen, next.list, next.at, next.valued
+		}
+	default:
+	}
+}
+
 // load reads all open cases.
 func (o *Openings) load(ctx context.Context, workspace string, all *openings) error {
+	all.loaded = o.now()
 	p := clickhouse.Params{"workspace": workspace}
 	// What is written between the two reads is taken over again by the next one.
 	if err := o.conn.QueryRow(ctx, "SELECT max(version) FROM cases WHERE workspace = {workspace:String}", p, nil, &all.seen); err != nil {
@@ -113,6 +151,7 @@ func (o *Openings) follow(ctx context.Context, workspace string, all *openings) 
 		all.seen = max(all.seen, c.version)
 		if c.gone {
 			all.remove(id)
+			o.kept.gone(workspace, id)
 		} else {
 			c.value, _ = o.worth.Of(workspace, c.persona)
 			all.put(c.opening)
@@ -177,14 +216,7 @@ func (p place) compare(other place) int {
 func (a *openings) first(w care.Weights, now int64, n int) []schema.EventID {
 	top := &lastFirst{}
 	for _, c := range a.list {
-		wait := 0.0
-		switch {
-		case c.due == 0:
-		case c.due <= c.since:
-			wait = 1
-		default:
-			wait = float64(max(0, now-c.since)) / float64(c.due-c.since)
-		}
+		wait := waited(c.since, c.due, now)
 		p := place{lane: care.LaneOpen, id: c.id}
 		switch {
 		case c.criticality >= w.TopLane:

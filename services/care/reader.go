@@ -33,20 +33,20 @@ const casesSQL = `WITH ifNull(toUnixTimestamp64Micro(next_reply_due), 0) AS repl
   if(due = 0, 0., if(due <= since, 1., greatest(0, {now:Int64} - since) / (due - since))) AS wait,
   multiIf(criticality >= {top:Float64}, 0, wait >= 1, 1, 2) AS lane,
   if(lane = 1, {c:Float64} * criticality + {w:Float64} * wait, {c:Float64} * criticality + {w:Float64} * least(1, wait) + {s:Float64} * influence) AS score
-SELECT id, persona, personas, number, state, channel, theme, toUnixTimestamp64Micro(opened_at) AS opened, toUnixTimestamp64Micro(last_contact_at) AS contact, asked, due, wait,
+SELECT id, version, persona, personas, number, state, channel, theme, toUnixTimestamp64Micro(opened_at) AS opened, toUnixTimestamp64Micro(last_contact_at) AS contact, asked, due,
   criticality, influence, criticality_reasons, promises, promises_kept, promises_broken, ifNull(toUnixTimestamp64Micro(promise_due), 0) AS promised,
   owner, team, brand, complaint, resolution, next_step, ifNull(toUnixTimestamp64Micro(next_step_due), 0) AS next_due, reply_due, resolve_due,
   ifNull(toUnixTimestamp64Micro(last_resolved_at), 0) AS resolved, calendar, details, flags
 FROM `
 
 // allCases reads every case.
-const allCases = `current_cases
+const allCases = `(SELECT *, toUInt64(0) AS version FROM current_cases)
 WHERE workspace = {workspace:String}`
 
 // namedCases reads the cases of a set of ids. A view with FINAL reads every column of the thousand rows around each of them before it looks at the id; here that
 // happens to the few rows that have the id, of which the latest version counts.
 func namedCases(ids string) string {
-	return `(SELECT id, persona, personas, number, state, channel, theme, opened_at, last_contact_at, waiting_since, next_reply_due, resolution_due, criticality, influence, criticality_reasons,
+	return `(SELECT id, version, persona, personas, number, state, channel, theme, opened_at, last_contact_at, waiting_since, next_reply_due, resolution_due, criticality, influence, criticality_reasons,
     promises, promises_kept, promises_broken, promise_due, owner, team, brand, complaint, resolution, next_step, next_step_due, last_resolved_at, calendar, details, flags, deleted
   FROM cases
   WHERE workspace = {workspace:String} AND id IN ` + ids + `
@@ -60,8 +60,51 @@ const stillOpen = " AND state NOT IN ('resolved', 'merged', 'answered')"
 
 const openOrder = "\nORDER BY lane, score DESC, id"
 
+// storedCase is a case as its row has it: what does not depend on when it is read, by which weights, or on what its customer is worth.
+type storedCase struct {
+	graphql.Waiting // without Asked, Profile, Priority, ValueSnapshot and OpenLeft
+	version         uint64
+	persona         schema.ProfileID
+	personas        []schema.ProfileID
+	inputs          care.Inputs // without Wait and Value
+	size            int         // of its texts, in bytes
+}
+
+// at tells the case as of an instant. It shares what the stored one holds, which nobody changes.
+func (r Reader) at(c *storedCase, workspace string, now schema.Instant) graphql.Waiting {
+	w, in, rules := c.Waiting, c.inputs, r.Rules()
+	w.Asked = now
+	since := w.WaitingSince
+	if since == 0 {
+		since = w.OpenedAt
+	}
+	in.Wait = waited(int64(since), int64(w.DueAt), int64(now))
+	w.OpenLeft = care.NoSpan
+	if w.DueAt >= now {
+		if left, known := rules.Open(w.Calendar, now, w.DueAt); known {
+			w.OpenLeft = left
+		}
+	}
+	if r.Openings != nil {
+		in.Value, w.ValueSnapshot = r.Openings.worth.Of(workspace, c.persona)
+	}
+	w.Priority = rules.Weights.Prioritise(in)
+	return w
+}
+
+// waited is the time waited over the time allowed, as casesSQL has it: 0 without a deadline.
+func waited(since, due, now int64) float64 {
+	switch {
+	case due == 0:
+		return 0
+	case due <= since:
+		return 1
+	}
+	return float64(max(0, now-since)) / float64(due-since)
+}
+
 // cases runs casesSQL over a table and its condition, with a further condition and a limit.
-func (r Reader) cases(ctx context.Context, workspace string, now schema.Instant, from, where, limit string, more clickhouse.Params, yield func(w graphql.Waiting, persona schema.ProfileID, personas []schema.ProfileID)) error {
+func (r Reader) cases(ctx context.Context, workspace string, now schema.Instant, from, where, limit string, more clickhouse.Params, yield func(c *storedCase)) error {
 	weights := r.Rules().Weights
 	params := clickhouse.Params{"workspace": workspace, "now": int64(now), "top": weights.TopLane, "c": weights.Criticality, "w": weights.Wait, "s": weights.Social}
 	for name, value := range more {
@@ -72,16 +115,13 @@ func (r Reader) cases(ctx context.Context, workspace string, now schema.Instant,
 		return fmt.Errorf("read the open cases: %w", err)
 	}
 	defer rows.Close()
-	inForce := r.Rules()
 	for rows.Next() {
-		w := graphql.Waiting{Asked: now}
-		var persona schema.ProfileID
-		var personas []schema.ProfileID
+		c := &storedCase{}
+		w := &c.Waiting
 		var opened, contact, asked, due, promised, next, reply, resolution, resolved int64
 		var complaint uint8
 		var details string
-		in := care.Inputs{}
-		if err := rows.Scan(&w.First, &persona, &personas, &w.ID, &w.State, &w.Channel, &w.Theme, &opened, &contact, &asked, &due, &in.Wait, &in.Criticality, &in.Social, &w.Reasons,
+		if err := rows.Scan(&w.First, &c.version, &c.persona, &c.personas, &w.ID, &w.State, &w.Channel, &w.Theme, &opened, &contact, &asked, &due, &c.inputs.Criticality, &c.inputs.Social, &w.Reasons,
 			&w.Promises, &w.Kept, &w.Broken, &promised, &w.Owner, &w.Team, &w.Brand, &complaint, &w.Resolution, &w.NextStep, &next, &reply, &resolution, &resolved, &w.Calendar,
 			&details, &w.Flags); err != nil {
 			return fmt.Errorf("read the open cases: %w", err)
@@ -95,17 +135,8 @@ func (r Reader) cases(ctx context.Context, workspace string, now schema.Instant,
 		if w.Moderations, err = care.Moderations([]byte(details)); err != nil {
 			return fmt.Errorf("read the details of case %s: %w", w.First, err) // Unreachable: they were just read
 		}
-		w.OpenLeft = care.NoSpan
-		if w.DueAt >= w.Asked {
-			if left, known := inForce.Open(w.Calendar, w.Asked, w.DueAt); known {
-				w.OpenLeft = left
-			}
-		}
-		if r.Openings != nil {
-			in.Value, w.ValueSnapshot = r.Openings.worth.Of(workspace, persona)
-		}
-		w.Priority = weights.Prioritise(in)
-		yield(w, persona, personas)
+		c.size = 2*len(details) + len(w.ID) + len(w.Owner) + len(w.NextStep) + 16*len(c.personas)
+		yield(c)
 	}
 	return rows.Err()
 }
@@ -120,31 +151,29 @@ func (r Reader) Inbox(ctx context.Context, workspace string, simulated *care.Wei
 		inForce.Weights = *simulated
 		r.Rules = func() *care.Rules { return &inForce }
 	}
-	var ids []schema.EventID
-	from, limit, params := allCases, fmt.Sprintf("\nLIMIT %d OFFSET %d", first+1, skip), clickhouse.Params(nil)
+	var stored []*storedCase
 	if r.Openings != nil {
+		var ids []schema.EventID
 		if ids, more, err = r.Openings.First(ctx, workspace, r.Rules().Weights, asked, skip+first); err != nil {
 			return nil, 0, false, err
 		}
-		if ids = ids[min(skip, len(ids)):]; len(ids) == 0 {
-			return nil, asked, false, nil
+		if stored, err = r.named(ctx, workspace, asked, ids[min(skip, len(ids)):]); err != nil {
+			return nil, 0, false, err
 		}
-		from, limit, params = namedCases("{ids:Array(UUID)}"), "", clickhouse.Params{"ids": ids}
+	} else {
+		err := r.cases(ctx, workspace, asked, allCases, stillOpen, fmt.Sprintf("\nLIMIT %d OFFSET %d", first+1, skip), nil, func(c *storedCase) { stored = append(stored, c) })
+		if err != nil {
+			return nil, 0, false, err
+		}
+		if more = len(stored) > first; more {
+			stored = stored[:first]
+		}
 	}
-	var personas []schema.ProfileID
-	err = r.cases(ctx, workspace, asked, from, stillOpen, limit, params, func(w graphql.Waiting, persona schema.ProfileID, _ []schema.ProfileID) {
-		w.Profile = persona
-		list, personas = append(list, w), append(personas, persona)
-	})
-	if err != nil {
-		return nil, 0, false, err
-	}
-	if r.Openings != nil {
-		slices.SortFunc(list, func(a, b graphql.Waiting) int {
-			return cmp.Compare(slices.Index(ids, a.First), slices.Index(ids, b.First))
-		})
-	} else if more = len(list) > first; more {
-		list, personas = list[:first], personas[:first]
+	personas := make([]schema.ProfileID, len(stored))
+	for i, c := range stored {
+		w := r.at(c, workspace, asked)
+		w.Profile, personas[i] = c.persona, c.persona
+		list = append(list, w)
 	}
 	profiles, err := r.profiles(ctx, workspace, personas)
 	if err != nil {
@@ -156,6 +185,59 @@ func (r Reader) Inbox(ctx context.Context, workspace string, simulated *care.Wei
 		}
 	}
 	return list, asked, more, nil
+}
+
+// named gives the open cases of some ids, in their order; those that are no more, or not open, are left out. Rows that were read before are taken from memory if the
+// table has no later version of them: to read whole rows costs a page most of its time, since each lies among a thousand others.
+func (r Reader) named(ctx context.Context, workspace string, now schema.Instant, ids []schema.EventID) ([]*storedCase, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	versions, err := r.versions(ctx, workspace, ids)
+	if err != nil {
+		return nil, err
+	}
+	found := r.Openings.kept.of(workspace, versions)
+	var missing []schema.EventID
+	for id := range versions {
+		if found[id] == nil {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) > 0 {
+		err := r.cases(ctx, workspace, now, namedCases("{ids:Array(UUID)}"), stillOpen, "", clickhouse.Params{"ids": missing}, func(c *storedCase) { found[c.First] = c })
+		if err != nil {
+			return nil, err
+		}
+		r.Openings.kept.keep(workspace, missing, found)
+	}
+	list := make([]*storedCase, 0, len(ids))
+	for _, id := range ids {
+		if c := found[id]; c != nil {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// versions gives the latest version of each of some cases; those that are no more are left out.
+func (r Reader) versions(ctx context.Context, workspace string, ids []schema.EventID) (map[schema.EventID]uint64, error) {
+	rows, err := r.Conn.Query(ctx, `SELECT id, max(version) AS latest FROM cases WHERE workspace = {workspace:String} AND id IN {ids:Array(UUID)} GROUP BY id HAVING argMax(deleted, version) = 0`,
+		clickhouse.Params{"workspace": workspace, "ids": ids}, clickhouse.Settings{"max_threads": 1})
+	if err != nil {
+		return nil, fmt.Errorf("read the versions of open cases: %w", err)
+	}
+	defer rows.Close()
+	out := make(map[schema.EventID]uint64, len(ids))
+	for rows.Next() {
+		var id schema.EventID
+		var version uint64
+		if err := rows.Scan(&id, &version); err != nil {
+			return nil, fmt.Errorf("read the versions of open cases: %w", err)
+		}
+		out[id] = version
+	}
+	return out, rows.Err()
 }
 
 // profiles says which profile holds each persona now; who is not in the map is a profile of its own.
@@ -236,10 +318,9 @@ func (r Reader) of(ctx context.Context, workspace string, people [][]schema.Pers
 	var list []graphql.Waiting
 	var whose [][]schema.ProfileID
 	theirs := namedCases("(SELECT id FROM cases WHERE workspace = {workspace:String} AND hasAny(personas, {all:Array(UUID)}))")
-	err := r.cases(ctx, workspace, schema.InstantOf(r.Now()), theirs, where+" AND hasAny(personas, {all:Array(UUID)})", "", clickhouse.Params{"all": all},
-		func(w graphql.Waiting, _ schema.ProfileID, personas []schema.ProfileID) {
-			list, whose = append(list, w), append(whose, personas)
-		})
+	now := schema.InstantOf(r.Now())
+	err := r.cases(ctx, workspace, now, theirs, where+" AND hasAny(personas, {all:Array(UUID)})", "", clickhouse.Params{"all": all},
+		func(c *storedCase) { list, whose = append(list, r.at(c, workspace, now)), append(whose, c.personas) })
 	if err != nil {
 		return out, err
 	}
