@@ -21,7 +21,7 @@ const MetricRowsPath = "/v1/metrics/"
 type measureArgs struct{ Of *metricInput }
 
 type metricInput struct {
-	From, To, Now, AsOf                     *timeValue
+	From, To, Now, AsOf, KnownAt            *timeValue
 	Reading                                 *string
 	By                                      *[]string
 	Where                                   *[]metricCondition
@@ -57,13 +57,16 @@ func (m *metrics) query(ctx context.Context, in *metricInput) (q metric.Query, e
 	for _, t := range []struct {
 		from *timeValue
 		to   *schema.Instant
-	}{{in.From, &q.From}, {in.To, &q.To}, {in.Now, &q.Now}, {in.AsOf, &q.AsOf}} {
+	}{{in.From, &q.From}, {in.To, &q.To}, {in.Now, &q.Now}, {in.AsOf, &q.AsOf}, {in.KnownAt, &q.KnownAt}} {
 		if *t.to, err = t.from.instant(); err != nil {
 			return q, err
 		}
 	}
 	if q.AsOf != 0 && q.Now == 0 {
 		q.Now = q.AsOf
+	}
+	if q.KnownAt != 0 && q.Now == 0 {
+		q.Now = q.KnownAt
 	}
 	if in.Reading != nil {
 		q.Reading = map[string]metric.Reading{"EVENT_DATE": metric.EventDate, "COHORT": metric.Cohort}[*in.Reading]
@@ -134,6 +137,15 @@ func (m *metrics) query(ctx context.Context, in *metricInput) (q metric.Query, e
 		q.Profiles, err = m.holders(ctx, in.Profiles, in.Identifiers)
 	}
 	return q, err
+}
+
+// recalls counts a past that the operation asks for, once for each instant: the log is read for it.
+func (m *metrics) recalls(ctx context.Context, q metric.Query) error {
+	if q.KnownAt == 0 {
+		return nil
+	}
+	_, err := once(&operationOf(ctx).reads, fmt.Sprintf("metrics known at %d", q.KnownAt), func() (struct{}, error) { return struct{}{}, spend(ctx, pastCost) })
+	return err
 }
 
 // segments refuses names of segments that there are not: nobody is in them, and a figure of nobody looks like an answer.
@@ -213,6 +225,9 @@ func (m *metrics) measure(ctx context.Context, name string, args measureArgs) (*
 			if err := query(ctx, 0); err != nil {
 				return metric.Answer{}, err
 			}
+		}
+		if err := m.recalls(ctx, q); err != nil {
+			return metric.Answer{}, err
 		}
 		return m.root.backends.Measures.Figure(ctx, name, q)
 	})

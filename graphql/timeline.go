@@ -119,6 +119,9 @@ type caseNode struct {
 
 // ID resolves Case.id.
 func (c *caseNode) ID() gql.ID { return caseID(c.owner, c.c.First) }
+
+// Profile resolves Case.profile.
+func (c *caseNode) Profile() gql.ID { return gqlID(c.owner) }
 func (c *caseNode) Case() string {
 	if c.c.ID == "" { // a conversation that no source has put in a case
 		return ""

@@ -76,10 +76,16 @@ type opinion struct {
 	at         schema.Instant
 }
 
+// bought is an order, and what became of it: 1 its last version says that it was cancelled, 2 an event of its own does, 3 its first version said so and the last
+// does not, 0 nothing is said.
 type bought struct {
 	persona int
 	at      schema.Instant
+	became  int
 }
+
+// stands says whether it counts.
+func (b bought) stands() bool { return b.became == 0 || b.became == 3 }
 
 // raw is everything that was told, and the events that tell it.
 type raw struct {
@@ -186,7 +192,7 @@ func invent(r *rand.Rand, personas, mails int) *raw {
 		w.opinions = append(w.opinions, o)
 	}
 	for range mails {
-		w.orders = append(w.orders, bought{r.IntN(personas), at(begun + some(200*microsDay))})
+		w.orders = append(w.orders, bought{r.IntN(personas), at(begun + some(200*microsDay)), []int{0, 0, 0, 1, 2, 3}[r.IntN(6)]})
 	}
 	return w
 }
@@ -319,15 +325,19 @@ func (w *raw) recount(holder func(persona int) int, now schema.Instant) map[stri
 		good := slices.ContainsFunc(w.opinions, func(o opinion) bool {
 			return holder(o.persona) == person && o.at > e.at && o.at <= e.at+follow && (o.instrument == "nps" && o.mark >= 7 || o.instrument == "csat" && o.mark >= 4)
 		})
-		again := slices.ContainsFunc(w.orders, func(o bought) bool { return holder(o.persona) == person && o.at > e.at && o.at <= e.at+follow })
+		again := slices.ContainsFunc(w.orders, func(o bought) bool {
+			return o.stands() && holder(o.persona) == person && o.at > e.at && o.at <= e.at+follow
+		})
 		worse := slices.ContainsFunc(w.cases, func(c filed) bool {
 			return c.complaint && holder(c.persona) == person && c.theme == e.theme && c.opened > e.at && c.opened <= e.at+month
 		})
 		count("recoveryRate", e.persona, (good || again) && !worse)
 	}
 	for person, e := range complained {
-		before := slices.ContainsFunc(w.orders, func(o bought) bool { return holder(o.persona) == person && o.at <= e.at })
-		after := slices.ContainsFunc(w.orders, func(o bought) bool { return holder(o.persona) == person && o.at > e.at && o.at <= e.at+follow })
+		before := slices.ContainsFunc(w.orders, func(o bought) bool { return o.stands() && holder(o.persona) == person && o.at <= e.at })
+		after := slices.ContainsFunc(w.orders, func(o bought) bool {
+			return o.stands() && holder(o.persona) == person && o.at > e.at && o.at <= e.at+follow
+		})
 		if before && e.at+follow <= now {
 			count("churnAfterComplaint", e.persona, !after)
 		}
@@ -413,11 +423,28 @@ func recountWorld(t *testing.T, r *rand.Rand, seed uint64, size int) {
 	}
 	var orders []string
 	for i, o := range told.orders {
-		for version := range 1 + r.IntN(2) { // the first one says when it was placed
-			orders = append(orders, fmt.Sprintf("('main', '%s', fromUnixTimestamp64Micro(%d), '%s', 'order.placed', 'shop', 'o%d')", recountPersona(o.persona), int64(o.at)+int64(version)*int64(microsDay), eventNumber(1_000_000+len(orders)), i))
+		row := func(day int, kind, name, properties string) {
+			orders = append(orders, fmt.Sprintf("('main', '%s', fromUnixTimestamp64Micro(%d), '%s', '%s', '%s', 'shop', 'o%d', '%s')",
+				recountPersona(o.persona), int64(o.at)+int64(day)*int64(microsDay), eventNumber(1_000_000+len(orders)), kind, name, i, properties))
+		}
+		placed := schema.TypeOrderPlaced.String()
+		switch o.became { // the first version says when it was placed
+		case 1:
+			row(0, placed, "", "{}")
+			row(1, placed, "", []string{`{"status":"cancelled"}`, `{"order_status":"Refunded"}`, `{"statut":"annulée"}`}[i%3])
+		case 2:
+			row(0, placed, "", "{}")
+			row(2, "track.performed", "Order Cancelled", "{}")
+		case 3:
+			row(0, placed, "", `{"status":"voided"}`)
+			row(1, placed, "", `{"status":"paid","note":"not cancelled"}`)
+		default:
+			for version := range 1 + r.IntN(2) {
+				row(version, placed, "", "")
+			}
 		}
 	}
-	if err := conn.Exec(ctx, "INSERT INTO events (workspace, persona, occurred_at, id, type, source, entity) VALUES "+strings.Join(orders, ", "), nil, nil); err != nil {
+	if err := conn.Exec(ctx, "INSERT INTO events (workspace, persona, occurred_at, id, type, name, source, entity, properties) VALUES "+strings.Join(orders, ", "), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 

@@ -150,6 +150,23 @@ care:
 	}
 	anna := look("anna@example.com")
 	desk, chat := find(anna.OpenCases, "4711"), find(anna.OpenCases, "")
+	type opened struct {
+		ID, Case, Profile string
+		Priority          struct{ Lane string }
+	}
+	var waiting []opened
+	if err := json.Unmarshal([]byte(i.must(t, "inbox", "--json")), &waiting); err != nil {
+		t.Fatal(err)
+	}
+	if at := slices.IndexFunc(waiting, func(w opened) bool { return w.ID == desk.ID }); at < 0 || waiting[at].Case != "4711" || waiting[at].Profile != anna.Profile.ID || waiting[at].Priority.Lane != "overdue" {
+		t.Errorf("the inbox is %+v", waiting)
+	}
+	if out := i.dossier(t, "inbox", "--first", "1", "--weights", "0.1,0.9,0,0"); out.code != 0 || !strings.Contains(out.stdout, "LANE") || !strings.Contains(out.stderr, "--after ") {
+		t.Errorf("the first of the inbox: %d %s %s", out.code, out.stdout, out.stderr)
+	}
+	if out := i.dossier(t, "inbox", "--weights", "1,2"); out.code != 2 {
+		t.Errorf("two weights: %d %s", out.code, out.stderr)
+	}
 	on := func(c keptCase) map[string]any { return map[string]any{"c": c.ID} }
 
 	_, c := must(`assignCase(case: $c, to: {owner: "lea", team: "returns"}, reason: "her customer", idempotencyKey: "1")`, on(desk))

@@ -1,13 +1,23 @@
 package metrics
 
 import (
+	"bytes"
+	"encoding/csv"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
 	"math"
+	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
 	"github.com/dossier-cdp/dossier/schema"
@@ -142,20 +152,27 @@ func check(t *testing.T, r *Reader, name string, q metric.Query, want string) {
 	if d.Employee {
 		return
 	}
-	listed := map[string]int64{}
-	var after *metric.After
-	for more := true; more; {
-		var rows []metric.Row
-		if rows, more, err = r.Rows(t.Context(), name, q, after, 40); err != nil {
-			t.Errorf("the rows of %s: %v", name, err)
-			return
+	first := !downloaded[name]
+	downloaded[name] = true
+	var listed map[string]int64
+	if first { // once by pages, and in each format
+		listed = paged(t, r, name, q)
+	}
+	for _, format := range []string{"csv", "parquet"} {
+		if !first && format == "parquet" {
+			break
 		}
+		rows := download(t, r, name, q, format)
+		of := map[string]int64{}
 		for _, row := range rows {
-			listed[row.Reason]++
-			if after == nil || row.At != after.At {
-				after = &metric.After{At: row.At}
-			}
-			after.Skip++
+			of[row.Reason]++
+		}
+		if first && fmt.Sprint(of) != fmt.Sprint(listed) {
+			t.Errorf("%s has %v rows as %s, and lists %v", name, of, format, listed)
+		}
+		listed = of
+		if value, known := valueOf(d, rows); known && a.Whole.Known() && math.Abs(value-a.Whole.Value) > 1e-9*max(1, math.Abs(value)) {
+			t.Errorf("the rows of %s as %s come to %v, the figure is %v", name, format, value, a.Whole.Value)
 		}
 	}
 	counted := map[string]int64{}
@@ -170,6 +187,149 @@ func check(t *testing.T, r *Reader, name string, q metric.Query, want string) {
 	}
 	if fmt.Sprint(listed) != fmt.Sprint(counted) {
 		t.Errorf("%s lists %v rows and counts %v", name, listed, counted)
+	}
+}
+
+// downloaded are the metrics whose rows were read in every way.
+var downloaded = map[string]bool{}
+
+// paged lists the rows of a figure page by page, and counts them by the reason for which they do not count.
+func paged(t *testing.T, r *Reader, name string, q metric.Query) map[string]int64 {
+	t.Helper()
+	listed := map[string]int64{}
+	var after *metric.After
+	for more := true; more; {
+		var rows []metric.Row
+		var err error
+		if rows, more, err = r.Rows(t.Context(), name, q, after, 40); err != nil {
+			t.Fatalf("the rows of %s: %v", name, err)
+		}
+		for _, row := range rows {
+			listed[row.Reason]++
+			if after == nil || row.At != after.At {
+				after = &metric.After{At: row.At}
+			}
+			after.Skip++
+		}
+	}
+	return listed
+}
+
+// aRow is what a figure needs of a row.
+type aRow struct {
+	Counts bool
+	Reason string
+	Value  float64
+}
+
+// download reads the rows of a figure as a file of a format.
+func download(t *testing.T, r *Reader, name string, q metric.Query, format string) (rows []aRow) {
+	t.Helper()
+	body, err := (&handler{reader: r}).open(httptest.NewRequestWithContext(t.Context(), "GET", "/", nil), name, q, formats[format][0])
+	if err != nil {
+		t.Fatalf("the rows of %s as %s: %v", name, format, err)
+	}
+	defer body.Close()
+	all, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if format == "parquet" {
+		type stored struct {
+			Counts uint32  `parquet:"counts"`
+			Reason string  `parquet:"reason"`
+			Value  float64 `parquet:"value"`
+		}
+		list, err := parquet.Read[stored](bytes.NewReader(all), int64(len(all)))
+		if err != nil {
+			t.Fatalf("the rows of %s as Parquet: %v", name, err)
+		}
+		for _, s := range list {
+			rows = append(rows, aRow{s.Counts == 1, s.Reason, s.Value})
+		}
+		return rows
+	}
+	records, err := csv.NewReader(bytes.NewReader(all)).ReadAll()
+	if err != nil || len(records) == 0 {
+		t.Fatalf("the rows of %s as CSV: %v", name, err)
+	}
+	at := func(column string) int { return slices.Index(records[0], column) }
+	for _, record := range records[1:] {
+		value, err := strconv.ParseFloat(record[at("value")], 64)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, all)
+		}
+		rows = append(rows, aRow{record[at("counts")] == "1", record[at("reason")], value})
+	}
+	return rows
+}
+
+// valueOf is what rows come to, as somebody would count who has the file alone; known is false where a figure is more than its rows' values.
+func valueOf(d metric.Definition, rows []aRow) (value float64, known bool) {
+	var values []float64
+	sum := 0.0
+	for _, row := range rows {
+		if row.Counts {
+			values, sum = append(values, row.Value), sum+row.Value
+		} else if row.Reason == "open" {
+			return 0, false // it is censored
+		}
+	}
+	n := float64(len(values))
+	switch slices.Sort(values); {
+	case n == 0:
+		return 0, false
+	case d.Statistic == metric.Net || d.Statistic == metric.Share:
+		return sum / n * 100, true
+	case d.Statistic == metric.Average:
+		return sum / n, true
+	case d.Statistic == metric.Total:
+		return sum, true
+	case d.Statistic == metric.Wait:
+		return values[(len(values)-1)/2], true
+	}
+	return 0, false
+}
+
+// TestEveryMetricHasAFixture: for each metric of the catalogue a test of this package has worked a figure out, and says it.
+func TestEveryMetricHasAFixture(t *testing.T) {
+	worked := map[string]bool{}
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, is := n.(*ast.CallExpr)
+			if !is || len(call.Args) != 5 {
+				return true
+			}
+			called, is := call.Fun.(*ast.Ident)
+			name, of := call.Args[2].(*ast.BasicLit)
+			if !is || !of || called.Name != "check" {
+				return true
+			}
+			want := ""
+			ast.Inspect(call.Args[4], func(n ast.Node) bool {
+				if text, is := n.(*ast.BasicLit); is {
+					want += text.Value
+				}
+				return true
+			})
+			if !strings.HasPrefix(want, `"hidden`) && !strings.HasPrefix(want, `"none`) {
+				worked[strings.Trim(name.Value, `"`)] = true
+			}
+			return true
+		})
+	}
+	for _, d := range metric.Catalogue() {
+		if !worked[d.Name] {
+			t.Errorf("no figure of %s is worked out", d.Name)
+		}
 	}
 }
 
@@ -226,6 +386,26 @@ func TestSatisfaction(t *testing.T) {
 	own := all
 	own.Profiles = []schema.ProfileID{person(1)}
 	check(t, r, "nps", own, "hidden n=2 people=1")
+	// In the segment are p1, p3, p4, p5 and p6; p7 has left it, and p8 is in another: 10, 3, 9, 8, 7, 6 of five people. Nobody is in a third.
+	for n, change := range []string{"1 champions 1", "3 champions 1", "4 champions 1", "5 champions 1", "6 champions 1", "7 champions 1", "7 champions 0", "8 others 1"} {
+		var who, entered int
+		var segment string
+		if _, err := fmt.Sscan(change, &who, &segment, &entered); err != nil {
+			t.Fatal(err)
+		}
+		err := conn.Exec(t.Context(), fmt.Sprintf("INSERT INTO segment_changes (workspace, segment, profile, at, id, entered) VALUES ('main', '%s', '%s', '2026-03-%02d 00:00:00', %s, %d)",
+			segment, person(who), 1+n, literal(fmt.Sprint("r", 900+n)), entered), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := all
+	in.Segments = []string{"champions"}
+	check(t, r, "nps", in, "0 n=6 people=5 promoters=33.3333 passives=33.3333 detractors=33.3333")
+	in.Segments = []string{"champions", "others"}
+	check(t, r, "nps", in, "14.2857 n=7 people=6 promoters=42.8571 passives=28.5714 detractors=28.5714")
+	in.Segments = []string{"nobody"}
+	check(t, r, "nps", in, "none n=0 people=0 promoters=none passives=none detractors=none")
 	// p3 turns out to be p1, too: one person fewer, and the last answer of the three is the 3. Then it is taken back.
 	known(t, conn, 2, map[int]int{3: 1})
 	check(t, r, "nps", latest, "-33.3333 n=6 people=6 promoters=16.6667 passives=33.3333 detractors=50 -employee:1 -no_rating:1 -other_scale:1 -superseded:2")
@@ -379,6 +559,11 @@ func TestConversations(t *testing.T) {
 	known(t, conn, 3, map[int]int{2: 2, 4: 4, 5: 5})
 	check(t, r, "fcrNoRepeat", all, "93.3333 n=15 people=12 -too_young:1")
 	check(t, r, "fcrFlag", all, "hidden n=2 people=2 -no_flag:14")
+	for n, flag := range []int{1, 1, 0} {
+		message(31+n, "03-02 10:00", "03-02 11:00", 60, fmt.Sprint("theme=late; resolved_flag=", flag))
+	}
+	// Of five who were asked three say that it was resolved.
+	check(t, r, "fcrFlag", all, "60 n=5 people=5 -no_flag:14")
 }
 
 func later(text string, minutes int) string {
@@ -522,13 +707,15 @@ func TestComplaints(t *testing.T) {
 		next++
 		table(t, conn, schema.TableCases, fmt.Sprintf("id=r%d; persona=p%d; complaint=1; declared=1; opened_at=%s; first_resolved_at=%s; theme=%s", next, person, opened, resolved, theme))
 	}
-	order := func(who int, at string) {
+	placed := func(who int, at, entity, properties string) {
 		next++
-		table := fmt.Sprintf("INSERT INTO events (workspace, persona, id, occurred_at, type, source, entity) VALUES ('main', '%s', %s, %s, 'order.placed', 'shop', 'o%d')", person(who), literal(fmt.Sprint("r", next)), literal(at), next)
+		table := fmt.Sprintf("INSERT INTO events (workspace, persona, id, occurred_at, type, source, entity, properties) VALUES ('main', '%s', %s, %s, 'order.placed', 'shop', '%s', '%s')",
+			person(who), literal(fmt.Sprint("r", next)), literal(at), entity, properties)
 		if err := conn.Exec(t.Context(), table, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
+	order := func(who int, at string) { placed(who, at, fmt.Sprint("o", next), "") }
 	survey(1, "nps", "01-05 10:00", "2", "0", "10")
 	order(11, "03-05 10:00") // the same person, as another account: won back
 	survey(2, "csat", "01-05 10:00", "1", "1", "5")
@@ -555,14 +742,19 @@ func TestComplaints(t *testing.T) {
 	order(10, "01-04 10:00")
 	complaint(12, "01-03 10:00", "NULL", "late")
 	order(12, "01-02 10:00")
+	survey(13, "nps", "01-05 10:00", "3", "0", "10")
+	placed(13, "02-05 10:00", "void", "{}")
+	placed(13, "02-06 10:00", "void", `{"status":"cancelled"}`) // ordered, and cancelled: not
+	complaint(14, "01-03 10:00", "NULL", "late")
+	placed(14, "01-02 10:00", "undone", `{"statut":"annulée"}`) // the only order before the complaint was cancelled
 	all := metric.Query{Now: in2026(t, "10-01 00:00")}
-	// Of p1 to p6 three are won back. Of two who answered again, one.
-	check(t, r, "recoveryRate", all, "50 n=6 people=6 amongAnswered=50 answeredAgain=33.3333 contentAgain=16.6667 boughtAgain=50 complainedAgain=16.6667 -follow_up_ongoing:1")
+	// Of p1 to p6 three are won back, and p13 is not. Of two who answered again, one.
+	check(t, r, "recoveryRate", all, "42.8571 n=7 people=7 amongAnswered=50 answeredAgain=28.5714 contentAgain=14.2857 boughtAgain=42.8571 complainedAgain=14.2857 -follow_up_ongoing:1")
 	// Found to be two, p1 has not bought.
 	known(t, conn, 2, map[int]int{11: 11})
-	check(t, r, "recoveryRate", all, "33.3333 n=6 people=6 amongAnswered=50 answeredAgain=33.3333 contentAgain=16.6667 boughtAgain=33.3333 complainedAgain=16.6667 -follow_up_ongoing:1")
-	// p5, p6, p7, p10, p12 had bought before their complaint; p6, p7 and p12 have not since, within 180 days. p4 had not bought before.
-	check(t, r, "churnAfterComplaint", all, "60 n=5 people=5 -never_a_customer:1")
+	check(t, r, "recoveryRate", all, "28.5714 n=7 people=7 amongAnswered=50 answeredAgain=28.5714 contentAgain=14.2857 boughtAgain=28.5714 complainedAgain=14.2857 -follow_up_ongoing:1")
+	// p5, p6, p7, p10, p12 had bought before their complaint; p6, p7 and p12 have not since, within 180 days. p4 and p14 had not bought before.
+	check(t, r, "churnAfterComplaint", all, "60 n=5 people=5 -never_a_customer:2")
 }
 
 // Seven texts of six people in March. Of the texts that can be read (6), 2 are positive and 3 negative: (2 − 3) / 6 × 100. Two of seven are critical. The delivery is spoken of

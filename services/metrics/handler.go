@@ -11,7 +11,6 @@ import (
 
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
-	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/access"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 )
@@ -87,17 +86,35 @@ func (h *handler) open(r *http.Request, name string, q metric.Query, format stri
 	if err != nil {
 		return nil, err
 	}
-	if q.Now == 0 {
-		q.Now = schema.InstantOf(h.reader.Now())
+	_, release, err := h.reader.timed(r.Context(), d, &q)
+	if err != nil {
+		return nil, err
 	}
 	s, err := d.List(q, nil, 0)
 	if err != nil {
+		release()
 		return nil, err
 	}
 	params, settings := clickhouse.Params{}, clickhouse.Settings{}
 	maps.Copy(params, s.Params)
 	maps.Copy(settings, reading)
-	return h.reader.House.Stream(r.Context(), s.SQL, params, settings, format)
+	rows, err := h.reader.House.Stream(r.Context(), s.SQL, params, settings, format)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return streamed{rows, release}, nil
+}
+
+// streamed gives back what its rows are read from when it is closed.
+type streamed struct {
+	io.ReadCloser
+	release func()
+}
+
+func (s streamed) Close() error {
+	defer s.release()
+	return s.ReadCloser.Close()
 }
 
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error) {

@@ -22,7 +22,17 @@ type Reader struct {
 	// Configuration gives the hash of the configuration in force, "" before the first change.
 	Configuration func(workspace string) string
 	Now           func() time.Time
-	slots         chan struct{}
+	// Known makes the tables of what was known at an instant, or gives those that are made; nil: knownAt is refused.
+	Known func(ctx context.Context, workspace string, at schema.Instant) (*Known, error)
+	slots chan struct{}
+}
+
+// Known is what was known at an instant, in tables of its own.
+type Known struct {
+	Tables        string // how their names begin
+	Configuration string // hash of the configuration that was in force; empty: the default
+	Erased        int    // decisions to erase that were taken since: of those people nothing is told
+	Release       func() // gives it back, once
 }
 
 var _ graphql.Measures = (*Reader)(nil)
@@ -48,15 +58,43 @@ var reading = clickhouse.Settings{"max_threads": maxThreads, "max_memory_usage":
 	"enable_shared_storage_snapshot_in_query": 1,
 }
 
+// timed sets up to when what is not over has run, and opens what was known then, if that is asked for. release gives it back.
+func (r *Reader) timed(ctx context.Context, d metric.Definition, q *metric.Query) (past *Known, release func(), err error) {
+	if q.Now == 0 {
+		q.Now = schema.InstantOf(r.Now())
+		if q.KnownAt != 0 {
+			q.Now = q.KnownAt
+		}
+	}
+	if q.KnownAt == 0 {
+		return nil, func() {}, nil
+	}
+	if r.Known == nil {
+		return nil, nil, &graphql.Error{Code: graphql.CodeNotAvailable, Message: "what was known at a time is not told here", Hint: "ask a process with the roles identity and care, or 'dossier up'"}
+	}
+	probe := *q
+	probe.Tables = "known_" // what is wrong with the question is said before anything is made
+	if _, err := d.Count(probe); err != nil {
+		return nil, nil, refused(err)
+	}
+	if past, err = r.Known(ctx, q.Workspace, q.KnownAt); err != nil {
+		return nil, nil, refused(err)
+	}
+	q.Tables = past.Tables
+	return past, past.Release, nil
+}
+
 // Figure answers a metric and its groups.
 func (r *Reader) Figure(ctx context.Context, name string, q metric.Query) (metric.Answer, error) {
 	d, err := definition(name, q)
 	if err != nil {
 		return metric.Answer{}, err
 	}
-	if q.Now == 0 {
-		q.Now = schema.InstantOf(r.Now())
+	past, release, err := r.timed(ctx, d, &q)
+	if err != nil {
+		return metric.Answer{}, err
 	}
+	defer release()
 	s, err := d.Count(q)
 	if err != nil {
 		return metric.Answer{}, refused(err)
@@ -79,7 +117,7 @@ func (r *Reader) Figure(ctx context.Context, name string, q metric.Query) (metri
 	}
 	a := metric.Answer{Now: q.Now}
 	a.Whole, a.Groups = d.Figures(q, tallies, others)
-	a.Versions, err = r.versions(ctx, d, q, a.Whole)
+	a.Versions, err = r.versions(ctx, d, q, past, a.Whole)
 	return a, err
 }
 
@@ -88,6 +126,9 @@ const risingDays = 7 * 86_400_000_000
 
 // Rising counts what is spoken of in a period and in the one before it.
 func (r *Reader) Rising(ctx context.Context, q metric.Query) (list []metric.Spoken, err error) {
+	if q.KnownAt != 0 {
+		return nil, &graphql.Error{Code: graphql.CodeBadInput, Message: "what rises is told as it is known now alone", Hint: "leave knownAt out"}
+	}
 	if q.Now == 0 {
 		q.Now = schema.InstantOf(r.Now())
 	}
@@ -163,6 +204,11 @@ func (r *Reader) Rows(ctx context.Context, name string, q metric.Query, after *m
 	if err != nil {
 		return nil, false, err
 	}
+	_, release, err := r.timed(ctx, d, &q)
+	if err != nil {
+		return nil, false, err
+	}
+	defer release()
 	s, err := d.List(q, after, first+1)
 	if err != nil {
 		return nil, false, refused(err)
@@ -198,6 +244,9 @@ func definition(name string, q metric.Query) (metric.Definition, error) {
 
 // refused gives what is wrong with a question its code.
 func refused(err error) error {
+	if r := (*schema.Refusal)(nil); errors.As(err, &r) {
+		return &graphql.Error{Code: graphql.CodeNotAvailable, Message: r.Reason, Hint: r.Hint}
+	}
 	if f := (*metric.Fault)(nil); errors.As(err, &f) {
 		return &graphql.Error{Code: graphql.CodeBadInput, Message: f.Error()}
 	}
@@ -205,17 +254,22 @@ func refused(err error) error {
 }
 
 // versions says what the figure stands on.
-func (r *Reader) versions(ctx context.Context, d metric.Definition, q metric.Query, f metric.Figure) ([]metric.Version, error) {
+func (r *Reader) versions(ctx context.Context, d metric.Definition, q metric.Query, past *Known, f metric.Figure) ([]metric.Version, error) {
 	out := []metric.Version{{Name: "definition", Value: d.Name + "@" + strconv.Itoa(d.Version)}}
-	var identity uint64
-	err := r.House.QueryRow(ctx, "SELECT max(version) FROM persona_profile WHERE workspace = {workspace:String}", clickhouse.Params{"workspace": q.Workspace}, reading, &identity)
-	if err != nil {
-		return nil, fmt.Errorf("read the version of the persona map: %w", err)
-	}
-	out = append(out, metric.Version{Name: "identity", Value: strconv.FormatUint(identity, 10)})
 	configuration := "default"
-	if r.Configuration != nil && r.Configuration(q.Workspace) != "" {
-		configuration = r.Configuration(q.Workspace)
+	if past == nil {
+		var identity uint64
+		err := r.House.QueryRow(ctx, "SELECT max(version) FROM persona_profile WHERE workspace = {workspace:String}", clickhouse.Params{"workspace": q.Workspace}, reading, &identity)
+		if err != nil {
+			return nil, fmt.Errorf("read the version of the persona map: %w", err)
+		}
+		out = append(out, metric.Version{Name: "identity", Value: strconv.FormatUint(identity, 10)})
+		if r.Configuration != nil && r.Configuration(q.Workspace) != "" {
+			configuration = r.Configuration(q.Workspace)
+		}
+	} else {
+		out = append(out, metric.Version{Name: "knownAt", Value: q.KnownAt.String()}, metric.Version{Name: "erasedSince", Value: strconv.Itoa(past.Erased)})
+		configuration = cmp.Or(past.Configuration, configuration)
 	}
 	out = append(out, metric.Version{Name: "configuration", Value: configuration})
 	if d.Unit == metric.Money || d.Statistic == metric.Composite || d.Statistic == metric.Fraction {

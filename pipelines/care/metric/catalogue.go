@@ -385,7 +385,7 @@ var service = []Definition{
 		leave: []exclusion{{"merged", "state = 'merged'"}, {"undeclared", "declared = 0"}}, value: "toInt64(reopens) * 1000000", hit: "if(reopens > 0, 1, 0)", parts: reopensPerCase,
 	},
 	{
-		Name: "recoveryRate", Group: "complaints", Statistic: Share, Unit: Percent, Version: 1, Cohort: true,
+		Name: "recoveryRate", Group: "complaints", Statistic: Share, Unit: Percent, Version: 2, Cohort: true,
 		Title:   Text{"Taux de reconquête", "Recovery rate"},
 		Is:      Text{"Part des personnes mécontentes (détracteur, CSAT de 1 ou 2, réclamation résolue) qui, dans les 180 jours, sont satisfaites ou rachètent, sans nouvelle réclamation sur le thème en 30 jours.", "Share of people who were dissatisfied (detractor, CSAT of 1 or 2, complaint that was resolved) and within 180 days are content or buy again, without a new complaint on the theme within 30 days."},
 		For:     Text{"Savoir qui l'on a reconquis, dénominateur imprimé.", "To know whom we won back, with the denominator printed."},
@@ -397,7 +397,7 @@ var service = []Definition{
 		parts: recoveryParts,
 	},
 	{
-		Name: "churnAfterComplaint", Group: "complaints", Statistic: Share, Unit: Percent, Version: 1, Cohort: true, Lower: true,
+		Name: "churnAfterComplaint", Group: "complaints", Statistic: Share, Unit: Percent, Version: 2, Cohort: true, Lower: true,
 		Title:   Text{"Attrition après réclamation", "Churn after complaint"},
 		Is:      Text{"Part des clients qui, dans les 180 jours après leur première réclamation de la période, n'ont rien racheté.", "Share of customers who, within 180 days of their first complaint of the period, ordered nothing."},
 		For:     Text{"Voir combien partent après une réclamation.", "To see how many leave after a complaint."},

@@ -52,6 +52,7 @@ type plan struct {
 	value   string
 	marks   []string // UInt8 each
 	sums    []string // Int64 each
+	tables  string   // how the tables are named that hold what was known; empty: those of the present
 }
 
 // key is a dimension as rows are grouped by it, and as it is written: %s is the former.
@@ -65,6 +66,9 @@ func (d Definition) plan(q Query) (p plan, err error) {
 	}
 	p.params = map[string]any{
 		"workspace": q.Workspace, "now": q.Now, "zone": q.Zone, "within": q.Within, "window": q.Window, "from": q.From, "to": q.To, "currency": cmp.Or(q.Currency, DefaultCurrency),
+	}
+	if p.tables = q.Tables; p.tables != "" {
+		p.params["known"] = q.KnownAt
 	}
 	if q.Zone == "" {
 		p.params["zone"] = "UTC"
@@ -190,6 +194,9 @@ func (p *plan) latest(columns, rows string) string {
 // statement writes a text with the parameters that it names.
 func (p plan) statement(sql string) Statement {
 	sql = words.Replace(sql)
+	if p.tables != "" {
+		sql = known(sql, p.tables)
+	}
 	for name := range p.params {
 		if !strings.Contains(sql, "{"+name+":") {
 			delete(p.params, name)

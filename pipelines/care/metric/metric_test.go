@@ -118,6 +118,7 @@ func TestValues(t *testing.T) {
 		{Profiles: []schema.ProfileID{}, OpenHours: true, Zone: "Europe/Paris", Within: 30_000_000, Window: 10 * day},
 		{Segments: []string{"champions", "at_risk"}},
 		{Currency: "CHF", Budget: 1250.5, Priors: map[string]float64{"years": 2, "kPlus": .5}},
+		{KnownAt: 1_769_904_000_123_456, Now: 1_769_904_000_123_456}, {KnownAt: 1_769_904_000_123_456, AsOf: 1_769_000_000_000_000, Now: 1_769_000_000_000_000},
 	} {
 		got, err := ParseValues(q.Values())
 		if err != nil || !reflect.DeepEqual(got, q) {
@@ -128,6 +129,68 @@ func TestValues(t *testing.T) {
 		name, value, _ := strings.Cut(text, "=")
 		if _, err := ParseValues(map[string][]string{name: {value}}); err == nil {
 			t.Errorf("%s is taken", text)
+		}
+	}
+}
+
+// What was known is read from tables of its own, and of the timeline only what was recorded by then: no metric reads anything of the present.
+func TestKnownReadsThePastAlone(t *testing.T) {
+	for _, d := range Catalogue() {
+		q := Query{Workspace: "main", KnownAt: 1_769_904_000_000_000, Now: 1_769_904_000_000_000, Tables: "known_7_"}
+		for _, by := range d.Dimensions() {
+			if by == Complaint && !d.Employee { // the wider subject
+				q.By = []Dimension{by}
+			}
+		}
+		for _, asOf := range []schema.Instant{0, q.Now} {
+			q.AsOf = asOf
+			count, err := d.Count(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			statements := []Statement{count}
+			if !d.Employee {
+				list, err := d.List(q, nil, 5)
+				if err != nil {
+					t.Fatal(err)
+				}
+				statements = append(statements, list)
+			}
+			for _, s := range statements {
+				if strings.Contains(s.SQL, "current_") || strings.Contains(s.SQL, "persona_map") || !strings.Contains(s.SQL, "known_7_") && !strings.Contains(s.SQL, "FROM events") {
+					t.Errorf("%s reads the present:\n%s", d.Name, s.SQL)
+				}
+				if strings.Count(s.SQL, "FROM events") != strings.Count(s.SQL, "recorded_at <= {known:DateTime64(6)}") {
+					t.Errorf("%s reads events that were not known:\n%s", d.Name, s.SQL)
+				}
+			}
+		}
+		q.AsOf = 0
+		for _, wrong := range []Query{{KnownAt: 5}, {Tables: "known_7_"}, {KnownAt: 5, Tables: "known_7_", Segments: []string{"champions"}}, {KnownAt: 5, Tables: "known_7_", Profiles: []schema.ProfileID{{1}}}} {
+			wrong.Workspace, wrong.Now = "main", 5
+			if _, err := d.Count(wrong); err == nil {
+				t.Errorf("%s takes %+v", d.Name, wrong)
+			}
+		}
+	}
+}
+
+// Every word by which an order says that it does not stand is looked for, and none is passed over for its letters.
+func TestCancelledWords(t *testing.T) {
+	stems := []string{"cancel", "void", "refund", "annul", "rembours"}
+	for _, stem := range stems {
+		if !strings.Contains(saysCancelled, "'"+stem+"'") {
+			t.Errorf("%s is not looked for", stem)
+		}
+	}
+	for _, word := range schema.CancelledStates() {
+		if !strings.Contains(saysCancelled, "'"+word+"'") || !slices.ContainsFunc(stems, func(stem string) bool { return strings.Contains(word, stem) }) {
+			t.Errorf("%s is not looked for", word)
+		}
+	}
+	for _, name := range schema.OrderStateProperties() {
+		if !strings.Contains(saysCancelled, "'"+name+"'") {
+			t.Errorf("the property %s is not read", name)
 		}
 	}
 }

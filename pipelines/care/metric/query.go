@@ -86,6 +86,8 @@ type Query struct {
 	From, To  schema.Instant // of the reading's instant: [From, To); 0: open
 	Now       schema.Instant // up to which what is not over has run; never 0 where a statement is made
 	AsOf      schema.Instant // as if nothing had happened after it; 0: as it is. Now is then AsOf
+	KnownAt   schema.Instant // as an installation would answer that had read only what was recorded by then, under the configuration of then; 0: all. Without Now, now is KnownAt
+	Tables    string         // how the tables are named that hold what was known at KnownAt (KnownTables); empty if and only if KnownAt is 0
 	Reading   Reading
 	By        []Dimension            // at most two
 	Where     map[Dimension][]string // any of the values; "" is what has none
@@ -118,9 +120,9 @@ const (
 )
 
 // Fault is what is wrong with a query: for the one who asked.
-type Fault struct{ text string }
+type Fault struct{ Text string }
 
-func (f *Fault) Error() string { return f.text }
+func (f *Fault) Error() string { return f.Text }
 
 func fault(format string, args ...any) error { return &Fault{fmt.Sprintf(format, args...)} }
 
@@ -148,6 +150,12 @@ func (d Definition) check(q *Query) (subject, error) {
 		return s, fault("within is from 1 second to 24 hours")
 	case q.Window < 0 || q.Window > 0 && (q.Window < day || q.Window > 30*day):
 		return s, fault("windowDays is from 1 to 30")
+	}
+	switch {
+	case (q.KnownAt != 0) != (q.Tables != ""):
+		return s, fault("knownAt is not to be had here")
+	case q.KnownAt != 0 && (q.Segments != nil || q.Profiles != nil):
+		return s, fault("who is in a set of profiles or a segment is told as it is now alone: leave it out, or knownAt")
 	}
 	if q.AsOf != 0 && q.Now != q.AsOf {
 		return s, fault("asOf says up to when what is not over has run: leave now out")

@@ -68,7 +68,7 @@ var returns = []Definition{
 		},
 	},
 	{
-		Name: "churnExcess", Group: "complaints", Statistic: Excess, Unit: Points, Version: 1, Cohort: true, Lower: true,
+		Name: "churnExcess", Group: "complaints", Statistic: Excess, Unit: Points, Version: 2, Cohort: true, Lower: true,
 		Title:   Text{"Attrition due à la réclamation, à clients comparables", "Churn after complaint, against matched customers"},
 		Is:      Text{"Attrition à 180 jours de ceux qui se sont plaints, moins celle de clients qui ne se sont jamais plaints et qui leur ressemblent : ancienneté, nombre d'achats, dernier achat, mois.", "Churn within 180 days of those who complained, less that of customers who never complained and are like them: tenure, number of orders, last order, month."},
 		For:     Text{"Approcher ce que la réclamation change, et non ce qu'étaient déjà les clients.", "To come near what the complaint changes, not what the customers were before."},

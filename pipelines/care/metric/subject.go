@@ -181,18 +181,8 @@ const (
 	unhappy = "(instrument = 'nps' AND rating <= 6 AND scale_high = 10 OR instrument = 'csat' AND rating <= 2 AND scale_low = 1 AND scale_high = 5)"
 	happy   = "(s.instrument = 'nps' AND s.rating >= 7 AND s.scale_high = 10 OR s.instrument = 'csat' AND s.rating >= 4 AND s.scale_low = 1 AND s.scale_high = 5)"
 
-	// An order counts once, at its first version, for the person who placed it.
-	ordersByPerson = `(
-    SELECT who, groupArray(at) AS orders
-    FROM
-    (
-      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
-      FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      ANY LEFT JOIN ({hashed}) AS w ON w.member = cityHash64(v.persona)
-      GROUP BY who, v.source, v.number
-    )
-    GROUP BY who
-  )`
+	// An order counts once, at its first version, for the person who placed it, unless it was cancelled.
+	ordersByPerson     = `(SELECT who, groupArray(placed_at) AS orders FROM (` + standing + `) GROUP BY who)`
 	complaintsByPerson = `(
     SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
     FROM current_cases AS c ANY LEFT JOIN ({hashed}) AS w ON w.member = cityHash64(c.persona)

@@ -14,7 +14,7 @@ import (
 // where.DIMENSION, priors stand under prior.NAME.
 func (q Query) Values() url.Values {
 	v := url.Values{}
-	for name, t := range map[string]schema.Instant{"from": q.From, "to": q.To, "now": q.Now, "asOf": q.AsOf} {
+	for name, t := range map[string]schema.Instant{"from": q.From, "to": q.To, "now": q.Now, "asOf": q.AsOf, "knownAt": q.KnownAt} {
 		if t != 0 && (name != "now" || q.AsOf == 0) {
 			v.Set(name, t.String())
 		}
@@ -75,12 +75,12 @@ func ParseValues(v url.Values) (q Query, err error) {
 			one = values[0]
 		}
 		switch name {
-		case "from", "to", "now", "asOf":
+		case "from", "to", "now", "asOf", "knownAt":
 			at, err := schema.ParseInstant(one)
 			if err != nil {
 				return q, fault("%s is a time such as 2026-02-28T09:30:00Z", name)
 			}
-			*map[string]*schema.Instant{"from": &q.From, "to": &q.To, "now": &q.Now, "asOf": &q.AsOf}[name] = at
+			*map[string]*schema.Instant{"from": &q.From, "to": &q.To, "now": &q.Now, "asOf": &q.AsOf, "knownAt": &q.KnownAt}[name] = at
 		case "reading":
 			r, ok := map[string]Reading{"EVENT_DATE": EventDate, "COHORT": Cohort}[one]
 			if !ok {
@@ -156,6 +156,9 @@ func ParseValues(v url.Values) (q Query, err error) {
 	}
 	if q.AsOf != 0 && q.Now == 0 {
 		q.Now = q.AsOf
+	}
+	if q.KnownAt != 0 && q.Now == 0 {
+		q.Now = q.KnownAt
 	}
 	return q, nil
 }

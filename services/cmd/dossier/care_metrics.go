@@ -23,6 +23,7 @@ type metricsCommand struct {
 	To        string               `help:"The instant, or the day, after the period." placeholder:"TIME"`
 	Now       string               `help:"Up to when what is not over has run; default: the present." placeholder:"TIME"`
 	AsOf      string               `name:"as-of" help:"As if nothing had happened after this time." placeholder:"TIME"`
+	KnownAt   string               `name:"known-at" help:"What was known at this time: who was who, what had been recorded, under the configuration of then." placeholder:"TIME"`
 	By        []string             `help:"Group by one or two: channel, team, brand, store, theme, touchpoint, month …" placeholder:"DIMENSION"`
 	Where     []string             `sep:"none" help:"Only rows with a value, such as channel=email; again for another value or dimension." placeholder:"DIMENSION=VALUE"`
 	Profile   []string             `help:"Only these people, by id." placeholder:"ID"`
@@ -50,7 +51,7 @@ func (metricsCommand) Help() string {
 // query reads the flags. Days are those of the zone's UTC beginning: an instant is given where that matters.
 func (c *metricsCommand) query() (metric.Query, error) {
 	v := url.Values{}
-	for name, text := range map[string]string{"from": c.From, "to": c.To, "now": c.Now, "asOf": c.AsOf} {
+	for name, text := range map[string]string{"from": c.From, "to": c.To, "now": c.Now, "asOf": c.AsOf, "knownAt": c.KnownAt} {
 		if text == "" {
 			continue
 		}
@@ -111,7 +112,7 @@ func (c *metricsCommand) query() (metric.Query, error) {
 // input is the query as GraphQL takes it.
 func input(q metric.Query) map[string]any {
 	of := map[string]any{}
-	for name, t := range map[string]schema.Instant{"from": q.From, "to": q.To, "now": q.Now, "asOf": q.AsOf} {
+	for name, t := range map[string]schema.Instant{"from": q.From, "to": q.To, "now": q.Now, "asOf": q.AsOf, "knownAt": q.KnownAt} {
 		if t != 0 {
 			of[name] = t.String()
 		}

@@ -128,17 +128,32 @@ func (c *configurations) settingsAt(at schema.Instant) (identity.Settings, error
 	if at == 0 {
 		return c.settings(), nil
 	}
-	var document []byte // of the default, before the first change
-	for _, change := range c.control.State().Changes(mainWorkspace) {
-		if change.At <= at {
-			document = change.Document
+	then, err := c.at(at)
+	if err != nil {
+		return identity.Settings{}, err
+	}
+	return settingsOf(then), nil
+}
+
+// at is the configuration that was in force at a time, with the rules of care that were before.
+func (c *configurations) at(at schema.Instant) (*configuration.Configuration, error) {
+	changes := c.control.State().Changes(mainWorkspace)
+	for n := range changes {
+		if changes[n].At > at {
+			changes = changes[:n]
+			break
 		}
+	}
+	var document []byte // of the default, before the first change
+	if len(changes) > 0 {
+		document = changes[len(changes)-1].Document
 	}
 	then, err := configuration.Parse(document, time.LoadLocation)
 	if err != nil {
-		return identity.Settings{}, schema.Refuse("configuration_unreadable", "the configuration that was in force then cannot be read by this version of dossier", "ask as of a time after it was changed: 'dossier config log' lists the changes")
+		return nil, schema.Refuse("configuration_unreadable", "the configuration that was in force then cannot be read by this version of dossier", "ask as of a time after it was changed: 'dossier config log' lists the changes")
 	}
-	return settingsOf(then), nil
+	then.Care = succeeding(changes, then.Care)
+	return then, nil
 }
 
 func settingsOf(inForce *configuration.Configuration) identity.Settings {

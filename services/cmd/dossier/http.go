@@ -70,6 +70,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		Conn: i.house, Rules: func() *rules.Rules { return i.configuration.current.Load().Care }, Now: time.Now, Kept: i.cared, Openings: care.NewOpenings(i.house, time.Now, worth),
 	}
 	measures := metrics.New(i.house, func(workspace string) string { return i.control.State().Configuration(workspace).Hash }, time.Now)
+	measures.Known = i.newPasts()
 	persons := i.rights()
 	front := api.New(api.Config{
 		Backends: graphql.Backends{

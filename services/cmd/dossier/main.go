@@ -56,6 +56,7 @@ type commands struct {
 	Replay       replayCommand       `cmd:"" help:"Write events back, to a stream, a file or a topic."`
 	Open         openCommand         `cmd:"" help:"Open records of the topic events with the key ring of a data folder."`
 	Digest       digestCommand       `cmd:"" help:"Print the SHA-256 and the count of each export."`
+	Inbox        inboxCommand        `cmd:"" help:"List the open cases, the one to answer first at the top."`
 	Metrics      metricsCommand      `cmd:"" help:"Answer a metric of care: reactivity, resolution, satisfaction; or list them."`
 	Backup       backupCommand       `cmd:"" help:"Copy everything irreplaceable but the key ring, while the installation runs."`
 	Restore      restoreCommand      `cmd:"" help:"Make a new data folder of a backup and a copy of the key ring."`

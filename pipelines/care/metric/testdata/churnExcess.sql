@@ -26,17 +26,24 @@ FROM
     WHERE c.workspace = {workspace:String} AND c.complaint = 1 AND c.opened_at >= {from:DateTime64(6)} AND c.opened_at < {to:DateTime64(6)}
     ORDER BY began ASC, id ASC
     LIMIT 1 BY who) AS f
-      LEFT JOIN (
-    SELECT who, groupArray(at) AS orders
+      LEFT JOIN (SELECT who, groupArray(placed_at) AS orders FROM (SELECT who, placed_at, amount, currency
     FROM
     (
-      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
-      FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
-      GROUP BY who, v.source, v.number
+      SELECT if(w.holder = 0, v.person, w.holder) AS who, v.source AS source, v.number AS number, minIf(v.occurred_at, v.placed) AS placed_at,
+        tupleElement(argMaxIf(tuple(v.amount_value), (v.occurred_at, v.id), v.placed), 1) AS amount, argMaxIf(v.currency, (v.occurred_at, v.id), v.placed) AS currency,
+        argMaxIf(v.cancelled, (v.occurred_at, v.id), v.placed) AS cancelled, countIf(v.placed) AS versions, countIf(NOT v.placed) AS undone
+      FROM
+      (
+        SELECT cityHash64(persona) AS person, occurred_at, id, source, if(entity = '', toString(id), entity) AS number, type = 'order.placed' AS placed, amount_value, currency,
+          toUInt8(multiSearchAnyCaseInsensitive(properties, ['cancel', 'void', 'refund', 'annul', 'rembours'])
+            AND arrayExists(p -> lowerUTF8(JSONExtractString(properties, p)) IN ('canceled', 'cancelled', 'voided', 'refunded',
+              'annulé', 'annulée', 'annule', 'annulee', 'remboursé', 'remboursée', 'rembourse', 'remboursee'), ['status', 'order_status', 'orderStatus', 'statut'])) AS cancelled
+        FROM events WHERE workspace = {workspace:String} AND (type = 'order.placed' OR type = 'track.performed' AND name = 'Order Cancelled' AND entity != '')
+      ) AS v
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.person
+      GROUP BY who, source, number
     )
-    GROUP BY who
-  ) AS o ON o.who = f.who
+    WHERE versions > 0 AND undone = 0 AND cancelled = 0) GROUP BY who) AS o ON o.who = f.who
     )
   ) AS e
   LEFT JOIN
@@ -48,17 +55,24 @@ FROM
       multiIf(dateDiff('day', arrayMin(arrayFilter(t -> t <= since, orders)), since) < 90, 0, dateDiff('day', arrayMin(arrayFilter(t -> t <= since, orders)), since) < 365, 1, 2) AS tenure,
       multiIf(arrayCount(t -> t <= since, orders) <= 1, 1, arrayCount(t -> t <= since, orders) <= 2, 2, arrayCount(t -> t <= since, orders) <= 5, 3, 4) AS often,
       toUInt8(dateDiff('day', arrayMax(arrayFilter(t -> t <= since, orders)), since) < 90) AS lately
-      FROM (SELECT orders FROM (
-    SELECT who, groupArray(at) AS orders
+      FROM (SELECT orders FROM (SELECT who, groupArray(placed_at) AS orders FROM (SELECT who, placed_at, amount, currency
     FROM
     (
-      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
-      FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
-      GROUP BY who, v.source, v.number
+      SELECT if(w.holder = 0, v.person, w.holder) AS who, v.source AS source, v.number AS number, minIf(v.occurred_at, v.placed) AS placed_at,
+        tupleElement(argMaxIf(tuple(v.amount_value), (v.occurred_at, v.id), v.placed), 1) AS amount, argMaxIf(v.currency, (v.occurred_at, v.id), v.placed) AS currency,
+        argMaxIf(v.cancelled, (v.occurred_at, v.id), v.placed) AS cancelled, countIf(v.placed) AS versions, countIf(NOT v.placed) AS undone
+      FROM
+      (
+        SELECT cityHash64(persona) AS person, occurred_at, id, source, if(entity = '', toString(id), entity) AS number, type = 'order.placed' AS placed, amount_value, currency,
+          toUInt8(multiSearchAnyCaseInsensitive(properties, ['cancel', 'void', 'refund', 'annul', 'rembours'])
+            AND arrayExists(p -> lowerUTF8(JSONExtractString(properties, p)) IN ('canceled', 'cancelled', 'voided', 'refunded',
+              'annulé', 'annulée', 'annule', 'annulee', 'remboursé', 'remboursée', 'rembourse', 'remboursee'), ['status', 'order_status', 'orderStatus', 'statut'])) AS cancelled
+        FROM events WHERE workspace = {workspace:String} AND (type = 'order.placed' OR type = 'track.performed' AND name = 'Order Cancelled' AND entity != '')
+      ) AS v
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.person
+      GROUP BY who, source, number
     )
-    GROUP BY who
-  ) WHERE who NOT IN (SELECT who FROM (
+    WHERE versions > 0 AND undone = 0 AND cancelled = 0) GROUP BY who) WHERE who NOT IN (SELECT who FROM (
     SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
     FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1
@@ -111,17 +125,24 @@ FROM
     WHERE c.workspace = {workspace:String} AND c.complaint = 1 AND c.opened_at >= {from:DateTime64(6)} AND c.opened_at < {to:DateTime64(6)}
     ORDER BY began ASC, id ASC
     LIMIT 1 BY who) AS f
-      LEFT JOIN (
-    SELECT who, groupArray(at) AS orders
+      LEFT JOIN (SELECT who, groupArray(placed_at) AS orders FROM (SELECT who, placed_at, amount, currency
     FROM
     (
-      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
-      FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
-      GROUP BY who, v.source, v.number
+      SELECT if(w.holder = 0, v.person, w.holder) AS who, v.source AS source, v.number AS number, minIf(v.occurred_at, v.placed) AS placed_at,
+        tupleElement(argMaxIf(tuple(v.amount_value), (v.occurred_at, v.id), v.placed), 1) AS amount, argMaxIf(v.currency, (v.occurred_at, v.id), v.placed) AS currency,
+        argMaxIf(v.cancelled, (v.occurred_at, v.id), v.placed) AS cancelled, countIf(v.placed) AS versions, countIf(NOT v.placed) AS undone
+      FROM
+      (
+        SELECT cityHash64(persona) AS person, occurred_at, id, source, if(entity = '', toString(id), entity) AS number, type = 'order.placed' AS placed, amount_value, currency,
+          toUInt8(multiSearchAnyCaseInsensitive(properties, ['cancel', 'void', 'refund', 'annul', 'rembours'])
+            AND arrayExists(p -> lowerUTF8(JSONExtractString(properties, p)) IN ('canceled', 'cancelled', 'voided', 'refunded',
+              'annulé', 'annulée', 'annule', 'annulee', 'remboursé', 'remboursée', 'rembourse', 'remboursee'), ['status', 'order_status', 'orderStatus', 'statut'])) AS cancelled
+        FROM events WHERE workspace = {workspace:String} AND (type = 'order.placed' OR type = 'track.performed' AND name = 'Order Cancelled' AND entity != '')
+      ) AS v
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.person
+      GROUP BY who, source, number
     )
-    GROUP BY who
-  ) AS o ON o.who = f.who
+    WHERE versions > 0 AND undone = 0 AND cancelled = 0) GROUP BY who) AS o ON o.who = f.who
     )
   ) AS e
   LEFT JOIN
@@ -133,17 +154,24 @@ FROM
       multiIf(dateDiff('day', arrayMin(arrayFilter(t -> t <= since, orders)), since) < 90, 0, dateDiff('day', arrayMin(arrayFilter(t -> t <= since, orders)), since) < 365, 1, 2) AS tenure,
       multiIf(arrayCount(t -> t <= since, orders) <= 1, 1, arrayCount(t -> t <= since, orders) <= 2, 2, arrayCount(t -> t <= since, orders) <= 5, 3, 4) AS often,
       toUInt8(dateDiff('day', arrayMax(arrayFilter(t -> t <= since, orders)), since) < 90) AS lately
-      FROM (SELECT orders FROM (
-    SELECT who, groupArray(at) AS orders
+      FROM (SELECT orders FROM (SELECT who, groupArray(placed_at) AS orders FROM (SELECT who, placed_at, amount, currency
     FROM
     (
-      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
-      FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
-      GROUP BY who, v.source, v.number
+      SELECT if(w.holder = 0, v.person, w.holder) AS who, v.source AS source, v.number AS number, minIf(v.occurred_at, v.placed) AS placed_at,
+        tupleElement(argMaxIf(tuple(v.amount_value), (v.occurred_at, v.id), v.placed), 1) AS amount, argMaxIf(v.currency, (v.occurred_at, v.id), v.placed) AS currency,
+        argMaxIf(v.cancelled, (v.occurred_at, v.id), v.placed) AS cancelled, countIf(v.placed) AS versions, countIf(NOT v.placed) AS undone
+      FROM
+      (
+        SELECT cityHash64(persona) AS person, occurred_at, id, source, if(entity = '', toString(id), entity) AS number, type = 'order.placed' AS placed, amount_value, currency,
+          toUInt8(multiSearchAnyCaseInsensitive(properties, ['cancel', 'void', 'refund', 'annul', 'rembours'])
+            AND arrayExists(p -> lowerUTF8(JSONExtractString(properties, p)) IN ('canceled', 'cancelled', 'voided', 'refunded',
+              'annulé', 'annulée', 'annule', 'annulee', 'remboursé', 'remboursée', 'rembourse', 'remboursee'), ['status', 'order_status', 'orderStatus', 'statut'])) AS cancelled
+        FROM events WHERE workspace = {workspace:String} AND (type = 'order.placed' OR type = 'track.performed' AND name = 'Order Cancelled' AND entity != '')
+      ) AS v
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.person
+      GROUP BY who, source, number
     )
-    GROUP BY who
-  ) WHERE who NOT IN (SELECT who FROM (
+    WHERE versions > 0 AND undone = 0 AND cancelled = 0) GROUP BY who) WHERE who NOT IN (SELECT who FROM (
     SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
     FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
     WHERE c.workspace = {workspace:String} AND c.complaint = 1

@@ -45,17 +45,24 @@ FROM
     WHERE s.workspace = {workspace:String} AND s.employee = 0 AND isNotNull(s.answered_at) AND isNotNull(s.rating) AND s.instrument IN ('nps', 'csat')
     GROUP BY who
   ) AS a ON a.who = e.who
-  LEFT JOIN (
-    SELECT who, groupArray(at) AS orders
+  LEFT JOIN (SELECT who, groupArray(placed_at) AS orders FROM (SELECT who, placed_at, amount, currency
     FROM
     (
-      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
-      FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
-      GROUP BY who, v.source, v.number
+      SELECT if(w.holder = 0, v.person, w.holder) AS who, v.source AS source, v.number AS number, minIf(v.occurred_at, v.placed) AS placed_at,
+        tupleElement(argMaxIf(tuple(v.amount_value), (v.occurred_at, v.id), v.placed), 1) AS amount, argMaxIf(v.currency, (v.occurred_at, v.id), v.placed) AS currency,
+        argMaxIf(v.cancelled, (v.occurred_at, v.id), v.placed) AS cancelled, countIf(v.placed) AS versions, countIf(NOT v.placed) AS undone
+      FROM
+      (
+        SELECT cityHash64(persona) AS person, occurred_at, id, source, if(entity = '', toString(id), entity) AS number, type = 'order.placed' AS placed, amount_value, currency,
+          toUInt8(multiSearchAnyCaseInsensitive(properties, ['cancel', 'void', 'refund', 'annul', 'rembours'])
+            AND arrayExists(p -> lowerUTF8(JSONExtractString(properties, p)) IN ('canceled', 'cancelled', 'voided', 'refunded',
+              'annulé', 'annulée', 'annule', 'annulee', 'remboursé', 'remboursée', 'rembourse', 'remboursee'), ['status', 'order_status', 'orderStatus', 'statut'])) AS cancelled
+        FROM events WHERE workspace = {workspace:String} AND (type = 'order.placed' OR type = 'track.performed' AND name = 'Order Cancelled' AND entity != '')
+      ) AS v
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.person
+      GROUP BY who, source, number
     )
-    GROUP BY who
-  ) AS o ON o.who = e.who
+    WHERE versions > 0 AND undone = 0 AND cancelled = 0) GROUP BY who) AS o ON o.who = e.who
   LEFT JOIN (
     SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
     FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
@@ -119,17 +126,24 @@ FROM
     WHERE s.workspace = {workspace:String} AND s.employee = 0 AND isNotNull(s.answered_at) AND isNotNull(s.rating) AND s.instrument IN ('nps', 'csat')
     GROUP BY who
   ) AS a ON a.who = e.who
-  LEFT JOIN (
-    SELECT who, groupArray(at) AS orders
+  LEFT JOIN (SELECT who, groupArray(placed_at) AS orders FROM (SELECT who, placed_at, amount, currency
     FROM
     (
-      SELECT if(w.holder = 0, cityHash64(v.persona), w.holder) AS who, min(v.occurred_at) AS at
-      FROM (SELECT persona, occurred_at, source, if(entity = '', toString(id), entity) AS number FROM events WHERE workspace = {workspace:String} AND type = 'order.placed') AS v
-      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(v.persona)
-      GROUP BY who, v.source, v.number
+      SELECT if(w.holder = 0, v.person, w.holder) AS who, v.source AS source, v.number AS number, minIf(v.occurred_at, v.placed) AS placed_at,
+        tupleElement(argMaxIf(tuple(v.amount_value), (v.occurred_at, v.id), v.placed), 1) AS amount, argMaxIf(v.currency, (v.occurred_at, v.id), v.placed) AS currency,
+        argMaxIf(v.cancelled, (v.occurred_at, v.id), v.placed) AS cancelled, countIf(v.placed) AS versions, countIf(NOT v.placed) AS undone
+      FROM
+      (
+        SELECT cityHash64(persona) AS person, occurred_at, id, source, if(entity = '', toString(id), entity) AS number, type = 'order.placed' AS placed, amount_value, currency,
+          toUInt8(multiSearchAnyCaseInsensitive(properties, ['cancel', 'void', 'refund', 'annul', 'rembours'])
+            AND arrayExists(p -> lowerUTF8(JSONExtractString(properties, p)) IN ('canceled', 'cancelled', 'voided', 'refunded',
+              'annulé', 'annulée', 'annule', 'annulee', 'remboursé', 'remboursée', 'rembourse', 'remboursee'), ['status', 'order_status', 'orderStatus', 'statut'])) AS cancelled
+        FROM events WHERE workspace = {workspace:String} AND (type = 'order.placed' OR type = 'track.performed' AND name = 'Order Cancelled' AND entity != '')
+      ) AS v
+      ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = v.person
+      GROUP BY who, source, number
     )
-    GROUP BY who
-  ) AS o ON o.who = e.who
+    WHERE versions > 0 AND undone = 0 AND cancelled = 0) GROUP BY who) AS o ON o.who = e.who
   LEFT JOIN (
     SELECT if(w.holder = 0, cityHash64(c.persona), w.holder) AS who, groupArray((c.opened_at, toString(c.theme))) AS complaints
     FROM current_cases AS c ANY LEFT JOIN (SELECT cityHash64(persona) AS member, cityHash64(profile) AS holder FROM persona_map WHERE workspace = {workspace:String} AND profile != persona) AS w ON w.member = cityHash64(c.persona)
