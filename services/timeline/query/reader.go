@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/dossier-cdp/dossier/graphql"
@@ -37,9 +38,21 @@ var reading = clickhouse.Settings{
 	"local_filesystem_read_method":                  "pread",
 }
 
+// paging is how a page of one person's timeline is read. The sort key leaves a few granules, and the newest rows come out of those: to choose columns to filter by
+// first, and to analyse the statement as the engine does for large ones, takes a quarter of the time of the whole read.
+var paging = func() clickhouse.Settings {
+	s := maps.Clone(reading)
+	s["optimize_move_to_prewhere"], s["enable_analyzer"] = 0, 0
+	return s
+}()
+
 // each runs a statement and calls scan for every row.
 func (r Reader) each(ctx context.Context, s Statement, scan func(rows *clickhouse.Rows) error) error {
-	rows, err := r.Conn.Query(ctx, s.SQL, s.Params, reading)
+	return r.eachBy(ctx, reading, s, scan)
+}
+
+func (r Reader) eachBy(ctx context.Context, settings clickhouse.Settings, s Statement, scan func(rows *clickhouse.Rows) error) error {
+	rows, err := r.Conn.Query(ctx, s.SQL, s.Params, settings)
 	if err != nil {
 		return fmt.Errorf("read the timeline: %w", err)
 	}
@@ -68,7 +81,11 @@ func (r Reader) Pages(ctx context.Context, workspace string, people [][]schema.P
 		}
 	}
 	scan := interactionScanner(w.Fields, q.counted())
-	err := r.each(ctx, q.Statement(), func(rows *clickhouse.Rows) error {
+	settings := reading
+	if len(people) == 1 {
+		settings = paging
+	}
+	err := r.eachBy(ctx, settings, q.Statement(), func(rows *clickhouse.Rows) error {
 		person, i, total, err := scan(rows)
 		if err != nil {
 			return err
