@@ -107,7 +107,9 @@ func (a *alert) Brand() *string       { return optional(a.a.Brand) }
 func (a *alert) Theme() *string       { return optional(a.a.Theme) }
 
 func (a *alert) Spike() *spike {
-	if a.a.Rule != care.AlertSpike {
+	switch a.a.Rule {
+	case care.AlertSpike, care.AlertMentions, care.AlertCrisis:
+	default:
 		return nil
 	}
 	return &spike{int32(a.a.Count), a.a.Median, a.a.Spread, a.a.Z}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/pipelines/segment"
 	"github.com/dossier-cdp/dossier/pipelines/value"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
@@ -366,6 +367,10 @@ type Measures interface {
 	Figure(ctx context.Context, name string, q metric.Query) (metric.Answer, error)
 	// Rising counts what is spoken of in a period and in the one before it; without from and to, of the last seven days.
 	Rising(ctx context.Context, q metric.Query) ([]metric.Spoken, error)
+	// Crises finds the crises of a period; without from and to, of the last thirty days.
+	Crises(ctx context.Context, q metric.Query) ([]reputation.Crisis, error)
+	// Voices gives the events of the posts that speak most of a crisis.
+	Voices(ctx context.Context, q metric.Query, c reputation.Crisis, first int) ([]schema.EventID, error)
 	// Rows lists the rows of a figure by (At, ID), those that do not count too. more says that there are others.
 	Rows(ctx context.Context, name string, q metric.Query, after *metric.After, first int) (list []metric.Row, more bool, err error)
 }

@@ -233,3 +233,68 @@ func (m *metrics) Ror(ctx context.Context, args measureArgs) (*measure, error) {
 func (m *metrics) LateDeliveries(ctx context.Context, args measureArgs) (*measure, error) {
 	return m.measure(ctx, "lateDeliveries", args)
 }
+
+// MentionVolume resolves Metrics.mentionVolume.
+func (m *metrics) MentionVolume(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "mentionVolume", args)
+}
+
+// MentionSentiment resolves Metrics.mentionSentiment.
+func (m *metrics) MentionSentiment(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "mentionSentiment", args)
+}
+
+// NetSentiment resolves Metrics.netSentiment.
+func (m *metrics) NetSentiment(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "netSentiment", args)
+}
+
+// ShareOfVoice resolves Metrics.shareOfVoice.
+func (m *metrics) ShareOfVoice(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "shareOfVoice", args)
+}
+
+// MentionReach resolves Metrics.mentionReach.
+func (m *metrics) MentionReach(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "mentionReach", args)
+}
+
+// EngagementByReach resolves Metrics.engagementByReach.
+func (m *metrics) EngagementByReach(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "engagementByReach", args)
+}
+
+// EngagementByImpressions resolves Metrics.engagementByImpressions.
+func (m *metrics) EngagementByImpressions(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "engagementByImpressions", args)
+}
+
+// EngagementByFollowers resolves Metrics.engagementByFollowers.
+func (m *metrics) EngagementByFollowers(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "engagementByFollowers", args)
+}
+
+// Amplification resolves Metrics.amplification.
+func (m *metrics) Amplification(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "amplification", args)
+}
+
+// Notoriety resolves Metrics.notoriety.
+func (m *metrics) Notoriety(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "notoriety", args)
+}
+
+// ReviewReplies resolves Metrics.reviewReplies.
+func (m *metrics) ReviewReplies(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "reviewReplies", args)
+}
+
+// KanoBetter resolves Metrics.kanoBetter.
+func (m *metrics) KanoBetter(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "kanoBetter", args)
+}
+
+// KanoWorse resolves Metrics.kanoWorse.
+func (m *metrics) KanoWorse(ctx context.Context, args measureArgs) (*measure, error) {
+	return m.measure(ctx, "kanoWorse", args)
+}

@@ -62,6 +62,9 @@ func Migrations() []Migration {
 		{34, ViewEvents, replaceViewEvents},
 		{35, "people with suppressions and hold-outs", holdPeople},
 		{36, ViewCurrentPeople, replaceCurrentPeople},
+		{37, TableMentions, createMentions},
+		{38, ViewCurrentMentions, createCurrentMentions},
+		{39, ViewMentions, createViewMentions},
 	}
 }
 

@@ -15,11 +15,12 @@ const (
 	ViewProfiles = "v_profiles" // one row for each profile that has an event
 
 	ViewVerbatims = "v_verbatims" // one row for each text of a customer, with what was read in it
+	ViewMentions  = "v_mentions"  // one row for each public post about a brand, by its latest version
 )
 
 // Views lists what a reader may read.
 func Views() []string {
-	return []string{ViewPersonas, ViewEvents, ViewMessages, ViewOrders, ViewSurveys, ViewCases, ViewProfiles, ViewVerbatims}
+	return []string{ViewPersonas, ViewEvents, ViewMessages, ViewOrders, ViewSurveys, ViewCases, ViewProfiles, ViewVerbatims, ViewMentions}
 }
 
 const asDefiner = " DEFINER = CURRENT_USER SQL SECURITY DEFINER AS\n"

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -84,4 +85,22 @@ func (m measures) Rows(ctx context.Context, name string, q metric.Query, after *
 		}
 	}
 	return all[:min(first, len(all))], len(all) > first, nil
+}
+
+// Crises: one, of garance.
+func (m measures) Crises(ctx context.Context, q metric.Query) ([]reputation.Crisis, error) {
+	if err := m.w.count(ctx, q.Workspace, "Crises"); err != nil {
+		return nil, err
+	}
+	return []reputation.Crisis{{
+		Brand: "garance", From: at("2026-02-22T20:00:00Z"), Recognised: at("2026-02-22T20:20:00Z"), Until: at("2026-02-22T23:00:00Z"),
+		Alerts: []reputation.Alert{{From: at("2026-02-22T20:00:00Z"), Mentions: 12, Usual: 1, Z: 11}}, Tally: reputation.Tally{Neutral: 3, Unfavourable: 30, Unjudged: 2},
+	}}, nil
+}
+
+func (m measures) Voices(ctx context.Context, q metric.Query, _ reputation.Crisis, first int) ([]schema.EventID, error) {
+	if err := m.w.count(ctx, q.Workspace, "Voices"); err != nil {
+		return nil, err
+	}
+	return []schema.EventID{ID('e', 1)}[:min(1, first)], nil
 }

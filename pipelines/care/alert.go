@@ -18,11 +18,14 @@ const (
 	AlertComplaint      = "complaint_unanswered"
 	AlertPromiseMissed  = "promise_missed"
 	AlertSpike          = "spike"
+	AlertMentions       = "mentions_spike" // of posts about a brand; in a crisis it is not raised
+	AlertCrisis         = "crisis"
+	AlertCrisisOver     = "crisis_over"
 )
 
 // AlertRules lists the rules.
 func AlertRules() []string {
-	return []string{AlertDeadlineNear, AlertDeadlineMissed, AlertComplaint, AlertPromiseMissed, AlertSpike}
+	return []string{AlertDeadlineNear, AlertDeadlineMissed, AlertComplaint, AlertPromiseMissed, AlertSpike, AlertMentions, AlertCrisis, AlertCrisisOver}
 }
 
 // AlertSettings are when alerts are raised.
@@ -72,11 +75,13 @@ type Alert struct {
 	Brand    string         `json:"brand,omitempty"`
 	Theme    string         `json:"theme,omitempty"`
 
-	// Of a spike.
-	Count  uint32  `json:"count,omitempty"`  // contacts in the bucket that ends at At
+	// Of a spike; of a crisis what was counted from Since on, and the last five minutes that were an alert.
+	Count  uint32  `json:"count,omitempty"`  // contacts or posts in the bucket that ends at At
 	Median float64 `json:"median,omitempty"` // of the buckets before
 	Spread float64 `json:"spread,omitempty"` // their median absolute deviation, as a standard deviation
 	Z      float64 `json:"z,omitempty"`
+
+	Unfavourable uint32 `json:"unfavourable,omitempty"` // of posts about a brand: of count
 
 	name string // of the case or the channel, as its id needs it
 }
@@ -220,6 +225,17 @@ func (a *Alert) Explain(language string) string {
 	case AlertSpike:
 		return fmt.Sprintf(say("%d prises de contact (%s) jusqu'à %s, contre %.4g d'habitude (médiane ; écart %.4g) : z robuste %.1f.",
 			"%d conversations (%s) up to %s, against %.4g as a rule (median; spread %.4g): robust z %.1f."), a.Count, a.Channel, a.At, a.Median, a.Spread, a.Z)
+	}
+	switch a.Rule {
+	case AlertMentions:
+		return fmt.Sprintf(say("%d publications sur %s en cinq minutes jusqu'à %s, contre %.4g d'habitude : z robuste %.1f ; %d sont défavorables.",
+			"%d posts about %s in the five minutes up to %s, against %.4g as a rule: robust z %.1f; %d are unfavourable."), a.Count, a.Brand, a.At, a.Median, a.Z, a.Unfavourable)
+	case AlertCrisis:
+		return fmt.Sprintf(say("Crise : %s, depuis %s. %d publications, dont %d défavorables ; z robuste %.1f. Suivre le scénario préparé, et répondre d'une seule voix.",
+			"Crisis: %s, since %s. %d posts, of which %d are unfavourable; robust z %.1f. Follow the scenario that was prepared, and answer with one voice."), a.Brand, a.Since, a.Count, a.Unfavourable, a.Z)
+	case AlertCrisisOver:
+		return fmt.Sprintf(say("La crise de %s, depuis %s, est finie à %s : %d publications, dont %d défavorables.", "The crisis of %s, since %s, is over at %s: %d posts, of which %d were unfavourable."),
+			a.Brand, a.Since, a.At, a.Count, a.Unfavourable)
 	}
 	return a.Rule
 }

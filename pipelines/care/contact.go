@@ -139,6 +139,10 @@ const (
 	propAction
 	propNotice
 	propAppeal
+	propPlatform
+	propSentiment
+	propRepost
+	propAudience // several members as one: packAudience
 	numProperties
 )
 
@@ -160,6 +164,7 @@ var propertyNames = [numProperties][]string{
 	propProduct:    {"product", "product_id", "sku"},
 	propCaseSource: {"case_source"}, propAboutSource: {"about_source"}, propAboutMessage: {"about_message"},
 	propCharter: {"charter_version", "charter"}, propRule: {"rule"}, propAction: {"action"}, propNotice: {"notice"}, propAppeal: {"appeal_of"},
+	propPlatform: {"platform", "network"}, propSentiment: {"sentiment", "polarity"}, propRepost: {"repost", "retweet", "is_repost", "is_retweet", "shared"},
 }
 
 // named is a property with the place of a name among those of its.
@@ -299,10 +304,14 @@ func (c *Contact) read(properties []byte) {
 	}
 	defer doc.Release()
 	var ranks [numProperties]int
+	crowd := noAudience()
 	doc.Root().Each(func(key string, value canonical.Node) bool {
 		plain := plainName(key)
 		if automatic(plain, value) {
 			c.Automatic = true
+		}
+		if c.Type == schema.TypeMentionPublished {
+			crowd.take(plain, value)
 		}
 		p, known := propertyOf[plain]
 		if !known {
@@ -318,6 +327,9 @@ func (c *Contact) read(properties []byte) {
 		}
 		return true
 	})
+	if packed := crowd.pack(); packed != "" {
+		c.state(propAudience, packed)
+	}
 }
 
 // scalar is a value as text; of a list its texts, if a list is wanted, one a line.

@@ -13,6 +13,7 @@ type Rows struct {
 	Cases         []Case
 	Surveys       []Survey
 	Verbatims     []Verbatim
+	Mentions      []Mention
 }
 
 // Fold makes the rows of a set of contacts. contacts may hold copies and have any order.
@@ -441,7 +442,7 @@ func (f *fold) rows() (rows Rows) {
 		}
 	}
 	rows.Surveys = f.answers()
-	rows.Verbatims = f.verbatims()
+	rows.Verbatims, rows.Mentions = f.verbatims(), f.mentions()
 	slices.SortFunc(rows.Cases, func(a, b Case) int { return a.ID.Compare(b.ID) })
 	slices.SortFunc(rows.Conversations, func(a, b Conversation) int { return a.ID.Compare(b.ID) })
 	slices.SortFunc(rows.Surveys, func(a, b Survey) int { return a.ID.Compare(b.ID) })

@@ -63,6 +63,10 @@ func random(r *rand.Rand, n int) []Contact {
 		if r.IntN(10) == 0 {
 			c.state(propReferences, pick("m", n/3+1))
 		}
+		if c.Type == schema.TypeMentionPublished {
+			c.state(propSentiment, []string{"", "positive", "négatif", "mixed"}[r.IntN(4)])
+			c.state(propAudience, []string{"", "12,,3,,,,", ",,,,7,,1"}[r.IntN(3)])
+		}
 		if (c.Actor == schema.ActorCustomer || isCall(c.Type)) && r.IntN(2) == 0 {
 			c.Said = said(r)
 		}
@@ -155,12 +159,13 @@ func TestFoldIsOfTheSet(t *testing.T) {
 			}
 			rows := Fold(c, rules)
 			apart.Conversations, apart.Cases, apart.Surveys = append(apart.Conversations, rows.Conversations...), append(apart.Cases, rows.Cases...), append(apart.Surveys, rows.Surveys...)
-			apart.Verbatims = append(apart.Verbatims, rows.Verbatims...)
+			apart.Verbatims, apart.Mentions = append(apart.Verbatims, rows.Verbatims...), append(apart.Mentions, rows.Mentions...)
 		}
 		slices.SortFunc(apart.Conversations, func(a, b Conversation) int { return a.ID.Compare(b.ID) })
 		slices.SortFunc(apart.Cases, func(a, b Case) int { return a.ID.Compare(b.ID) })
 		slices.SortFunc(apart.Surveys, func(a, b Survey) int { return a.ID.Compare(b.ID) })
 		slices.SortFunc(apart.Verbatims, func(a, b Verbatim) int { return a.ID.Compare(b.ID) })
+		slices.SortFunc(apart.Mentions, func(a, b Mention) int { return a.ID.Compare(b.ID) })
 		if got := text(t, apart); got != want {
 			t.Fatalf("seed %d: cluster by cluster gives\n%s\nwant\n%s", seed, got, want)
 		}

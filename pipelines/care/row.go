@@ -1,6 +1,7 @@
 package care
 
 import (
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 )
@@ -237,6 +238,34 @@ type Verbatim struct {
 	Correction  schema.EventID // that counts; none if nobody has corrected it
 	CorrectedBy string
 	CorrectedAt schema.Instant
+}
+
+// Mention is one row of the table mentions: a post about a brand in public, by all versions of it that came.
+type Mention struct {
+	ID      schema.EventID // of the first version by (OccurredAt, id)
+	Event   schema.EventID // the version that counts: the latest
+	Persona schema.ProfileID
+	At      schema.Instant // of the first version: what is judged later was not published later
+
+	Source   string
+	Platform string // as the post states it, else its source: a source that listens to several networks says which
+	Channel  string
+	Brand    string // that it is about: the property, else the account that it addresses
+	Store    string
+	Product  string
+	Language string // as the source states it, else as it was read
+	Country  string
+	Post     string // the platform's own id; empty if it has none
+	Parent   string // the post that it answers or passes on
+
+	Polarity string // favourable, neutral, unfavourable; empty where nobody could tell
+	Judge    string // who says so: person (a correction), source (stated with the post), model; empty with the polarity
+	Model    string // version, where the model judged
+
+	Own    bool // written by the brand or an agent of it
+	Repost bool // passes on another post without words of its own
+
+	Audience reputation.Audience
 }
 
 // What may be wrong with the contacts of a row. A figure leaves out what a flag concerns.

@@ -141,6 +141,7 @@ func (t *thread) lend(r *Survey) {
 var instruments = []struct{ prefix, name, version, scale string }{
 	{"enps", "enps", "", "0-10"}, {"nps", "nps", "", "0-10"}, {"csat", "csat", "", "1-5"}, {"ces1", "ces1", "2010", "1-5"}, {"ces_1", "ces1", "2010", "1-5"}, {"ces_v1", "ces1", "2010", "1-5"},
 	{"ces2", "ces", "2013", "1-7"}, {"ces", "ces", "2013", "1-7"}, {"company_effort", "company_effort", "", "1-5"}, {"effort_entreprise", "company_effort", "", "1-5"},
+	{"kano", "kano", "", "1-5"}, {"notoriety", "notoriety", "", "0-1"}, {"notoriété", "notoriety", "", "0-1"}, {"notoriete", "notoriety", "", "0-1"}, {"awareness", "notoriety", "", "0-1"},
 }
 
 // instrument reads what a source calls a questionnaire: the name of a known one, alone or before a sign (nps-2026).

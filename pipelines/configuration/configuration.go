@@ -28,6 +28,7 @@ import (
 	"github.com/dossier-cdp/dossier/pipelines/identity/attribute"
 	"github.com/dossier-cdp/dossier/pipelines/identity/match"
 	"github.com/dossier-cdp/dossier/pipelines/persona"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/pipelines/retention"
 	"github.com/dossier-cdp/dossier/pipelines/segment"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
@@ -49,6 +50,7 @@ type Configuration struct {
 	Survivorship *persona.Rules
 	Care         *care.Rules
 	Verbatim     *verbatim.Settings
+	Reputation   *reputation.Settings
 	Segments     segment.Set
 	Destinations []*destination.Destination
 	Retention    *retention.Rules
@@ -60,6 +62,7 @@ type document struct {
 	Survivorship json.RawMessage   `json:"survivorship"`
 	Care         json.RawMessage   `json:"care"`
 	Verbatim     json.RawMessage   `json:"verbatim"`
+	Reputation   json.RawMessage   `json:"reputation"`
 
 	Segments     map[string]json.RawMessage `json:"segments"`
 	Destinations map[string]json.RawMessage `json:"destinations"`
@@ -158,6 +161,12 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 				reason = r.Reason
 			}
 			return nil, refuse("verbatim: "+reason, "see deploy/verbatim.md")
+		}
+	}
+	c.Reputation = reputation.DefaultSettings()
+	if d.Reputation != nil && string(d.Reputation) != "null" {
+		if c.Reputation, err = reputation.ParseSettings(d.Reputation); err != nil {
+			return nil, refuse("reputation: "+err.Error(), "see deploy/reputation.md")
 		}
 	}
 	if err := c.segments(d.Segments, zones); err != nil {

@@ -2,6 +2,7 @@ package reputation
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 
@@ -50,24 +51,40 @@ type Crisis struct {
 
 // Watched runs the watch over a brand's mentions, each there once (Latest), from a start to an end: from start on mentions were collected, so that silence since
 // then is known to be silence. Own accounts are left out, reposts count: they are how a crisis spreads.
+func (w Watch) Watched(brand string, mentions []Mention, start, end schema.Instant) (alerts []Alert, crises []Crisis) {
+	first := floorBucket(start)
+	tallies := map[schema.Instant]Tally{}
+	for _, m := range mentions {
+		if m.Brand != brand || m.Own || m.At < first || m.At >= end {
+			continue
+		}
+		t := tallies[floorBucket(m.At)]
+		t.Add(m.Polarity)
+		tallies[floorBucket(m.At)] = t
+	}
+	alerts, crises = w.Over(brand, tallies, start, end)
+	for i := range crises {
+		crises[i].gather(mentions)
+	}
+	return alerts, crises
+}
+
+// Over runs the watch over what was counted in each five minutes, by their beginning (Floor); those without mentions may be left out. The crises have counts and no mentions.
 //
 // A bucket is compared with those before it alone. The z is robust: a past peak moves neither median nor MAD (median of absolute deviations, scaled to the
 // normal's standard deviation). Where MAD is 0, as of a brand that is seldom mentioned, the deviation of a Poisson count takes its place.
-func (w Watch) Watched(brand string, mentions []Mention, start, end schema.Instant) (alerts []Alert, crises []Crisis) {
+func (w Watch) Over(brand string, tallies map[schema.Instant]Tally, start, end schema.Instant) (alerts []Alert, crises []Crisis) {
 	first := floorBucket(start)
 	n := int((end - first + bucket - 1) / bucket)
 	if n <= 0 {
 		return nil, nil
 	}
+	of := func(i int) Tally { return tallies[first+schema.Instant(i)*bucket] }
 	counts := make([]int, n)
-	tallies := make([]Tally, n)
-	for _, m := range mentions {
-		if m.Brand != brand || m.Own || m.At < first || m.At >= end {
-			continue
+	for at, t := range tallies {
+		if at >= first && at < end {
+			counts[int((at-first)/bucket)] = int(t.All())
 		}
-		at := int((m.At - first) / bucket)
-		counts[at]++
-		tallies[at].Add(m.Polarity)
 	}
 	usual := newUsual()
 	var recent []int // buckets of alerts that may begin a crisis
@@ -75,7 +92,9 @@ func (w Watch) Watched(brand string, mentions []Mention, start, end schema.Insta
 	last := 0
 	finish := func(ongoing bool) {
 		open.Until, open.Ongoing = first+schema.Instant(last+1)*bucket, ongoing
-		open.gather(mentions)
+		for at := open.From; at < open.Until; at += bucket {
+			open.Tally.Join(tallies[at])
+		}
 		crises = append(crises, *open)
 		open = nil
 	}
@@ -93,9 +112,7 @@ func (w Watch) Watched(brand string, mentions []Mention, start, end schema.Insta
 					recent = slices.DeleteFunc(append(recent, i), func(at int) bool { return at <= i-w.Among })
 					var tone Tally
 					for _, at := range recent {
-						tone.Favourable += tallies[at].Favourable
-						tone.Neutral += tallies[at].Neutral
-						tone.Unfavourable += tallies[at].Unfavourable
+						tone.Join(of(at))
 					}
 					if len(recent) >= w.Enter && tone.Judged() > 0 && float64(tone.Unfavourable) >= w.Unfavourable*float64(tone.Judged()) {
 						from := first + schema.Instant(recent[0])*bucket
@@ -124,6 +141,12 @@ func (w Watch) Watched(brand string, mentions []Mention, start, end schema.Insta
 	return alerts, crises
 }
 
+// Bucket is how long mentions are counted together, in microseconds.
+const Bucket = int64(bucket)
+
+// Floor is the beginning of the five minutes that an instant lies in.
+func Floor(at schema.Instant) schema.Instant { return floorBucket(at) }
+
 func floorBucket(at schema.Instant) schema.Instant {
 	if r := at % bucket; r < 0 {
 		return at - r - bucket
@@ -136,7 +159,6 @@ func floorBucket(at schema.Instant) schema.Instant {
 func (c *Crisis) gather(mentions []Mention) {
 	for _, m := range mentions {
 		if m.Brand == c.Brand && !m.Own && m.At >= c.From && m.At < c.Until {
-			c.Tally.Add(m.Polarity)
 			c.Mentions = append(c.Mentions, m)
 		}
 	}
@@ -190,4 +212,19 @@ func (u *usual) middle(buckets func(value int) int, values int) int {
 		}
 	}
 	return 0
+}
+
+// Explain says in one sentence why it is a crisis, in French (fr) or English.
+func (c Crisis) Explain(language string) string {
+	peak := Alert{}
+	for _, a := range c.Alerts {
+		if a.Z > peak.Z {
+			peak = a
+		}
+	}
+	text := "%s: %d alerts from %s on, recognised at %s; %d of %d judged mentions are unfavourable. At most %d mentions in five minutes where %.4g are usual (robust z %.1f)."
+	if language == "fr" {
+		text = "%s : %d alertes à partir de %s, reconnue à %s ; %d des %d mentions jugées sont défavorables. Au plus %d mentions en cinq minutes, contre %.4g d'habitude (z robuste %.1f)."
+	}
+	return fmt.Sprintf(text, c.Brand, len(c.Alerts), c.From, c.Recognised, c.Tally.Unfavourable, c.Tally.Judged(), peak.Mentions, peak.Usual, peak.Z)
 }

@@ -73,6 +73,12 @@ func (t *Tally) Add(p Polarity) {
 	}
 }
 
+// Join adds the counts of another tally.
+func (t *Tally) Join(other Tally) {
+	t.Favourable, t.Neutral = t.Favourable+other.Favourable, t.Neutral+other.Neutral
+	t.Unfavourable, t.Unjudged = t.Unfavourable+other.Unfavourable, t.Unjudged+other.Unjudged
+}
+
 // Judged is how many have a polarity.
 func (t Tally) Judged() int64 { return t.Favourable + t.Neutral + t.Unfavourable }
 

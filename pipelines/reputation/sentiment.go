@@ -2,7 +2,9 @@ package reputation
 
 import (
 	"errors"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/dossier-cdp/dossier/pipelines/care/stat"
 )
@@ -80,47 +82,107 @@ type Corrected struct {
 //
 // The intervals are normal ones by the delta method: chance in the mentions, and chance in the sample.
 func (t Tally) Correct(c Confusion) (Corrected, error) {
-	out := Corrected{stat.None(), stat.None(), stat.None(), stat.None(), t}
-	rates, inverse, size, err := c.rates()
-	if err != nil {
-		return out, err
+	return Combine(Tally{}, map[string]Tally{"": t}, map[string]Confusion{"": c})
+}
+
+// Combine estimates the true shares of mentions of which some were judged by people or by their source, who are believed, and others by a classifier, each language with
+// errors of its own: the shares of each part, weighed by how many mentions it has. Every key of judged has its errors.
+func Combine(certain Tally, judged map[string]Tally, known map[string]Confusion) (Corrected, error) {
+	all := certain
+	for _, t := range judged {
+		all.Join(t)
 	}
-	n := float64(t.Judged())
-	if n == 0 {
+	out := Corrected{stat.None(), stat.None(), stat.None(), stat.None(), all}
+	total := float64(all.Judged())
+	var sum, variance [4]float64
+	for _, key := range slices.Sorted(maps.Keys(judged)) { // sums of floats have an order
+		t := judged[key]
+		value, v, err := t.untangle(known[key])
+		if err != nil {
+			return out, err
+		}
+		if n := float64(t.Judged()); n > 0 {
+			for i := range sum {
+				sum[i], variance[i] = sum[i]+n/total*value[i], variance[i]+n/total*n/total*v[i]
+			}
+		}
+	}
+	if total == 0 {
 		return out, nil
 	}
-	var q, p, smooth [3]float64
+	if n := float64(certain.Judged()); n > 0 {
+		if n == total { // nothing is corrected: the intervals are those of plain shares
+			out.Favourable, out.Neutral, out.Unfavourable = stat.Proportion(all.Favourable, all.Judged()), stat.Proportion(all.Neutral, all.Judged()), stat.Proportion(all.Unfavourable, all.Judged())
+			out.Net = stat.NetScore(all.Favourable, all.Unfavourable, all.Judged())
+			return out, nil
+		}
+		value, v := certain.shares()
+		for i := range sum {
+			sum[i], variance[i] = sum[i]+n/total*value[i], variance[i]+n/total*n/total*v[i]
+		}
+	}
+	out.Favourable, out.Neutral, out.Unfavourable = normal(sum[0], variance[0], 0), normal(sum[1], variance[1], 0), normal(sum[2], variance[2], 0)
+	out.Net = normal(sum[3], variance[3], -1)
+	return out, nil
+}
+
+// The contrasts that are estimated: each share, and the net sentiment.
+var contrasts = [4][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 0, -1}}
+
+// shares are the contrasts of a tally as it stands, each with its variance.
+func (t Tally) shares() (value, variance [4]float64) {
+	n := float64(t.Judged())
+	q, smooth := t.judgements()
+	for i, of := range contrasts {
+		for j := range q {
+			value[i] += of[j] * q[j]
+		}
+		variance[i] = spread(of, smooth) / n
+	}
+	return value, variance
+}
+
+func (t Tally) judgements() (q, smooth [3]float64) {
+	n := float64(t.Judged())
 	for j, count := range [3]int64{t.Favourable, t.Neutral, t.Unfavourable} {
 		q[j] = float64(count) / n
 		smooth[j] = (float64(count) + 1) / (n + 3) // none in few mentions is no certainty
 	}
+	return q, smooth
+}
+
+// untangle estimates the contrasts of the truth behind a classifier's tally, uncut, each with its variance.
+func (t Tally) untangle(c Confusion) (value, variance [4]float64, err error) {
+	rates, inverse, size, err := c.rates()
+	if err != nil || t.Judged() == 0 {
+		return value, variance, err
+	}
+	n := float64(t.Judged())
+	q, smooth := t.judgements()
+	var p [3]float64
 	for k := range p {
 		for j := range q {
 			p[k] += inverse[j][k] * q[j] // p = (Mᵀ)⁻¹ q
 		}
 		p[k] = min(1, max(0, p[k]))
 	}
-	// contrast estimates Σ of × p. It is Σ w × q with w = M⁻¹ of.
-	contrast := func(of [3]float64, least float64) stat.Estimate {
+	// A contrast is Σ of × p. It is Σ w × q with w = M⁻¹ of.
+	for i, of := range contrasts {
 		var w [3]float64
 		for j := range w {
 			for k := range of {
 				w[j] += inverse[j][k] * of[k]
 			}
 		}
-		value := 0.0
 		for j := range q {
-			value += w[j] * q[j]
+			value[i] += w[j] * q[j]
 		}
-		variance := spread(w, smooth) / n
+		variance[i] = spread(w, smooth) / n
 		for k := range p {
-			variance += p[k] * p[k] * spread(w, rates[k]) / size[k]
+			variance[i] += p[k] * p[k] * spread(w, rates[k]) / size[k]
 		}
-		return normal(value, variance, least)
 	}
-	out.Favourable, out.Neutral, out.Unfavourable = contrast([3]float64{1, 0, 0}, 0), contrast([3]float64{0, 1, 0}, 0), contrast([3]float64{0, 0, 1}, 0)
-	out.Net = contrast([3]float64{1, 0, -1}, -1)
-	return out, nil
+	return value, variance, nil
 }
 
 // spread is the variance of a weight that is drawn with these shares.

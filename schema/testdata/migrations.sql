@@ -561,3 +561,61 @@ ADD COLUMN IF NOT EXISTS drawn Array(LowCardinality(String)), ADD COLUMN IF NOT 
 CREATE OR REPLACE VIEW current_people AS
 SELECT * EXCEPT (version, deleted) FROM people FINAL WHERE deleted = 0;
 
+-- 37 mentions
+CREATE TABLE IF NOT EXISTS mentions
+(
+    workspace     LowCardinality(String),
+    id            UUID CODEC(NONE),
+    version       UInt64,
+    deleted       UInt8,
+    persona       UUID,
+    event         UUID,
+    occurred_at   DateTime64(6, 'UTC'),
+    source        LowCardinality(String),
+    platform      LowCardinality(String),
+    channel       LowCardinality(String),
+    brand         LowCardinality(String),
+    store         LowCardinality(String),
+    product       LowCardinality(String),
+    language      LowCardinality(String),
+    country       LowCardinality(String),
+    post          String,
+    parent        String,
+    polarity      LowCardinality(String),
+    judge         LowCardinality(String),
+    model         LowCardinality(String),
+    own           UInt8,
+    repost        UInt8,
+    reach         Int64,
+    impressions   Int64,
+    followers     Int64,
+    applause      Int64,
+    conversation  Int64,
+    amplification Int64,
+    clicks        Int64,
+    saves         Int64,
+    INDEX persona_bloom persona TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(version, deleted)
+ORDER BY (workspace, id)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+-- 38 current_mentions
+CREATE VIEW IF NOT EXISTS current_mentions AS
+SELECT * EXCEPT (version, deleted)
+FROM mentions FINAL
+WHERE deleted = 0;
+
+-- 39 v_mentions
+CREATE VIEW IF NOT EXISTS v_mentions DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+SELECT t.workspace AS workspace,
+  if(m.profile = toUUID('00000000-0000-0000-0000-000000000000'), t.persona, m.profile) AS profile,
+  t.persona AS persona, t.id AS id, t.event AS event, t.occurred_at AS occurred_at, t.source AS source, t.platform AS platform, t.channel AS channel,
+  t.brand AS brand, t.store AS store, t.product AS product, t.language AS language, t.country AS country, t.post AS post, t.parent AS parent,
+  t.polarity AS polarity, t.judge AS judge, t.model AS model, t.own AS own, t.repost AS repost,
+  t.reach AS reach, t.impressions AS impressions, t.followers AS followers, t.applause AS applause, t.conversation AS conversation,
+  t.amplification AS amplification, t.clicks AS clicks, t.saves AS saves
+FROM mentions AS t FINAL
+LEFT JOIN v_personas AS m ON m.workspace = t.workspace AND m.persona = t.persona
+WHERE t.deleted = 0;
+

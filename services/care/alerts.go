@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/state"
@@ -150,6 +151,7 @@ type watch struct {
 	upTo   schema.Instant // looks up to here are due once ends are visible; 0 is none
 	ends   []int64
 	bucket schema.Instant // the end of the last bucket that was looked at for a spike
+	heard  schema.Instant // the end of the last five minutes that were looked at for a crisis
 }
 
 // tick raises what is due, once a second. It reads nothing but one key while nothing is.
@@ -163,7 +165,7 @@ func (c *Care) tick(ctx context.Context, s *watch) error {
 		if err != nil {
 			return err
 		}
-		if !due && c.bucket(now) == s.bucket {
+		if !due && c.bucket(now) == s.bucket && c.five(now) == s.heard {
 			return nil
 		}
 		if err := c.retry(ctx, "read the log's ends", func() (err error) { s.ends, err = c.Log.Ends(ctx); return err }); err != nil {
@@ -194,9 +196,86 @@ func (c *Care) tick(ctx context.Context, s *watch) error {
 	}
 	if b := c.bucket(upTo); b != s.bucket {
 		s.bucket = b
-		return c.spikes(ctx, b)
+		if err := c.spikes(ctx, b); err != nil {
+			return err
+		}
+	}
+	if end := c.five(upTo); end != s.heard {
+		since := s.heard
+		if since == 0 { // after a start: an hour, which raises nothing twice
+			since = end - 12*schema.Instant(reputation.Bucket)
+		}
+		s.heard = end
+		return c.outcries(ctx, since, end)
 	}
 	return nil
+}
+
+// five is the end of the last five minutes that are over for so long that their events are there; 0 if nothing is watched.
+func (c *Care) five(now schema.Instant) schema.Instant {
+	if c.Reputation == nil {
+		return 0
+	}
+	return reputation.Floor(now - late)
+}
+
+// outcries raises what came true in (since, end] of what is said of brands in public.
+func (c *Care) outcries(ctx context.Context, since, end schema.Instant) error {
+	s := c.Reputation()
+	since = max(since, end-schema.Instant(c.rules.Alert.Fresh))
+	from := end - 2*schema.Instant(s.Watch.History)*schema.Instant(reputation.Bucket)
+	var tallies map[string]map[schema.Instant]reputation.Tally
+	err := c.retry(ctx, "count mentions", func() (err error) {
+		tallies, err = c.Tables.Spoken(ctx, c.Workspace, from, end)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("look for crises: %w", err)
+	}
+	start := end // of what was collected, whatever the brand
+	for _, of := range tallies {
+		for at := range of {
+			start = min(start, at)
+		}
+	}
+	var raise []care.Alert
+	for brand, of := range tallies {
+		if !s.Watches(brand) {
+			continue
+		}
+		for _, a := range c.rules.Outcry(s.Watch, brand, of, start, since, end) {
+			a.Identify()
+			raise = append(raise, a)
+		}
+	}
+	return c.raiseAlerts(ctx, raise)
+}
+
+// Spoken counts the posts about each brand that others published in [from, to), by the beginning of the five minutes.
+func (c ClickHouse) Spoken(ctx context.Context, workspace string, from, to schema.Instant) (map[string]map[schema.Instant]reputation.Tally, error) {
+	rows, err := c.Conn.Query(ctx, `SELECT toString(brand), intDiv(toUnixTimestamp64Micro(occurred_at), {bucket:Int64}) * {bucket:Int64} AS begin,
+  countIf(polarity = 'favourable'), countIf(polarity = 'neutral'), countIf(polarity = 'unfavourable'), countIf(polarity = '')
+FROM current_mentions
+WHERE workspace = {workspace:String} AND occurred_at >= {from:DateTime64(6, 'UTC')} AND occurred_at < {to:DateTime64(6, 'UTC')} AND own = 0 AND brand != ''
+GROUP BY brand, begin`, clickhouse.Params{"workspace": workspace, "from": from, "to": to, "bucket": reputation.Bucket}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("count mentions: %w", err)
+	}
+	defer rows.Close()
+	out := map[string]map[schema.Instant]reputation.Tally{}
+	for rows.Next() {
+		var brand string
+		var begin int64
+		var n [4]uint64
+		if err := rows.Scan(&brand, &begin, &n[0], &n[1], &n[2], &n[3]); err != nil {
+			return nil, fmt.Errorf("count mentions: %w", err)
+		}
+		if out[brand] == nil {
+			out[brand] = map[schema.Instant]reputation.Tally{}
+		}
+		out[brand][schema.Instant(begin)] = reputation.Tally{Favourable: int64(n[0]), Neutral: int64(n[1]), Unfavourable: int64(n[2]), Unjudged: int64(n[3])}
+	}
+	return out, rows.Err()
 }
 
 // late is how long a bucket waits for events that come late.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/webhook"
 )
@@ -390,6 +391,31 @@ func TestSpikeIsRaised(t *testing.T) {
 	for range 2 {
 		if err := w.run(nil, func(*Care) error { return until(t, w.decided, care.AlertSpike) }); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// Much blame in a quarter of an hour raises a crisis, once, whoever asks again; of a brand that is not watched it raises nothing.
+func TestCrisisIsRaised(t *testing.T) {
+	for own, want := range map[string][]string{"garance": {care.AlertCrisis, care.AlertMentions, care.AlertMentions}, "lea": {}} {
+		w, clock, begin := alarmed(t, 4)
+		w.watched = reputation.DefaultSettings()
+		w.watched.Own = []string{own}
+		w.tables.storm = true
+		clock.Store(int64(begin) + 20*aMinute)
+		for range 2 {
+			if err := w.run(nil, func(*Care) error {
+				if own != "garance" {
+					time.Sleep(50 * time.Millisecond)
+					return nil
+				}
+				return until(t, w.decided, want...)
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if rules, _, _ := w.decided.raised(t); fmt.Sprint(rules) != fmt.Sprint(want) {
+			t.Errorf("watching %s raised %q, want %q", own, rules, want)
 		}
 	}
 }

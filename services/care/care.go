@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
@@ -67,6 +68,9 @@ type Config struct {
 
 	// Texts reads what customers write; nil reads nothing. When its Version is another, every text is read anew, from the log, beside what comes.
 	Texts Texts
+
+	// Reputation says which brands are watched for crises, and how; nil watches none.
+	Reputation func() *reputation.Settings
 
 	// Void says whether an event is void by an erasure; nil is never.
 	Void func(c *schema.Clear) bool

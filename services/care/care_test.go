@@ -18,6 +18,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/pipelines/verbatim"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
@@ -154,6 +155,7 @@ type stored struct {
 	rows     map[string][]head
 	persona  map[schema.EventID]schema.PersonaID // of each event that was added
 	begun    uint32                              // conversations in the last bucket
+	storm    bool                                // of blame in the last quarter of an hour
 }
 
 func (m memoryTables) Identity(context.Context) (identity string, err error) {
@@ -196,6 +198,17 @@ func (m memoryTables) Begun(_ context.Context, _ string, _, to schema.Instant, b
 	}
 	counts[to-schema.Instant(bucket)] = m.begun
 	return map[string]map[schema.Instant]uint32{"phone": counts}, nil
+}
+
+// Spoken: a quiet week, and a storm of blame in the last three times five minutes, if any are to be.
+func (m memoryTables) Spoken(_ context.Context, _ string, from, to schema.Instant) (map[string]map[schema.Instant]reputation.Tally, error) {
+	of := map[schema.Instant]reputation.Tally{from: {Neutral: 1}}
+	if m.storm {
+		for n := range schema.Instant(3) {
+			of[to-(n+1)*schema.Instant(reputation.Bucket)] = reputation.Tally{Unfavourable: 40}
+		}
+	}
+	return map[string]map[schema.Instant]reputation.Tally{"garance": of}, nil
 }
 
 func (m memoryTables) remove(tables []string, gone func(h head) bool) error {
@@ -354,21 +367,26 @@ func wantBy(t Texts, all []*schema.Event, rules *care.Rules, void func(c *schema
 	for _, r := range rows.Verbatims {
 		out = append(out, fmt.Sprintf("verbatims %s %x", r.ID, verbatims.encode(r.ID, &r)))
 	}
+	mentions := newBlock(mentionsTable, mentionColumns)
+	for _, r := range rows.Mentions {
+		out = append(out, fmt.Sprintf("mentions %s %x", r.ID, mentions.encode(r.ID, &r)))
+	}
 	slices.Sort(out)
 	return out
 }
 
 // world is an installation of the role, in memory but for its state.
 type world struct {
-	t      testing.TB
-	log    *memoryLog
-	tables *stored
-	store  *state.Store
-	dir    string
-	rules  *care.Rules
-	texts  Texts
-	void   func(c *schema.Clear) bool
-	memory int64 // of clusters: 1 keeps none, 30,000 some
+	watched *reputation.Settings // brands; nil watches none
+	t       testing.TB
+	log     *memoryLog
+	tables  *stored
+	store   *state.Store
+	dir     string
+	rules   *care.Rules
+	texts   Texts
+	void    func(c *schema.Clear) bool
+	memory  int64 // of clusters: 1 keeps none, 30,000 some
 
 	decided *memoryDecided // nil: no alerts
 	now     func() time.Time
@@ -416,6 +434,9 @@ func (w *world) role(f *faults) *Care {
 	if w.decided != nil {
 		w.decided.faults = f
 		config.Decided = w.decided
+	}
+	if w.watched != nil {
+		config.Reputation = func() *reputation.Settings { return w.watched }
 	}
 	return New(config)
 }
@@ -876,7 +897,7 @@ func TestEngine(t *testing.T) {
 			t.Errorf("%d rows name the erased, %v", left, err)
 		}
 		var now uint64
-		if err := conn.QueryRow(ctx, "SELECT (SELECT count() FROM current_cases) + (SELECT count() FROM current_conversations) + (SELECT count() FROM current_surveys) + (SELECT count() FROM current_verbatims)", nil, nil, &now); err != nil || int(now) != len(want(all, w.rules, void)) {
+		if err := conn.QueryRow(ctx, "SELECT (SELECT count() FROM current_cases) + (SELECT count() FROM current_conversations) + (SELECT count() FROM current_surveys) + (SELECT count() FROM current_verbatims) + (SELECT count() FROM current_mentions)", nil, nil, &now); err != nil || int(now) != len(want(all, w.rules, void)) {
 			t.Errorf("%d rows after the erasure, want %d, %v", now, len(want(all, w.rules, void)), err)
 		}
 		cancel()

@@ -17,11 +17,12 @@ var exporting = clickhouse.Settings{
 	"date_time_output_format":                 "iso",
 }
 
-// Export writes the current rows as canonical JSON, one a line: cases, then conversations, surveys and verbatims, each ascending by id. {"row":KIND,"values":{COLUMN:VALUE,…}}. The
+// Export writes the current rows as canonical JSON, one a line: cases, then conversations, surveys, verbatims and mentions, each ascending by id. {"row":KIND,"values":{COLUMN:VALUE,…}}. The
 // same bytes for the same set of events.
 func Export(ctx context.Context, conn *clickhouse.Conn, workspace string, w io.Writer) error {
 	for _, part := range []struct{ view, kind string }{
 		{schema.ViewCurrentCases, "case"}, {schema.ViewCurrentConversations, "conversation"}, {schema.ViewCurrentSurveys, "survey"}, {schema.ViewCurrentVerbatims, "verbatim"},
+		{schema.ViewCurrentMentions, "mention"},
 	} {
 		if err := export(ctx, conn, workspace, part.view, part.kind, w); err != nil {
 			return fmt.Errorf("export %s: %w", part.view, err)

@@ -22,6 +22,7 @@ type rewriting struct {
 	cases         *block[care.Case]
 	surveys       *block[care.Survey]
 	verbatims     *block[care.Verbatim]
+	mentions      *block[care.Mention]
 	rows, deleted int
 }
 
@@ -29,7 +30,7 @@ func (c *Care) rewrite() *rewriting {
 	return &rewriting{
 		c: c, version: c.version(), batch: c.Store.NewBatch(),
 		conversations: newBlock(conversationsTable, conversationColumns), cases: newBlock(casesTable, caseColumns), surveys: newBlock(surveysTable, surveyColumns),
-		verbatims: newBlock(verbatimsTable, verbatimColumns),
+		verbatims: newBlock(verbatimsTable, verbatimColumns), mentions: newBlock(mentionsTable, mentionColumns),
 	}
 }
 
@@ -184,7 +185,7 @@ func (c *Care) swept(ctx context.Context, below uint64) error {
 // and ids of its contacts that are no row are deleted whether or not they are known to have been one.
 func (w *rewriting) fold(k *cluster, strays bool) error {
 	rows := w.c.folder.Fold(k.contacts)
-	now := make([]written, 0, len(rows.Conversations)+len(rows.Cases)+len(rows.Surveys)+len(rows.Verbatims))
+	now := make([]written, 0, len(rows.Conversations)+len(rows.Cases)+len(rows.Surveys)+len(rows.Verbatims)+len(rows.Mentions))
 	for i := range rows.Conversations {
 		now = append(now, take(w, w.conversations, k, written{table: conversationsTable, id: rows.Conversations[i].ID}, &rows.Conversations[i], strays))
 	}
@@ -196,6 +197,9 @@ func (w *rewriting) fold(k *cluster, strays bool) error {
 	}
 	for i := range rows.Verbatims {
 		now = append(now, take(w, w.verbatims, k, written{table: verbatimsTable, id: rows.Verbatims[i].ID}, &rows.Verbatims[i], strays))
+	}
+	for i := range rows.Mentions {
+		now = append(now, take(w, w.mentions, k, written{table: mentionsTable, id: rows.Mentions[i].ID}, &rows.Mentions[i], strays))
 	}
 	for _, r := range k.rows {
 		if _, stands := slices.BinarySearchFunc(now, r, written.compare); !stands {
@@ -257,12 +261,15 @@ func (w *rewriting) remove(table byte, id schema.EventID) {
 	case verbatimsTable:
 		w.verbatims.encode(id, &care.Verbatim{ID: id, Said: &verbatim.Kept{}})
 		w.verbatims.add(w.c.Workspace, w.version, true)
+	case mentionsTable:
+		w.mentions.encode(id, &care.Mention{ID: id})
+		w.mentions.add(w.c.Workspace, w.version, true)
 	}
 }
 
 // send makes the rows visible.
 func (w *rewriting) send(ctx context.Context) error {
-	for _, b := range []*Block{w.conversations.done(), w.cases.done(), w.surveys.done(), w.verbatims.done()} {
+	for _, b := range []*Block{w.conversations.done(), w.cases.done(), w.surveys.done(), w.verbatims.done(), w.mentions.done()} {
 		if b.Rows == 0 {
 			continue
 		}
@@ -327,7 +334,7 @@ func (c *Care) refold(ctx context.Context, m meta) (err error) {
 		if err := w.fold(k, false); err != nil {
 			return err
 		}
-		if w.conversations.rows+w.cases.rows+w.surveys.rows+w.verbatims.rows >= refoldRows {
+		if w.conversations.rows+w.cases.rows+w.surveys.rows+w.verbatims.rows+w.mentions.rows >= refoldRows {
 			if err := flush(); err != nil {
 				return err
 			}

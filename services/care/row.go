@@ -18,10 +18,11 @@ const (
 	casesTable
 	surveysTable
 	verbatimsTable
+	mentionsTable
 	numTables
 )
 
-var tableNames = [numTables]string{schema.TableConversations, schema.TableCases, schema.TableSurveys, schema.TableVerbatims}
+var tableNames = [numTables]string{schema.TableConversations, schema.TableCases, schema.TableSurveys, schema.TableVerbatims, schema.TableMentions}
 
 // shape is how a column is laid out in ClickHouse's format Native.
 type shape byte
@@ -112,6 +113,10 @@ func span[R any](name string, of func(r *R) care.Span) column[R] {
 
 func sum[R any](name string, of func(r *R) care.Span) column[R] {
 	return column[R]{name, "Int64", plain, func(dst []byte, r *R) ([]byte, int) { return clickhouse.AppendInt64(dst, int64(of(r))), 0 }}
+}
+
+func whole[R any](name string, of func(r *R) int64) column[R] {
+	return column[R]{name, "Int64", plain, func(dst []byte, r *R) ([]byte, int) { return clickhouse.AppendInt64(dst, of(r)), 0 }}
 }
 
 func spans[R any](name string, of func(r *R) []care.Span) column[R] {

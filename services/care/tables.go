@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 )
@@ -29,6 +30,8 @@ type Tables interface {
 	Sweep(ctx context.Context, workspace string, below uint64) error
 	// Begun counts the conversations that customers began in [from, to), by channel and by the beginning of the bucket.
 	Begun(ctx context.Context, workspace string, from, to schema.Instant, bucket care.Span) (map[string]map[schema.Instant]uint32, error)
+	// Spoken counts the posts about each brand that others published in [from, to), by the beginning of the five minutes.
+	Spoken(ctx context.Context, workspace string, from, to schema.Instant) (map[string]map[schema.Instant]reputation.Tally, error)
 }
 
 // ClickHouse is Tables on a ClickHouse whose migrations are applied.

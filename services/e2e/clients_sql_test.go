@@ -65,7 +65,7 @@ func TestSQLReader(t *testing.T) {
 	if err := rows.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(views) != "[v_cases v_events v_messages v_orders v_personas v_profiles v_surveys v_verbatims]" {
+	if fmt.Sprint(views) != "[v_cases v_events v_mentions v_messages v_orders v_personas v_profiles v_surveys v_verbatims]" {
 		t.Errorf("views %v", views)
 	}
 	for _, view := range views {

@@ -90,6 +90,7 @@ func (h *handler) open(r *http.Request, name string, q metric.Query, format stri
 	if err != nil {
 		return nil, err
 	}
+	h.reader.settle(&q)
 	s, err := d.List(q, nil, 0)
 	if err != nil {
 		release()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dossier-cdp/dossier/graphql"
 	"github.com/dossier-cdp/dossier/pipelines/care/metric"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 )
@@ -21,7 +22,9 @@ type Reader struct {
 	House *clickhouse.Conn
 	// Configuration gives the hash of the configuration in force, "" before the first change.
 	Configuration func(workspace string) string
-	Now           func() time.Time
+	// Reputation gives what the workspace says of its brands; nil: nothing.
+	Reputation func(workspace string) *reputation.Settings
+	Now        func() time.Time
 	// Known makes the tables of what was known at an instant, or gives those that are made; nil: knownAt is refused.
 	Known func(ctx context.Context, workspace string, at schema.Instant) (*Known, error)
 	slots chan struct{}
@@ -95,6 +98,7 @@ func (r *Reader) Figure(ctx context.Context, name string, q metric.Query) (metri
 		return metric.Answer{}, err
 	}
 	defer release()
+	r.settle(&q)
 	s, err := d.Count(q)
 	if err != nil {
 		return metric.Answer{}, refused(err)
@@ -119,6 +123,13 @@ func (r *Reader) Figure(ctx context.Context, name string, q metric.Query) (metri
 	a.Whole, a.Groups = d.Figures(q, tallies, others)
 	a.Versions, err = r.versions(ctx, d, q, past, a.Whole)
 	return a, err
+}
+
+// settle adds what the workspace says of itself.
+func (r *Reader) settle(q *metric.Query) {
+	if r.Reputation != nil {
+		q.Reputation = r.Reputation(q.Workspace)
+	}
 }
 
 // risingDays is the period of rising themes where none is said, in microseconds.
@@ -148,6 +159,49 @@ func (r *Reader) Rising(ctx context.Context, q metric.Query) (list []metric.Spok
 		return err
 	})
 	return list, err
+}
+
+// crisisDays is the period in which crises are looked for where none is said, in microseconds.
+const crisisDays = 30 * 86_400_000_000
+
+// Crises finds the crises of the brands that are watched in a period.
+func (r *Reader) Crises(ctx context.Context, q metric.Query) ([]reputation.Crisis, error) {
+	if q.Now == 0 {
+		q.Now = schema.InstantOf(r.Now())
+	}
+	if q.To == 0 {
+		q.To = q.Now
+	}
+	if q.From == 0 {
+		q.From = q.To - crisisDays
+	}
+	r.settle(&q)
+	s, err := metric.Watch(q)
+	if err != nil {
+		return nil, refused(err)
+	}
+	var list []metric.Watched
+	err = r.each(ctx, s, func(rows *clickhouse.Rows) error {
+		var w metric.Watched
+		var at int64
+		var n [4]uint64
+		err := rows.Scan(&w.Brand, &at, &n[0], &n[1], &n[2], &n[3])
+		w.At, w.Tally = schema.Instant(at), reputation.Tally{Favourable: int64(n[0]), Neutral: int64(n[1]), Unfavourable: int64(n[2]), Unjudged: int64(n[3])}
+		list = append(list, w)
+		return err
+	})
+	return metric.Crises(q, list), err
+}
+
+// Voices gives the events of the posts that speak most of a crisis.
+func (r *Reader) Voices(ctx context.Context, q metric.Query, c reputation.Crisis, first int) (events []schema.EventID, err error) {
+	err = r.each(ctx, metric.Voices(q, c, first), func(rows *clickhouse.Rows) error {
+		var id schema.EventID
+		err := rows.Scan(&id)
+		events = append(events, id)
+		return err
+	})
+	return events, err
 }
 
 // beside counts another metric by the same question, for a formula that needs it.
@@ -209,6 +263,7 @@ func (r *Reader) Rows(ctx context.Context, name string, q metric.Query, after *m
 		return nil, false, err
 	}
 	defer release()
+	r.settle(&q)
 	s, err := d.List(q, after, first+1)
 	if err != nil {
 		return nil, false, refused(err)
@@ -276,7 +331,7 @@ func (r *Reader) versions(ctx context.Context, d metric.Definition, q metric.Que
 		out = append(out, metric.Version{Name: "currency", Value: cmp.Or(q.Currency, metric.DefaultCurrency)})
 	}
 	for _, c := range f.Calendars {
-		out = append(out, metric.Version{Name: "calendar", Value: c})
+		out = append(out, metric.Version{Name: d.Stamp(), Value: c})
 	}
 	return append(out, metric.Version{Name: "now", Value: q.Now.String()}), nil
 }

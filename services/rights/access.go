@@ -32,6 +32,7 @@ type File struct {
 	Cases         []json.RawMessage    `json:"cases"`
 	Surveys       []json.RawMessage    `json:"surveys"`
 	Readings      []json.RawMessage    `json:"readings"`    // what was read in texts
+	Mentions      []json.RawMessage    `json:"mentions"`    // what was said in public
 	Segments      []json.RawMessage    `json:"segments"`    // entered and left
 	DeadLetters   []FileLetter         `json:"deadLetters"` // refused inputs that name the person, or somebody with the same identifier
 	Holds         []graphql.LegalHold  `json:"holds"`
@@ -197,6 +198,7 @@ func (r *Rights) concluded(ctx context.Context, workspace string, w *whole, f *F
 		{schema.ViewCurrentCases, personas, &f.Cases},
 		{schema.ViewCurrentSurveys, persona, &f.Surveys},
 		{schema.ViewCurrentVerbatims, persona, &f.Readings},
+		{schema.ViewCurrentMentions, persona, &f.Mentions},
 		{schema.ViewCurrentChanges, "profile = {profile:UUID}", &f.Segments},
 	} {
 		rows, err := r.House.Stream(ctx, "SELECT * FROM "+part.from+of+part.where, params, nil, "JSONEachRow")

@@ -18,13 +18,13 @@ var words = map[string]map[string]string{
 	"en": {
 		"title": "What is held of you", "produced": "Produced on", "by": "by", "goldenRecord": "What is believed of you", "identifiers": "What you are known by",
 		"personas": "Your accounts", "consents": "What you allowed and refused", "events": "Every contact", "conversations": "Conversations", "cases": "Cases",
-		"surveys": "Surveys", "readings": "What was read in your texts", "segments": "Groups that you entered and left", "deadLetters": "What could not be processed",
+		"surveys": "Surveys", "readings": "What was read in your texts", "mentions": "What you said in public", "segments": "Groups that you entered and left", "deadLetters": "What could not be processed",
 		"shared": "Others who share an identifier with you", "none": "Nothing.", "origin": "The column source says which system it came from.",
 	},
 	"fr": {
 		"title": "Ce qui est conservé à votre sujet", "produced": "Établi le", "by": "par", "goldenRecord": "Ce que nous tenons pour vrai", "identifiers": "Ce qui permet de vous reconnaître",
 		"personas": "Vos comptes", "consents": "Ce que vous avez accepté et refusé", "events": "Tous les contacts", "conversations": "Conversations", "cases": "Dossiers de réclamation",
-		"surveys": "Enquêtes", "readings": "Ce qui a été lu dans vos textes", "segments": "Groupes où vous êtes entré, et dont vous êtes sorti", "deadLetters": "Ce qui n'a pas pu être traité",
+		"surveys": "Enquêtes", "readings": "Ce qui a été lu dans vos textes", "mentions": "Ce que vous avez dit en public", "segments": "Groupes où vous êtes entré, et dont vous êtes sorti", "deadLetters": "Ce qui n'a pas pu être traité",
 		"shared": "D'autres personnes qui partagent un identifiant avec vous", "none": "Rien.", "origin": "La colonne source dit de quel système cela vient.",
 	},
 }
@@ -63,7 +63,7 @@ func WritePage(w io.Writer, f *File, language string) error {
 		list any
 	}{
 		{"goldenRecord", f.GoldenRecord}, {"identifiers", f.Identifiers}, {"personas", f.Personas}, {"consents", f.Consents}, {"events", f.Events},
-		{"conversations", f.Conversations}, {"cases", f.Cases}, {"surveys", f.Surveys}, {"readings", f.Readings}, {"segments", f.Segments},
+		{"conversations", f.Conversations}, {"cases", f.Cases}, {"surveys", f.Surveys}, {"readings", f.Readings}, {"mentions", f.Mentions}, {"segments", f.Segments},
 		{"deadLetters", f.DeadLetters}, {"shared", f.Shared},
 	} {
 		s, err := sectionOf(said[part.name], part.list)

@@ -119,6 +119,7 @@ const (
 	countCases         = "cases"
 	countSurveys       = "surveys"
 	countVerbatims     = "verbatims"
+	countMentions      = "mentions"
 	countLetters       = "deadLetters"
 	countPersonas      = "personas"
 )
@@ -136,6 +137,7 @@ func (r *Rights) rows(ctx context.Context, workspace string, ids []uuid.UUID) (m
 		countCases:         "SELECT toInt64(uniqExact(id)) FROM " + schema.TableCases + " WHERE workspace = {workspace:String} AND (persona IN {personas:Array(UUID)} OR hasAny(personas, {personas:Array(UUID)}))",
 		countSurveys:       "SELECT toInt64(uniqExact(id)) FROM " + schema.TableSurveys + " WHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}",
 		countVerbatims:     "SELECT toInt64(uniqExact(id)) FROM " + schema.TableVerbatims + " WHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}",
+		countMentions:      "SELECT toInt64(uniqExact(id)) FROM " + schema.TableMentions + " WHERE workspace = {workspace:String} AND persona IN {personas:Array(UUID)}",
 	} {
 		var n int64
 		if err := r.House.QueryRow(ctx, sql, params, nil, &n); err != nil {

@@ -112,6 +112,7 @@ func (s *Segments) Erase(ctx context.Context, of schema.PersonaEpoch) error {
 	if err := drop(); err != nil {
 		return errors.Join(err, b.Discard())
 	}
+	s.unlisted = true // should weighing fail, the marks remain
 	if err := b.CommitDurable(); err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"time"
@@ -105,36 +105,51 @@ func (s *Segments) follow(ctx context.Context, partition int32, at int64, out ch
 	}
 }
 
-// maxKinds bounds how many personas are remembered.
-const maxKinds = 200_000
-
 // news says whether an event may change what the table tells of a person. One without traits and consents tells which identifiers there are; said before, they
 // are no news.
 func (s *Segments) news(id schema.ProfileID, e *schema.Event) bool {
 	if len(e.Traits) > 0 || len(e.Consents) > 0 || e.Assertion != nil {
 		return true
 	}
-	kinds := make([]string, 0, len(e.Identifiers))
+	names := make([]string, 0, 8)
 	for i := range e.Identifiers {
-		kinds = append(kinds, identifier.Of(e.Identifiers[i].Kind).Name)
+		names = append(names, identifier.Of(e.Identifiers[i].Kind).Name)
 	}
-	slices.Sort(kinds)
-	h := fnv.New64a()
-	for _, k := range kinds {
-		h.Write([]byte(k)) // it never fails
-		h.Write([]byte{0})
-	}
-	sum := h.Sum64()
+	slices.Sort(names)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known, is := s.kinds[id]; is && known == sum {
-		return false
+	return !s.kinds.said(id, names)
+}
+
+// kinds remembers which kinds of identifiers personas told, by a hash of 64 bits that nobody outside can foresee. It is of one size, 16 MiB, whoever comes: what was
+// said longest ago gives way, and is news again.
+type kinds struct {
+	seed maphash.Seed
+	sums []uint64 // sets of four, the latest first
+}
+
+const kindsRemembered = 1 << 21
+
+// said says whether a persona told the same before, and remembers it.
+func (k *kinds) said(id schema.ProfileID, names []string) bool {
+	if k.sums == nil {
+		k.seed, k.sums = maphash.MakeSeed(), make([]uint64, kindsRemembered)
 	}
-	if len(s.kinds) >= maxKinds {
-		clear(s.kinds)
+	var h maphash.Hash
+	h.SetSeed(k.seed)
+	h.Write(id[:]) // it never fails
+	for _, n := range names {
+		h.WriteString(n)
+		h.WriteByte(0)
 	}
-	s.kinds[id] = sum
-	return true
+	sum := h.Sum64() | 1 // 0 is nobody's
+	set := k.sums[sum>>1%(kindsRemembered/4)*4:][:4]
+	if slices.Contains(set, sum) {
+		return true
+	}
+	copy(set[1:], set)
+	set[0] = sum
+	return false
 }
 
 // followProfiles reads the change feed of who is who.
@@ -230,6 +245,9 @@ func (s *Segments) mark(batch []chunk) (err error) {
 		return err
 	}
 	for i := range batch {
+		for _, t := range batch[i].touches {
+			s.note(t.id, t.cause)
+		}
 		if k := &batch[i]; k.partition < 0 {
 			s.feed = k.next
 		} else {

@@ -102,11 +102,16 @@ type Segments struct {
 	live     []*segment.Segment
 	holdOuts map[string][]*segment.HoldOut // of live segments that ask for some
 	needs    segment.Needs
-	kinds    map[schema.ProfileID]uint64 // of personas: what identifiers their last event without anything else told
-	next     []int64                     // committed
-	feed     int64                       // committed offset of the change feed
-	ends     []int64                     // the log's as of the start, or when facts began to be gathered anew
-	busy     bool                        // the last read was a full one
+	kinds    kinds
+	next     []int64 // committed
+	feed     int64   // committed offset of the change feed
+	ends     []int64 // the log's as of the start, or when facts began to be gathered anew
+	busy     bool    // the last read was a full one
+
+	waiting  []schema.ProfileID         // marked, in the order in which they will be weighed
+	causes   map[schema.ProfileID]cause // theirs
+	unlisted bool                       // the store may hold marks of others
+	round    schema.ProfileID           // up to whom the store was looked through
 
 	opened  atomic.Bool
 	mu      sync.Mutex    // guards what follows
@@ -139,6 +144,14 @@ func New(config Config) *Segments {
 		config.Snapshot = func() string { return "" }
 	}
 	return &Segments{Config: config, change: make(chan struct{}), read: make([]int64, config.Partitions), settled: make([]int64, config.Partitions), metrics: newMetrics(config.Registry)}
+}
+
+// Rest gives memory back that nobody needs while nothing comes.
+func (s *Segments) Rest() {
+	s.Store.Rest()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kinds = kinds{}
 }
 
 // errAgain says that the facts are gathered anew.
@@ -183,7 +196,8 @@ func (s *Segments) run(ctx context.Context) error {
 func (s *Segments) open(ctx context.Context) error {
 	s.working.Lock()
 	defer s.working.Unlock()
-	s.kinds = map[schema.ProfileID]uint64{}
+	s.kinds = kinds{}
+	s.waiting, s.causes, s.unlisted = nil, map[schema.ProfileID]cause{}, true
 	var table string
 	var newest uint64
 	err := s.retry(ctx, "read the tables of segments", func() (err error) {

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	atOnce      = 512   // people weighed in one step
-	sweepAtOnce = 2_000 // people marked by one step of a sweep
+	atOnce      = 512    // people weighed in one step
+	sweepAtOnce = 2_000  // people marked by one step of a sweep
+	maxWaiting  = 65_536 // people of whom is remembered that they are marked
 	tick        = 20 * time.Millisecond
 	idleTick    = 100 * time.Millisecond // for times that come, and other definitions
 	fullRead    = 2_000                  // events of one chunk: who reads so many is behind, or under load
@@ -63,7 +64,7 @@ func (s *Segments) work(ctx context.Context, in <-chan chunk) error {
 				return errAgain
 			}
 		}
-		// Under load, weighing takes a third of the time: the log goes first, and who is marked often is weighed once.
+		// Under load, weighing takes a third of the time: the log goes first, and who is marked often is weighed once. While nobody waits for a decision, a tenth.
 		if !s.caughtUp() || time.Now().Before(resting) {
 			continue
 		}
@@ -73,7 +74,11 @@ func (s *Segments) work(ctx context.Context, in <-chan chunk) error {
 			return err
 		}
 		if s.busy {
-			resting = time.Now().Add(2 * time.Since(from))
+			pause := 2 * time.Since(from)
+			if len(s.live) == 0 {
+				pause *= 5
+			}
+			resting = time.Now().Add(pause)
 		}
 		if done {
 			s.busy = false
@@ -164,16 +169,24 @@ func (s *Segments) wake(now schema.Instant) error {
 		return err
 	}
 	b := s.Store.NewBatch()
+	var fresh []marked
 	for i, id := range due {
-		_, marked, err := s.Store.Get(nil, key('d', id[:]))
-		if err == nil && !marked { // an event is the better cause
-			err = b.Set(key('d', id[:]), cause{byTime, at[i], schema.EventID{}}.append(nil))
+		_, is, err := s.Store.Get(nil, key('d', id[:]))
+		if err == nil && !is { // an event is the better cause
+			fresh = append(fresh, marked{id, cause{byTime, at[i], schema.EventID{}}})
+			err = b.Set(key('d', id[:]), fresh[len(fresh)-1].cause.append(nil))
 		}
 		if err = errors.Join(err, b.Delete(key('t', sortable(at[i]), id[:])), b.Delete(key('n', id[:]))); err != nil {
 			return errors.Join(err, b.Discard())
 		}
 	}
-	return b.Commit()
+	if err := b.Commit(); err != nil {
+		return err
+	}
+	for _, m := range fresh {
+		s.note(m.id, m.cause)
+	}
+	return nil
 }
 
 // mark is somebody who is marked.
@@ -182,8 +195,44 @@ type marked struct {
 	cause cause
 }
 
+// marked lists those who are marked next: those that are known in memory, or else the next of the store. To look into the store for everybody costs more than to weigh
+// them: whoever was weighed leaves a trace there until it is compacted, and a fifth of all CPU under load went into walking over those.
 func (s *Segments) marked(limit int) (out []marked, err error) {
-	err = s.Store.Scan([]byte{'d'}, []byte{'d' + 1}, func(k, v []byte) error {
+	if len(s.waiting) == 0 && s.unlisted {
+		if err := s.list(); err != nil {
+			return nil, err
+		}
+	}
+	n := min(limit, len(s.waiting))
+	for _, id := range s.waiting[:n] {
+		out = append(out, marked{id, s.causes[id]})
+		delete(s.causes, id)
+	}
+	if s.waiting = s.waiting[n:]; len(s.waiting) == 0 {
+		s.waiting, s.causes = nil, map[schema.ProfileID]cause{} // a burst makes them large
+	}
+	return out, nil
+}
+
+// note remembers a mark that is committed.
+func (s *Segments) note(id schema.ProfileID, c cause) {
+	if _, is := s.causes[id]; !is {
+		if s.unlisted = s.unlisted || len(s.waiting) >= maxWaiting; s.unlisted {
+			return // list finds them in their turn: whoever came before is weighed before
+		}
+		s.waiting = append(s.waiting, id)
+	}
+	s.causes[id] = c
+}
+
+// list looks for marks in the store, going round, so that nobody waits for ever for others to be marked no more.
+func (s *Segments) list() error {
+	first, end := []byte{'d'}, []byte{'d' + 1}
+	from := first
+	if s.round != (schema.ProfileID{}) {
+		from = append(key('d', s.round[:]), 0)
+	}
+	add := func(k, v []byte) error {
 		if len(k) != 17 {
 			return errDamaged
 		}
@@ -191,12 +240,19 @@ func (s *Segments) marked(limit int) (out []marked, err error) {
 		if err != nil {
 			return err
 		}
-		if out = append(out, marked{schema.ProfileID(k[1:]), c}); len(out) >= limit {
+		s.round = schema.ProfileID(k[1:])
+		s.waiting, s.causes[s.round] = append(s.waiting, s.round), c
+		if len(s.waiting) >= maxWaiting {
 			return state.ErrStop
 		}
 		return nil
-	})
-	return out, err
+	}
+	err := s.Store.Scan(from, end, add)
+	if err == nil && len(s.waiting) < maxWaiting {
+		err = s.Store.Scan(first, from, add)
+	}
+	s.unlisted = len(s.waiting) >= maxWaiting
+	return err
 }
 
 // sweep marks the next profiles: those that identity has, and those that are known here and may be gone.
@@ -232,6 +288,7 @@ func (s *Segments) sweep(ctx context.Context, now schema.Instant) error {
 	} else {
 		s.Sweep, s.Gather = "-", false
 	}
+	s.unlisted = true
 	err = s.Store.Scan(from, to, func(k, _ []byte) error { return put(k[1:]) })
 	for i := range page {
 		err = errors.Join(err, put(page[i][:]))

@@ -39,6 +39,7 @@ var asOf = strings.NewReplacer(
       FROM current_cases WHERE opened_at <= {asof}
     )
   )`,
+	"current_mentions", "(SELECT * FROM current_mentions WHERE occurred_at <= {asof})",
 	"FROM events AS e WHERE ", "FROM events AS e WHERE e.occurred_at <= {asof} AND ",
 	"FROM events WHERE ", "FROM events WHERE occurred_at <= {asof} AND ",
 )

@@ -34,8 +34,8 @@ const (
 	sinceAsked = "micros({now}) - micros(first_inbound_at)"
 )
 
-// catalogue is the one table of metrics. A new one is an entry here or in returns, and a field of GraphQL's metrics of the same name.
-var catalogue = slices.Concat(service, returns)
+// catalogue is the one table of metrics. A new one is an entry here, in kano, spoken or returns, and a field of GraphQL's metrics of the same name.
+var catalogue = slices.Concat(service, kano, spoken, returns)
 
 // service is how people are served.
 var service = []Definition{

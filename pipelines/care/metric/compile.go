@@ -53,6 +53,17 @@ type plan struct {
 	marks   []string // UInt8 each
 	sums    []string // Int64 each
 	tables  string   // how the tables are named that hold what was known; empty: those of the present
+	largest []bool   // the largest of these, no sum
+}
+
+// adapted is the definition as it is for a query.
+func (d Definition) adapted(q Query) Definition {
+	if d.adapt != nil {
+		adapt := d.adapt
+		d.adapt = nil // once is enough
+		adapt(&d, q)
+	}
+	return d
 }
 
 // key is a dimension as rows are grouped by it, and as it is written: %s is the former.
@@ -61,6 +72,7 @@ type key struct{ group, text string }
 func (k key) written(of string) string { return strings.ReplaceAll(k.text, "%s", of) }
 
 func (d Definition) plan(q Query) (p plan, err error) {
+	d = d.adapted(q)
 	if p.subject, err = d.check(&q); err != nil {
 		return plan{}, err
 	}
@@ -70,6 +82,7 @@ func (d Definition) plan(q Query) (p plan, err error) {
 	if p.tables = q.Tables; p.tables != "" {
 		p.params["known"] = q.KnownAt
 	}
+	maps.Copy(p.params, d.params)
 	if q.Zone == "" {
 		p.params["zone"] = "UTC"
 	}
@@ -150,7 +163,8 @@ func (d Definition) plan(q Query) (p plan, err error) {
 		p.marks = append(p.marks, "toUInt8(ifNull("+m+", 0))")
 	}
 	for _, sum := range d.sums {
-		p.sums = append(p.sums, "toInt64(ifNull("+sum+", 0))")
+		of, largest := strings.CutPrefix(sum, "max ")
+		p.sums, p.largest = append(p.sums, "toInt64(ifNull("+of+", 0))"), append(p.largest, largest)
 	}
 	return p, nil
 }
@@ -214,6 +228,7 @@ func (p plan) statement(sql string) Statement {
 //
 // Rows are read once. They are counted by group, and the few groups to all together.
 func (d Definition) Count(q Query) (Statement, error) {
+	d = d.adapted(q)
 	p, err := d.plan(q)
 	if err != nil {
 		return Statement{}, err
@@ -232,9 +247,10 @@ func (d Definition) Count(q Query) (Statement, error) {
 	for i, k := range p.keys {
 		add(k.group, "key"+strconv.Itoa(i))
 	}
-	calendars := p.subject.dimensions[Calendar] != ""
+	timed := p.subject.stamped().column
+	calendars := timed != ""
 	if calendars {
-		add(p.subject.dimensions[Calendar], "timed")
+		add(timed, "timed")
 	}
 	if q.Latest {
 		add("id", "id")
@@ -283,6 +299,11 @@ func (d Definition) Count(q Query) (Statement, error) {
 	}
 	for i := range p.sums {
 		n := "summed" + strconv.Itoa(i)
+		if p.largest[i] {
+			inner = append(inner, "maxIf(sum"+strconv.Itoa(i)+", code = 0) AS "+n)
+			sums = append(sums, "toString(max("+n+"))")
+			continue
+		}
 		inner = append(inner, "sumIf(toInt128(sum"+strconv.Itoa(i)+"), code = 0) AS "+n)
 		sums = append(sums, "toString(sum("+n+"))")
 	}
@@ -351,6 +372,7 @@ type After struct {
 
 // listed gives the rows of a query as they are listed: id, event, persona, profile, at, keys Array(String), code, hit, value.
 func (d Definition) listed(q Query) (p plan, rows string, err error) {
+	d = d.adapted(q)
 	if p, err = d.plan(q); err != nil {
 		return plan{}, "", err
 	}
@@ -386,7 +408,7 @@ func (d Definition) List(q Query, after *After, first int) (Statement, error) {
 		return Statement{}, err
 	}
 	unit := "value / 1000000"
-	if d.Statistic == Net || d.Statistic == Share {
+	if d.Statistic == Net || d.Statistic == Share || d.Statistic == Corrected || d.Statistic == Voice {
 		unit = "toFloat64(hit)"
 	}
 	reason := "''"

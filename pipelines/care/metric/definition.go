@@ -27,6 +27,16 @@ const (
 	// Composite is made by a formula of its own, of counts and of priors that whoever asks may change. Low and High are no interval of 95 % but the
 	// band within which the value lies while every prior stays within its range.
 	Composite
+	// Corrected is a net score whose known errors of judgement are taken out.
+	Corrected
+	// Voice is a group's share of the rows of all groups that differ in one dimension alone, in percent.
+	Voice
+	// Volume is the number of rows that count.
+	Volume
+	// Bounded is a number of people of which only bounds are known: Low and High are these, and the value is the upper one.
+	Bounded
+	// Ratio is a sum over another sum, in percent. It has no interval.
+	Ratio
 )
 
 // Unit is what a figure's value is given in.
@@ -39,6 +49,10 @@ const (
 	Rating  Unit = "rating"
 	Seconds Unit = "seconds"
 	Money   Unit = "money" // of the query's currency
+
+	Mentions Unit = "mentions"
+	Persons  Unit = "people"
+	Reposts  Unit = "reposts" // of a post
 )
 
 // Definition is one metric.
@@ -81,6 +95,15 @@ type Definition struct {
 	sums    []string    // Int64: further sums over the rows that count
 	parts   func(t Tally) []Part
 	uses    []string // further metrics that compose needs
+	params  map[string]any
+	stampOf func(stamp string) string // what a stamp of the rows is shown as; nil: as it is
+
+	// adapt fits the definition to what the workspace says of itself (Query.Reputation).
+	adapt func(d *Definition, q Query)
+	// finish makes the figure of one tally, where the statistic alone does not.
+	finish func(f *Figure, t Tally)
+	// relate makes figures that depend on other groups. figures are those of the tallies, by place.
+	relate  func(q Query, tallies []Tally, figures []*Figure)
 	compose func(p priors, own Tally, others map[string]Tally) (value float64, parts []Part)
 }
 
@@ -147,6 +170,17 @@ var reasons = map[string]Text{
 	"cancelled":         {"commande annulée", "the order was cancelled"},
 	"no_promise":        {"aucune date promise", "no date was promised"},
 	"other_currency":    {"autre devise", "another currency"},
+	"own_post":          {"publication de la marque elle-même", "a post of the brand's own"},
+	"repost":            {"repartage sans mots propres", "a repost without words of its own"},
+	"not_in_panel":      {"hors du panel de la plateforme (section reputation de la configuration)", "not in the platform's panel (section reputation of the configuration)"},
+	"no_error_sample":   {"l'erreur du modèle n'est pas mesurée dans cette langue", "the model's error is not measured in this language"},
+	"no_audience":       {"la plateforme ne dit rien de l'audience", "the platform says nothing of the audience"},
+	"no_denominator":    {"la plateforme ne donne pas ce dénominateur", "the platform does not give this denominator"},
+	"no_count":          {"la plateforme ne donne pas ce nombre", "the platform does not give this number"},
+	"unpaired":          {"une des deux questions sans réponse lisible de 1 à 5", "one of the two questions has no answer that can be read from 1 to 5"},
+	"questionable":      {"réponses contradictoires", "answers that contradict each other"},
+	"reverse":           {"le thème n'est pas souhaité", "the theme is rather not wanted"},
+	"not_negative":      {"avis de 3 ou plus", "a review of 3 or more"},
 }
 
 // Reason explains why a row is left out.

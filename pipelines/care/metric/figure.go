@@ -21,7 +21,7 @@ type Tally struct {
 	Marks        []int64
 	Sums         []*big.Int       // further sums of the definition
 	Reasons      map[string]int64 // rows that do not count, by reason
-	Calendars    []string         // versions under which the rows were measured
+	Calendars    []string         // versions that the rows stand on: of calendars, or what else Definition.Stamp says
 	Over, Open   []int64          // durations in microseconds, ascending: of rows that count, and of those that are not over
 }
 
@@ -57,16 +57,24 @@ type Figure struct {
 // Figures makes figures of the tallies of a query, that of all rows first. others are the tallies of the metrics that Uses names. What is of fewer than
 // stat.MinimumPeople is suppressed.
 func (d Definition) Figures(q Query, tallies []Tally, others map[string][]Tally) (whole Figure, groups []Figure) {
+	d = d.adapted(q)
 	var people []int64
-	for _, t := range tallies {
+	figures := make([]*Figure, len(tallies))
+	for i, t := range tallies {
 		f := d.figure(q, t)
 		if d.compose != nil {
 			d.composed(&f, q, t, others)
 		}
+		figures[i] = &f
+	}
+	if d.relate != nil {
+		d.relate(q, tallies, figures)
+	}
+	for i, t := range tallies {
 		if t.Whole {
-			whole = f
+			whole = *figures[i]
 		} else {
-			groups, people = append(groups, f), append(people, t.People)
+			groups, people = append(groups, *figures[i]), append(people, t.People)
 		}
 	}
 	hidden := make([]bool, len(groups))
@@ -84,6 +92,9 @@ func (d Definition) Figures(q Query, tallies []Tally, others map[string][]Tally)
 	d.rank(groups)
 	return whole, groups
 }
+
+// Stamp says what the versions are that a figure's Calendars name.
+func (d Definition) Stamp() string { return d.subject.stamped().name }
 
 // Uses are the metrics whose tallies Figures needs beside the metric's own, of the same query.
 func (d Definition) Uses() []string { return slices.Clone(d.uses) }
@@ -164,6 +175,21 @@ func (d Definition) figure(q Query, t Tally) Figure {
 		fraction(&f, t)
 	case Excess:
 		excess(&f, t)
+	case Volume:
+		volume(&f, t)
+	case Bounded:
+		bounded(&f, t)
+	case Ratio:
+		ratio(&f, t)
+	}
+	if d.finish != nil {
+		d.finish(&f, t)
+	}
+	if d.stampOf != nil {
+		f.Calendars = nil
+		for _, stamp := range t.Calendars {
+			f.Calendars = append(f.Calendars, d.stampOf(stamp))
+		}
 	}
 	if d.parts != nil {
 		f.Parts = append(f.Parts, d.parts(t)...)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -45,6 +46,9 @@ const (
 	Said       Dimension = "VERBATIM_THEME" // what the customer's first words are most surely about; THEME is what the source says
 	Gravity    Dimension = "CRITICALITY"    // the gravest of the customer's words: none to critical
 	Product    Dimension = "PRODUCT"
+	Platform   Dimension = "PLATFORM" // where a post was published
+	Judge      Dimension = "JUDGE"    // who said how a post speaks of the brand: person, source, model
+	Own        Dimension = "OWN"      // whether a post is the brand's own: yes, no
 	Day        Dimension = "DAY"
 	Week       Dimension = "WEEK"
 	Month      Dimension = "MONTH"
@@ -65,7 +69,7 @@ func (s subject) has(by Dimension) bool {
 
 // order is that in which dimensions are listed.
 var order = []Dimension{
-	Channel, Team, Brand, Store, Theme, Touchpoint, Source, Language, Country, Queue, Tier, Priority, Calendar, Instrument, Explained, Complaint, Polarity, Said, Gravity, Product, Day, Week, Month, Year,
+	Channel, Team, Brand, Store, Theme, Touchpoint, Source, Language, Country, Queue, Tier, Priority, Calendar, Instrument, Explained, Complaint, Polarity, Said, Gravity, Product, Platform, Judge, Own, Day, Week, Month, Year,
 }
 
 // Dimensions lists what the metric can be grouped and filtered by.
@@ -102,6 +106,9 @@ type Query struct {
 	Currency  string                 // of amounts, ISO 4217; empty: EUR
 	Budget    float64                // of gestureSpend, in the currency; 0: none
 	Priors    map[string]float64     // of a composite metric, by name
+
+	// Reputation is what the workspace says of its brands; nil: nothing. Whoever answers sets it, no one asks for it.
+	Reputation *reputation.Settings
 }
 
 // DefaultCurrency is that of amounts where a query names none.
@@ -156,6 +163,9 @@ func (d Definition) check(q *Query) (subject, error) {
 		return s, fault("knownAt is not to be had here")
 	case q.KnownAt != 0 && (q.Segments != nil || q.Profiles != nil):
 		return s, fault("who is in a set of profiles or a segment is told as it is now alone: leave it out, or knownAt")
+	}
+	if _, some := q.Where[Brand]; some && d.Statistic == Voice {
+		return s, fault("%s is of all brands of the panel: group by BRAND instead of filtering", d.Name)
 	}
 	if q.AsOf != 0 && q.Now != q.AsOf {
 		return s, fault("asOf says up to when what is not over has run: leave now out")

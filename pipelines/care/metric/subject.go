@@ -10,6 +10,17 @@ type subject struct {
 	dimensions map[Dimension]string
 	who        string   // the hash of the row's profile, where its rows have it; else it is looked up by the row's persona
 	wider      *subject // the same rows with more dimensions, which cost more to find
+	stamp      stamp    // versions that rows stand on; where it is zero, those of their calendars
+}
+
+// stamp is a column whose values are versions that a figure stands on, and what they are versions of.
+type stamp struct{ name, column string }
+
+func (s subject) stamped() stamp {
+	if s.stamp.column == "" {
+		return stamp{"calendar", s.dimensions[Calendar]}
+	}
+	return s.stamp
 }
 
 // columns that conversations and cases share as dimensions.

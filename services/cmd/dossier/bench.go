@@ -22,7 +22,8 @@ import (
 type benchCommand struct {
 	Names  []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, past, idle, rebuild, replay, diff, erase, fold, foldnew, match, resolve, care, inbox, metrics, segments, or all. Those that need a store share one."`
 	For    time.Duration `default:"20s" help:"How long to measure."`
-	Store  int64         `default:"1000000" help:"Events stored before header, full, past, idle, rebuild, replay, diff and erase are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations, segments a twentieth as many people."`
+	Stores []int64       `name:"store" default:"1000000" help:"Events stored before header, full, past, idle, rebuild, replay, diff and erase are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations, segments a twentieth as many people. Several, from small to large, are measured one after the other, stores being filled further." placeholder:"N,…"`
+	Store  int64         `kong:"-"` // that of Stores that is measured
 	Only   []string      `help:"Of metrics: these alone." placeholder:"METRIC"`
 	People int           `default:"10000" help:"Customers who are invented for match and resolve; each has some three records."`
 	Rate   int           `help:"Events or reads a second that are offered (default: endtoend 22,500, freshness 2,000, header 1,000, full 60, match 500)."`
@@ -88,8 +89,9 @@ type bench struct {
 // store is an installation that holds benchCommand.Store events.
 type store struct {
 	*subject
+	events int64
 	people int
-	costs  []float64 // CPU an event of each tenth, in microseconds
+	costs  []float64 // CPU an event of each tenth of what was stored each time, in microseconds
 	half   time.Time // when half of them were stored
 }
 
@@ -100,22 +102,36 @@ func (c *benchCommand) Run(ctx context.Context) (err error) {
 			return &exit{exitMisused, fmt.Errorf("there is no benchmark %q: see 'dossier bench --help'", name)}
 		}
 	}
+	if !slices.IsSorted(c.Stores) || c.Stores[0] < 1 {
+		return &exit{exitMisused, errors.New("--store takes sizes above zero, from small to large")}
+	}
 	var s *store
 	defer func() {
 		if s != nil {
 			err = errors.Join(err, s.stop())
 		}
 	}()
+	for _, c.Store = range c.Stores {
+		if s, err = c.atSize(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atSize runs what was named with c.Store events, in a store that is made or filled further where one is needed, and returns that.
+func (c *benchCommand) atSize(ctx context.Context, s *store) (*store, error) {
 	for _, b := range benches {
 		if !slices.Contains(c.Names, b.name) && !slices.Contains(c.Names, "all") {
 			continue
 		}
 		var result benchResult
+		var err error
 		if b.stored == nil {
 			result, err = b.run(c, ctx)
 		} else {
-			if s == nil {
-				s, err = c.fill(ctx)
+			if s == nil || s.events < c.Store {
+				s, err = c.fill(ctx, s)
 			}
 			if err == nil {
 				result, err = b.stored(c, ctx, s)
@@ -123,17 +139,17 @@ func (c *benchCommand) Run(ctx context.Context) (err error) {
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("bench %s: %w", b.name, err)
+			return s, fmt.Errorf("bench %s: %w", b.name, err)
 		}
 		result.Bench = b.name
 		if result.LimitPerSecond > 0 {
 			result.Share = result.PerSecond / result.LimitPerSecond
 		}
 		if err := c.print(result); err != nil {
-			return err
+			return s, err
 		}
 	}
-	return nil
+	return s, nil
 }
 
 func (c *benchCommand) print(r benchResult) error {
@@ -395,28 +411,37 @@ func (s *subject) send(ctx context.Context, user string) error {
 	return response.Body.Close()
 }
 
-// fill stores events of many people, as fast as they become queryable.
-func (c *benchCommand) fill(ctx context.Context) (*store, error) {
-	s, err := c.start(ctx)
-	if err != nil {
-		return nil, err
+// fill stores events of many people until there are c.Store, as fast as they become queryable, in an installation that it makes or in the one given.
+func (c *benchCommand) fill(ctx context.Context, out *store) (*store, error) {
+	if out == nil {
+		s, err := c.start(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = &store{subject: s}
 	}
-	out := &store{subject: s, people: int(max(1000, c.Store/50))}
-	const steps = 10
-	for range steps {
+	out.people = int(max(1000, c.Store/50))
+	missing, s := c.Store-out.events, out.subject
+	const steps, conns = 10, 4
+	for step := range steps {
 		before := s.cpu()
-		r := load.Run(ctx, load.Plan{URL: s.URL, Key: s.WriteKey, Users: out.people, Batch: 500, Conns: 4, Rate: 20_000, Events: c.Store / steps})
+		r := load.Run(ctx, load.Plan{
+			URL: s.URL, Key: s.WriteKey, Users: out.people, First: int(out.events) / conns, Batch: 500, Conns: conns, Rate: 22_000, Events: missing / steps,
+		})
 		if err := s.settle(ctx); err != nil {
 			return out, err
 		}
 		if r.Failures > 0 {
 			return out, fmt.Errorf("%d requests failed", r.Failures)
 		}
-		if out.costs = append(out.costs, float64((s.cpu()-before).Microseconds())/float64(r.Events)); len(out.costs) == steps/2 {
+		out.costs = append(out.costs, float64((s.cpu()-before).Microseconds())/float64(r.Events))
+		out.events += missing / steps
+		if step == steps/2 {
 			out.half = time.Now()
 		}
-		fmt.Fprintf(os.Stderr, "stored %d of %d events, %.1f µs CPU each\n", int64(len(out.costs))*(c.Store/steps), c.Store, out.costs[len(out.costs)-1])
+		fmt.Fprintf(os.Stderr, "stored %d of %d events, %.1f µs CPU each\n", out.events, c.Store, out.costs[len(out.costs)-1])
 	}
+	out.events = c.Store
 	return out, nil
 }
 

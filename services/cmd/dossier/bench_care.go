@@ -13,6 +13,7 @@ import (
 	"time"
 
 	rules "github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 	service "github.com/dossier-cdp/dossier/services/care"
 	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
@@ -152,6 +153,10 @@ func (*dropped) Forget(context.Context, string, string, []schema.EventID, uint64
 
 // Begun implements service.Tables.
 func (*dropped) Begun(context.Context, string, schema.Instant, schema.Instant, rules.Span) (map[string]map[schema.Instant]uint32, error) {
+	return nil, nil
+}
+
+func (*dropped) Spoken(context.Context, string, schema.Instant, schema.Instant) (map[string]map[schema.Instant]reputation.Tally, error) {
 	return nil, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	rules "github.com/dossier-cdp/dossier/pipelines/care"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 	"github.com/dossier-cdp/dossier/schema/ids"
 	"github.com/dossier-cdp/dossier/services/api/manage"
@@ -39,7 +40,8 @@ func (i *installation) startCare(ctx context.Context) error {
 	i.care = care.New(care.Config{
 		Workspace: mainWorkspace, Feed: i.reads(), Log: i.eventLog, Partitions: i.eventLog.Partitions(), Generation: i.eventLog.Generation(),
 		Tables: care.ClickHouse{Conn: i.house}, Store: store, Public: public.Public, Rules: func() *rules.Rules { return i.configuration.current.Load().Care },
-		Decided: decided, Sender: webhook.New(), Secrets: i.folder.hookSecrets,
+		Reputation: func() *reputation.Settings { return i.configuration.current.Load().Reputation },
+		Decided:    decided, Sender: webhook.New(), Secrets: i.folder.hookSecrets,
 		Texts: texts, Void: i.erasures.void, MemoryBytes: careMemory(), Logger: i.logger, Registry: i.registry,
 	})
 	i.onRest(i.care.Rest)
@@ -62,7 +64,7 @@ func (i *installation) startCare(ctx context.Context) error {
 			}
 			return i.care.Reclaim(ctx, erased)
 		},
-		purger: i.newPurger("care", store.Name, purgeBoth(store, i.house, schema.TableConversations, schema.TableCases, schema.TableSurveys, schema.TableVerbatims)),
+		purger: i.newPurger("care", store.Name, purgeBoth(store, i.house, schema.TableConversations, schema.TableCases, schema.TableSurveys, schema.TableVerbatims, schema.TableMentions)),
 	}
 	i.hold(careLease(mainWorkspace), nil, i.keepCare)
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/dossier-cdp/dossier/graphql"
 	rules "github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/configuration"
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/services/api"
 	"github.com/dossier-cdp/dossier/services/api/backend"
 	"github.com/dossier-cdp/dossier/services/api/manage"
@@ -71,6 +72,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 	}
 	measures := metrics.New(i.house, func(workspace string) string { return i.control.State().Configuration(workspace).Hash }, time.Now)
 	measures.Known = i.newPasts()
+	measures.Reputation = func(string) *reputation.Settings { return i.configuration.current.Load().Reputation }
 	persons := i.rights()
 	front := api.New(api.Config{
 		Backends: graphql.Backends{

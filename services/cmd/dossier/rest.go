@@ -59,6 +59,7 @@ func (i *installation) giveBack(ctx context.Context) {
 	}
 	runtime.GC() // the first of two: a pool outlives one
 	debug.FreeOSMemory()
+	pages.Trim()
 	if _, err := pages.Drop(); err != nil {
 		i.logger.Debug("pages of the program stay in memory", "error", err)
 	}

@@ -55,7 +55,7 @@ func (i *installation) startSegments(ctx context.Context) error {
 	if err := i.newDestinations(store, decisions, producer); err != nil {
 		return err
 	}
-	i.onRest(store.Rest)
+	i.onRest(i.segments.Rest)
 	i.segmentsErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
 		erase:  func(ctx context.Context, e control.Erasure) error { return i.segments.Erase(ctx, e.PersonaEpoch) },

