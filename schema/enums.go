@@ -108,6 +108,8 @@ const (
 	TypeVerbatimCorrected Type = 41 // what was read in a text is corrected by a person
 	TypePromiseBroken     Type = 42
 	TypeHouseholdJoined   Type = 43 // a person's decision: two personas are two people of one home
+	TypeListJoined        Type = 44 // somebody was put into a list of people; the name is the list's
+	TypeListLeft          Type = 45
 )
 
 var trustNames = names[Trust]{TrustClient: "client", TrustServer: "server"}
@@ -137,7 +139,7 @@ var typeNames = names[Type]{
 	TypeCaseUpdated: "case.updated", TypeCaseMerged: "case.merged", TypeTaskAdded: "task.added", TypeTaskCompleted: "task.completed",
 	TypeNoteAdded: "note.added", TypePromiseMade: "promise.made", TypePromiseKept: "promise.kept", TypeSurveySent: "survey.sent",
 	TypeContentModerated: "content.moderated", TypeAlertRaised: "alert.raised", TypeVerbatimCorrected: "verbatim.corrected", TypePromiseBroken: "promise.broken",
-	TypeHouseholdJoined: "household.joined",
+	TypeHouseholdJoined: "household.joined", TypeListJoined: "list.joined", TypeListLeft: "list.left",
 }
 
 // Pairs says whether the type is a person's decision about two personas: linked, separated, or two people of one household.

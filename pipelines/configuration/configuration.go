@@ -52,6 +52,7 @@ type Configuration struct {
 	Verbatim     *verbatim.Settings
 	Reputation   *reputation.Settings
 	Segments     segment.Set
+	Ground       segment.Ground // what segments rest on: lists, and legal bases
 	Destinations []*destination.Destination
 	Retention    *retention.Rules
 }
@@ -67,7 +68,9 @@ type document struct {
 	Segments     map[string]json.RawMessage `json:"segments"`
 	Destinations map[string]json.RawMessage `json:"destinations"`
 
-	Retention json.RawMessage `json:"retention"`
+	Retention         json.RawMessage `json:"retention"`
+	Lists             json.RawMessage `json:"lists"`
+	SpecialCategories json.RawMessage `json:"specialCategories"`
 }
 
 type source struct {
@@ -169,6 +172,9 @@ func Parse(text []byte, zones Zones) (*Configuration, error) {
 			return nil, refuse("reputation: "+err.Error(), "see deploy/reputation.md")
 		}
 	}
+	if c.Ground, err = segment.ParseGround(d.Lists, d.SpecialCategories); err != nil {
+		return nil, err
+	}
 	if err := c.segments(d.Segments, zones); err != nil {
 		return nil, err
 	}
@@ -242,6 +248,9 @@ func (c *Configuration) segments(definitions map[string]json.RawMessage, zones Z
 	for _, name := range slices.Sorted(maps.Keys(definitions)) {
 		s, err := segment.Parse(name, definitions[name], zones)
 		if err != nil {
+			return err
+		}
+		if err := s.Rest(c.Ground); err != nil {
 			return err
 		}
 		c.Segments[name] = s

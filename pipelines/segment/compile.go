@@ -93,13 +93,16 @@ func (c *compiler) node(n *Node) string {
 		return "has(p.identifiers, " + c.text(n.Identifier.Kind) + ")"
 	case n.Consent != nil:
 		return "(" + c.consent(n.Consent) + ")"
-	case n.Event != nil:
-		return "(" + c.event(n.Event) + ")"
+	case n.event() != nil:
+		return "(" + c.event(n.event()) + ")"
 	case n.Sequence != nil:
 		return "(" + c.sequence(n.Sequence) + ")"
 	case n.Score != nil:
 		column := "p." + n.Score.Measure
 		return "(isNotNull(" + column + ") AND ifNull(" + c.within(column, &n.Score.Range) + ", 0))"
+	}
+	if n.List != nil {
+		return "(" + c.list(n.List) + ")"
 	}
 	bucketOf := func(salt string) string {
 		return "(reinterpretAsUInt32(substring(SHA256(concat(" + c.text(salt+"\n") + ", toString(p.profile))), 1, 4)) % 100)"
@@ -256,9 +259,22 @@ func (c *compiler) textOf(field, row string) string {
 	return "multiIf(JSONType(" + arguments + ") = 'String', JSONExtractString(" + arguments + "), JSONType(" + arguments + ") IN ('Array', 'Object', 'Null'), '', JSONExtractRaw(" + arguments + "))"
 }
 
+// personaOfRow joins the map of personas to a row; profileOfEvent and profileOfRow are whom it belongs to then.
+func personaOfRow(row string) string {
+	return `LEFT JOIN (SELECT persona AS other, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND persona != profile) AS m ON m.other = ` + row + `.persona`
+}
+
+const (
+	profileOfEvent = "if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), e.persona, m.holder)"
+	profileOfRow   = "if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), r.persona, m.holder)"
+)
+
 // rows gives the events of a filter's type and channels until now: profile, at (microseconds), row (the id as text), and the fields f0, f1 … in the
 // order asked for. Versions of an entity are one row. since, if it is not 0, leaves out what is earlier.
 func (c *compiler) rows(f *Filter, fields []string, since schema.Instant) string {
+	if k := careOf(f.kind); k != nil {
+		return k.rows(c, f, fields, since)
+	}
 	var columns []string
 	entity := IsEntity(f.kind)
 	for i, field := range fields {
@@ -275,14 +291,13 @@ func (c *compiler) rows(f *Filter, fields []string, since schema.Instant) string
 	if since != 0 && !entity {
 		channel += " AND e.occurred_at >= " + c.param(since, "DateTime64(6)")
 	}
-	from := ` FROM events AS e LEFT JOIN (SELECT persona AS other, profile AS holder FROM persona_map WHERE workspace = {workspace:String} AND persona != profile) AS m ON m.other = e.persona
+	from := ` FROM events AS e ` + personaOfRow("e") + `
 WHERE e.workspace = {workspace:String} AND e.type = ` + c.text(f.Type) + ` AND e.occurred_at <= {now:DateTime64(6)}` + channel
-	const profile = "if(m.holder = toUUID('00000000-0000-0000-0000-000000000000'), e.persona, m.holder)"
 	if !entity {
-		head := []string{profile + " AS profile", "toUnixTimestamp64Micro(e.occurred_at) AS ts", "toString(e.id) AS rid"}
+		head := []string{profileOfEvent + " AS profile", "toUnixTimestamp64Micro(e.occurred_at) AS ts", "toString(e.id) AS rid"}
 		return "SELECT " + strings.Join(append(head, columns...), ", ") + from
 	}
-	head := []string{profile + " AS profile", "toUnixTimestamp64Micro(min(e.occurred_at)) AS ts", "argMax(toString(e.id), (e.occurred_at, toString(e.id))) AS rid"}
+	head := []string{profileOfEvent + " AS profile", "toUnixTimestamp64Micro(min(e.occurred_at)) AS ts", "argMax(toString(e.id), (e.occurred_at, toString(e.id))) AS rid"}
 	sql := "SELECT " + strings.Join(append(head, columns...), ", ")
 	if len(f.Channels) > 0 {
 		sql += ", argMax(toString(e.channel), (e.occurred_at, toString(e.id))) AS channel"
@@ -292,6 +307,16 @@ WHERE e.workspace = {workspace:String} AND e.type = ` + c.text(f.Type) + ` AND e
 		return "SELECT * FROM (" + sql + ") WHERE has(" + c.texts(f.Channels) + ", channel)"
 	}
 	return sql
+}
+
+// list is who is in a list. What was said last counts.
+func (c *compiler) list(l *List) string {
+	where := ""
+	if l.since != 0 {
+		where = " AND e.occurred_at >= " + c.param(l.since, "DateTime64(6)")
+	}
+	return "p.profile IN (SELECT " + profileOfEvent + " AS profile FROM events AS e " + personaOfRow("e") + " WHERE e.workspace = {workspace:String} AND e.type IN ('list.joined', 'list.left') AND e.name = " + c.text(l.Name) +
+		" AND e.occurred_at <= {now:DateTime64(6)}" + where + " GROUP BY profile HAVING argMax(e.type, (e.occurred_at, toString(e.id))) = 'list.joined')"
 }
 
 // fieldsOf are the fields that a filter compares, with others, each once.
@@ -313,7 +338,15 @@ func fieldsOf(f *Filter, more ...string) []string {
 func (c *compiler) matching(f *Filter, fields []string) []string {
 	var parts []string
 	for _, x := range f.Where {
-		parts = append(parts, c.test(fmt.Sprintf("f%d", slices.Index(fields, x.Name)), &x.Test))
+		text := fmt.Sprintf("f%d", slices.Index(fields, x.Name))
+		switch {
+		case x.sort != manyTexts:
+			parts = append(parts, c.test(text, &x.Test))
+		case x.Op == "isNot" || x.Op == "notIn":
+			parts = append(parts, "arrayAll(x -> "+c.test("x", &x.Test)+", splitByChar('\\0', "+text+"))")
+		default:
+			parts = append(parts, "arrayExists(x -> "+c.test("x", &x.Test)+", splitByChar('\\0', "+text+"))")
+		}
 	}
 	return parts
 }

@@ -21,31 +21,26 @@ type Outcome struct {
 
 // Evaluate says whether a person is in a segment of the set at now.
 func (s Set) Evaluate(of *Segment, p *Person, now schema.Instant) Outcome {
-	e := &evaluation{set: s, person: p, now: now, facts: map[schema.Type][]*Fact{}}
+	e := &evaluation{set: s, person: p, now: now}
 	member := e.segment(of)
 	return Outcome{member, e.next}
-}
-
-// EvaluateAll evaluates several segments over one reading of the person's facts; the outcomes stand in their order.
-func (s Set) EvaluateAll(of []*Segment, p *Person, now schema.Instant) []Outcome {
-	e := &evaluation{set: s, person: p, now: now, facts: map[schema.Type][]*Fact{}, named: map[string]Outcome{}}
-	out := make([]Outcome, len(of))
-	for i, one := range of {
-		out[i] = e.once(one)
-	}
-	return out
 }
 
 type evaluation struct {
 	set    Set
 	person *Person
 	now    schema.Instant
-	zone   *time.Location
+	zone   *calendar
 	next   schema.Instant
-	facts  map[schema.Type][]*Fact // by type, until now, versions as one, in order
+	kinds  []kindFacts
+	picked []pickedFacts
+	added  []addedFacts
 	leaf   func(n *Node, met bool, found string, by []schema.EventID)
-	named  map[string]Outcome // of segments that were evaluated already; nil is none
+	named  map[string]Outcome // of segments that others name and that were evaluated already; nil is none
+	shared map[string]bool    // those that others name
 	assume *bool              // of every hold-out; nil is what was drawn
+
+	calendars map[*time.Location]*calendar
 }
 
 // at notes an instant at which the answer may change.
@@ -64,13 +59,15 @@ func (e *evaluation) once(s *Segment) Outcome {
 	e.next = 0
 	o := Outcome{Member: e.segment(s)}
 	o.Next, e.next = e.next, before
-	e.named[s.Name] = o
+	if e.shared[s.Name] {
+		e.named[s.Name] = o
+	}
 	return o
 }
 
 func (e *evaluation) segment(s *Segment) bool {
 	before := e.zone
-	e.zone = s.zone
+	e.zone = e.in(s.zone)
 	in := e.node(s.Where)
 	if s.Exclude != nil { // evaluated in any case: it has instants of its own
 		out := e.node(s.Exclude)
@@ -132,8 +129,8 @@ func (e *evaluation) condition(n *Node) (met bool, found string, by []schema.Eve
 		met = slices.Contains(e.person.Identifiers, n.Identifier.Kind)
 	case n.Consent != nil:
 		met = e.consent(n.Consent)
-	case n.Event != nil:
-		return e.event(n.Event)
+	case n.event() != nil:
+		return e.event(n.event())
 	case n.Sequence != nil:
 		return e.sequence(n.Sequence)
 	case n.Score != nil:
@@ -148,6 +145,8 @@ func (e *evaluation) condition(n *Node) (met bool, found string, by []schema.Eve
 		met = e.held(n.HoldOut)
 	case n.Suppressed != nil:
 		met = e.person.Suppressed == *n.Suppressed
+	case n.List != nil:
+		return e.list(n.List)
 	}
 	return met, found, nil
 }
@@ -208,7 +207,7 @@ func (s Set) HoldOuts(of *Segment) (out []*HoldOut) {
 // Exposed says whether it depends on hold-outs alone that a person is in a segment, or out: then what was drawn is to be recorded.
 func (s Set) Exposed(of *Segment, p *Person, now schema.Instant) bool {
 	member := func(held bool) bool {
-		e := &evaluation{set: s, person: p, now: now, facts: map[schema.Type][]*Fact{}, assume: &held}
+		e := &evaluation{set: s, person: p, now: now, assume: &held}
 		return e.segment(of)
 	}
 	return member(false) != member(true)
@@ -256,19 +255,19 @@ func (e *evaluation) trait(t *Trait) (met bool, found string) {
 			return false, k.Text
 		}
 		e.crossing(t.window, k.Time)
-		return k.Time <= e.now && k.Time >= t.window.start(e.now, e.zone), k.Text
+		return k.Time <= e.now && k.Time >= e.zone.start(t.window), k.Text
 	case "olderThan":
 		if !k.HasTime {
 			return false, k.Text
 		}
 		e.crossing(t.window, k.Time)
-		return k.Time < t.window.start(e.now, e.zone), k.Text
+		return k.Time < e.zone.start(t.window), k.Text
 	case "anniversaryWithin":
 		if !k.HasTime {
 			return false, k.Text
 		}
-		e.at(nextDay(e.now, e.zone))
-		return slices.Contains(anniversaries(t.window, e.now, e.zone), k.Text[5:10]), k.Text
+		e.at(nextDay(e.now, e.zone.zone))
+		return slices.Contains(e.zone.anniversaries(t.window), k.Text[5:10]), k.Text
 	case "above", "atLeast", "below", "atMost":
 		return k.HasNumber && t.compare(k.Number), k.Text
 	}
@@ -291,7 +290,7 @@ func anniversaries(w Window, now schema.Instant, zone *time.Location) (days []st
 // crossing notes when a moment enters or leaves a window.
 func (e *evaluation) crossing(w Window, t schema.Instant) {
 	e.at(t)
-	e.at(w.leaves(t, e.now, e.zone))
+	e.at(e.zone.leaves(w, t))
 }
 
 // equal says whether a text is one of those asked for.
@@ -364,94 +363,94 @@ func (e *evaluation) consent(c *Consent) bool {
 	return met
 }
 
-// of gives the facts of a type until now, in order; versions of an entity are one.
-func (e *evaluation) of(kind schema.Type) []*Fact {
-	if known, ok := e.facts[kind]; ok {
-		for _, f := range e.person.Events {
-			if f.Type == kind {
-				e.at(f.At) // what is in the future
-			}
-		}
-		return known
-	}
-	var out []*Fact
-	for _, f := range e.person.Events {
-		if f.Type != kind {
-			continue
-		}
-		if f.At > e.now {
-			e.at(f.At)
-			continue
-		}
-		out = append(out, f)
-	}
-	slices.SortFunc(out, func(f, g *Fact) int {
-		switch {
-		case f.before(g):
-			return -1
-		case g.before(f):
-			return 1
-		}
-		return 0
-	})
-	if IsEntity(kind) {
-		out = versions(out)
-	}
-	e.facts[kind] = out
-	return out
-}
-
-// versions makes one fact of those of an entity: the latest, at the time of the first.
-func versions(facts []*Fact) []*Fact {
-	type entity struct{ source, entity string }
-	first := map[entity]schema.Instant{}
-	latest := map[entity]*Fact{}
-	for _, f := range facts {
-		if name := f.Texts[factEntity]; name != "" {
-			k := entity{f.Texts[factSource], name}
-			if _, known := first[k]; !known {
-				first[k] = f.At
-			}
-			latest[k] = f
-		}
-	}
-	var out []*Fact
-	for _, f := range facts {
-		if name := f.Texts[factEntity]; name != "" {
-			k := entity{f.Texts[factSource], name}
-			if latest[k] != f {
-				continue
-			}
-			version := *f
-			version.At = first[k]
-			f = &version
-		}
-		out = append(out, f)
-	}
-	slices.SortFunc(out, func(f, g *Fact) int {
-		if f.before(g) {
-			return -1
-		}
+// compareFacts orders facts by time, then by the text of their ids.
+func compareFacts(f, g *Fact) int {
+	switch {
+	case f.before(g):
+		return -1
+	case g.before(f):
 		return 1
-	})
+	}
+	return 0
+}
+
+type entity struct{ source, name string }
+
+// manyVersions is how many facts make a table of entities cheaper than comparing each with the others.
+const manyVersions = 24
+
+// versions makes one fact of those of an entity: the latest, at the time of the first. It uses facts, which are sorted, for the result.
+func versions(facts []*Fact) []*Fact {
+	var first map[entity]schema.Instant
+	var latest map[entity]*Fact
+	of := func(f *Fact) entity { return entity{f.Texts[factSource], f.Texts[factEntity]} }
+	if len(facts) > manyVersions {
+		first, latest = map[entity]schema.Instant{}, map[entity]*Fact{}
+		for _, f := range facts {
+			if k := of(f); k.name != "" {
+				if _, known := first[k]; !known {
+					first[k] = f.At
+				}
+				latest[k] = f
+			}
+		}
+	}
+	span := func(i int) (began schema.Instant, last bool) {
+		f := facts[i]
+		k := of(f)
+		if first != nil {
+			return first[k], latest[k] == f
+		}
+		began = f.At
+		for j, g := range facts {
+			if j != i && g.Texts[factEntity] == k.name && g.Texts[factSource] == k.source {
+				if j > i {
+					return 0, false
+				}
+				began = min(began, g.At)
+			}
+		}
+		return began, true
+	}
+	var out []*Fact // nil as long as nothing has two versions
+	moved := false
+	for i, f := range facts {
+		if f.Texts[factEntity] != "" {
+			began, last := span(i)
+			if !last || began != f.At {
+				if out == nil {
+					out = append(make([]*Fact, 0, len(facts)), facts[:i]...)
+				}
+				if !last {
+					continue
+				}
+				version := *f
+				version.At = began
+				f, moved = &version, true
+			}
+		}
+		if out != nil {
+			out = append(out, f)
+		}
+	}
+	if out == nil {
+		return facts
+	}
+	if moved {
+		slices.SortFunc(out, compareFacts)
+	}
 	return out
 }
 
-// picks are the facts of a filter's type and channels.
-func (e *evaluation) picks(f *Filter) []*Fact {
-	var out []*Fact
-	for _, x := range e.of(f.kind) {
-		if len(f.Channels) == 0 || slices.Contains(f.Channels, x.Texts[factChannel]) {
-			out = append(out, x)
-		}
-	}
-	return out
+// has says whether a fact is of the filter's channels.
+func (f *Filter) has(x *Fact) bool {
+	return len(f.Channels) == 0 || slices.Contains(f.Channels, x.Texts[factChannel])
 }
 
 // matches says whether the fields of a fact are as asked for.
-func (f *Filter) matches(x *Fact) bool {
+func (f *Filter) matches(e *evaluation, x *Fact) bool {
 	for _, field := range f.Where {
-		if !field.holds(x.text(field.Name)) {
+		if !field.met(e, x) {
 			return false
 		}
 	}
@@ -459,94 +458,109 @@ func (f *Filter) matches(x *Fact) bool {
 }
 
 func (e *evaluation) event(c *Event) (met bool, found string, by []schema.EventID) {
-	picks := e.picks(&c.Filter)
-	switch {
-	case c.Which == "first" && len(picks) > 0:
-		picks = picks[:1]
-	case c.Which == "last" && len(picks) > 0:
-		picks = picks[len(picks)-1:]
+	explain := e.leaf != nil
+	var list []*Fact
+	if c.Which == "" {
+		list = e.picks(&c.Filter, true)
+	} else if picks := e.picks(&c.Filter, false); len(picks) > 0 {
+		if c.Which == "first" {
+			list = picks[:1]
+		} else {
+			list = picks[len(picks)-1:]
+		}
+		if !c.matches(e, list[0]) {
+			list = nil
+		}
 	}
-	count, sum := int64(0), new(big.Int)
-	groups := map[string][]schema.EventID{}
-	var last schema.Instant
-	for _, x := range picks {
-		if !c.matches(x) {
-			continue
+	if c.stopped != nil {
+		if len(list) == 0 {
+			return false, "0", nil
 		}
-		last = x.At
-		if c.within != nil {
-			e.at(c.within.leaves(x.At, e.now, e.zone))
-			if x.At < c.within.start(e.now, e.zone) {
-				continue
+		last := list[len(list)-1]
+		e.at(e.zone.leaves(*c.stopped, last.At))
+		return last.At < e.zone.start(*c.stopped), last.At.String(), []schema.EventID{last.ID}
+	}
+	whole := list
+	if c.within != nil {
+		e.leaving(*c.within, list)
+		list = list[since(list, e.zone.start(*c.within)):]
+	}
+	if c.From != "" {
+		list = list[since(list, c.from):]
+	}
+	if c.To != "" {
+		list = list[:since(list, c.to)]
+	}
+	switch {
+	case c.Sum != nil:
+		var all []addend
+		if c.Which == "" && !c.timed {
+			all = e.addends(&c.Filter, c.Sum, whole, true)
+		} else {
+			all = e.addends(&c.Filter, c.Sum, list, false)
+		}
+		var sum wide
+		for _, a := range all {
+			if len(list) > 0 && !a.fact.before(list[0]) && !list[len(list)-1].before(a.fact) {
+				if sum.add(a.n); explain {
+					by = append(by, a.fact.ID)
+				}
 			}
 		}
-		if c.From != "" && x.At < c.from || c.To != "" && x.At >= c.to {
-			continue
+		low, high := c.Sum.low, c.Sum.high
+		met = (low == nil || sum.compare(*low) >= 0) && (high == nil || sum.compare(*high) <= 0)
+		if explain {
+			found = bigText(sum.big())
 		}
-		if c.Sum != nil {
-			if c.Sum.Currency != "" && x.text("currency") != c.Sum.Currency {
-				continue
-			}
-			n, ok := NumberOf(x.text(c.Sum.Field))
-			if !ok {
-				continue
-			}
-			sum.Add(sum, big.NewInt(n))
-		}
-		if c.By != "" {
+		return met, found, by
+	case c.By != "":
+		groups := map[string]int{}
+		most, best := 0, ""
+		for _, x := range list {
 			group := x.text(c.By)
 			if group == "" {
 				continue
 			}
-			groups[group] = append(groups[group], x.ID)
-			if len(groups[group]) > len(by) {
-				by = groups[group]
+			if groups[group]++; groups[group] > most {
+				most, best = groups[group], group
 			}
-			continue
 		}
-		count++
-		by = append(by, x.ID)
-	}
-	switch {
-	case c.By != "":
-		n := int64(len(by)) * million
+		if explain && most > 0 {
+			for _, x := range list {
+				if x.text(c.By) == best {
+					by = append(by, x.ID)
+				}
+			}
+		}
+		n := int64(most) * million
 		return c.Count.holds(n), decimalText(n), by
-	case c.stopped != nil:
-		if count == 0 {
-			return false, "0", nil
-		}
-		e.at(c.stopped.leaves(last, e.now, e.zone))
-		return last < c.stopped.start(e.now, e.zone), last.String(), by[len(by)-1:]
-	case c.Sum != nil:
-		low, high := c.Sum.low, c.Sum.high
-		met = (low == nil || sum.Cmp(big.NewInt(*low)) >= 0) && (high == nil || sum.Cmp(big.NewInt(*high)) <= 0)
-		return met, bigText(sum), by
-	case c.Count != nil:
-		return c.Count.holds(count * million), decimalText(count * million), by
 	}
-	return count > 0, decimalText(count * million), by
+	n := int64(len(list)) * million
+	if explain {
+		found = decimalText(n)
+		for _, x := range list {
+			by = append(by, x.ID)
+		}
+	}
+	if c.Count != nil {
+		return c.Count.holds(n), found, by
+	}
+	return n > 0, found, by
 }
 
 func (e *evaluation) sequence(s *Sequence) (met bool, found string, by []schema.EventID) {
-	firsts, thens := e.picks(s.First), e.picks(s.Then)
-	seen := 0
+	firsts, thens := e.picks(s.First, true), e.picks(s.Then, true)
+	if s.in != nil {
+		e.leaving(*s.in, firsts)
+		firsts = firsts[since(firsts, e.zone.start(*s.in)):]
+	}
 	for _, a := range firsts {
-		if !s.First.matches(a) {
-			continue
-		}
-		if s.in != nil {
-			e.at(s.in.leaves(a.At, e.now, e.zone))
-			if a.At < s.in.start(e.now, e.zone) {
-				continue
-			}
-		}
-		seen++
 		var followed *Fact
-		for _, b := range thens {
-			if !a.before(b) || !s.Then.matches(b) || s.within != nil && b.At > a.At+s.within.length() {
-				continue
+		for _, b := range thens[since(thens, a.At):] {
+			if s.within != nil && b.At > a.At+s.within.length() {
+				break
 			}
-			if s.Same != "" && (a.text(s.Same) == "" || a.text(s.Same) != b.text(s.Same)) {
+			if !a.before(b) || s.Same != "" && (a.text(s.Same) == "" || a.text(s.Same) != b.text(s.Same)) {
 				continue
 			}
 			followed = b
@@ -555,20 +569,37 @@ func (e *evaluation) sequence(s *Sequence) (met bool, found string, by []schema.
 		if !s.Absent {
 			if followed != nil && !met {
 				met, by = true, []schema.EventID{a.ID, followed.ID}
+				break
 			}
 			continue
 		}
 		if s.within != nil {
 			e.at(a.At + s.within.length())
 			if a.At+s.within.length() > e.now {
-				continue
+				break // so have those after it
 			}
 		}
 		if followed == nil && !met {
 			met, by = true, []schema.EventID{a.ID}
 		}
 	}
-	return met, decimalText(int64(seen) * million), by
+	return met, decimalText(int64(len(firsts)) * million), by
+}
+
+// list says whether somebody is in a list: what was said of it last, since it was replaced last, counts.
+func (e *evaluation) list(l *List) (met bool, found string, by []schema.EventID) {
+	var last *Fact
+	for _, kind := range [...]schema.Type{schema.TypeListJoined, schema.TypeListLeft} {
+		for _, f := range e.of(kind) {
+			if f.Texts[factName] == l.Name && f.At >= l.since && (last == nil || last.before(f)) {
+				last = f
+			}
+		}
+	}
+	if last == nil {
+		return false, "", nil
+	}
+	return last.Type == schema.TypeListJoined, "", []schema.EventID{last.ID}
 }
 
 func decimalText(millionths int64) string { return bigText(big.NewInt(millionths)) }
@@ -595,7 +626,8 @@ type Reason struct {
 
 // Explain evaluates every condition.
 func (s Set) Explain(of *Segment, p *Person, now schema.Instant, language string) (Outcome, []Reason) {
-	e := &evaluation{set: s, person: p, now: now, facts: map[schema.Type][]*Fact{}, zone: of.zone}
+	e := &evaluation{set: s, person: p, now: now}
+	e.zone = e.in(of.zone)
 	var reasons []Reason
 	exclude := false
 	e.leaf = func(n *Node, met bool, found string, by []schema.EventID) {
@@ -620,6 +652,9 @@ type Needs struct {
 func (s Set) Needs() Needs {
 	n := Needs{Types: map[schema.Type]schema.Instant{}}
 	need := func(f *Filter, w *Window) {
+		if f.kind >= kindsOfCare {
+			return // CareNeeds
+		}
 		keep := schema.Instant(0)
 		if w != nil && !IsEntity(f.kind) { // an early version of an entity says when it began
 			keep = w.length() + 3*86_400_000_000
@@ -659,6 +694,8 @@ func (s Set) Needs() Needs {
 			case x.Sequence != nil:
 				need(x.Sequence.First, nil)
 				need(x.Sequence.Then, nil)
+			case x.List != nil:
+				n.Types[schema.TypeListJoined], n.Types[schema.TypeListLeft] = 0, 0
 			case x.Segment != "":
 				visit(s[x.Segment])
 			}

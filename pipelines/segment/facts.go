@@ -100,8 +100,8 @@ var factTexts = [...]struct{ field, column string }{
 const (
 	factSource = iota
 	factChannel
-	_
-	_
+	factActor
+	factName
 	factEntity
 )
 
@@ -120,7 +120,9 @@ func FactOf(e *schema.Event, paths []string) *Fact {
 		e.Source, e.Channel.String(), e.Actor.String(), e.Name, e.Entity, e.Conversation, e.Case, e.Language, e.Currency, e.RatingScale, e.Amount, e.Rating,
 	}}
 	for i := range f.Texts {
-		f.Texts[i] = strings.Clone(f.Texts[i])
+		if i != factChannel && i != factActor { // words of the schema
+			f.Texts[i] = strings.Clone(f.Texts[i])
+		}
 	}
 	if len(paths) > 0 && len(e.Properties) > 0 {
 		f.Properties = propertiesOf(e.Properties, paths)
@@ -166,7 +168,8 @@ func propertiesOf(object []byte, paths []string) (out []Property) {
 
 // text gives a field; "" is none.
 func (f *Fact) text(field string) string {
-	if path, is := strings.CutPrefix(field, "properties."); is {
+	path, is := strings.CutPrefix(field, "properties.")
+	if is || f.Type >= kindsOfCare {
 		for i := range f.Properties {
 			if f.Properties[i].Path == path {
 				return f.Properties[i].Text

@@ -53,11 +53,19 @@ type Node struct {
 	Consent    *Consent    `json:"consent,omitempty"`
 	Event      *Event      `json:"event,omitempty"`
 	Sequence   *Sequence   `json:"sequence,omitempty"`
-	Score      *Score      `json:"score,omitempty"`
-	Segment    string      `json:"segment,omitempty"` // the name of another one
-	Bucket     *Bucket     `json:"bucket,omitempty"`
-	HoldOut    *HoldOut    `json:"holdOut,omitempty"`
-	Suppressed *bool       `json:"suppressed,omitempty"` // whether the person is on the suppression list
+	List       *List       `json:"list,omitempty"`
+
+	// What was said and what became of it: as Event, without a type, and with the fields of their kind.
+	Conversation *Event `json:"conversation,omitempty"`
+	Case         *Event `json:"case,omitempty"`
+	Satisfaction *Event `json:"satisfaction,omitempty"` // an answer to a survey
+	Verbatim     *Event `json:"verbatim,omitempty"`     // what was read in a text
+
+	Score      *Score   `json:"score,omitempty"`
+	Segment    string   `json:"segment,omitempty"` // the name of another one
+	Bucket     *Bucket  `json:"bucket,omitempty"`
+	HoldOut    *HoldOut `json:"holdOut,omitempty"`
+	Suppressed *bool    `json:"suppressed,omitempty"` // whether the person is on the suppression list
 }
 
 // Trait compares a trait of the golden record.
@@ -122,17 +130,21 @@ type Consent struct {
 
 // Filter chooses events.
 type Filter struct {
-	Type     string   `json:"type"`
+	Type     string   `json:"type,omitempty"`
 	Channels []string `json:"channels,omitempty"`
 	Where    []*Field `json:"where,omitempty"`
 
-	kind schema.Type
+	kind  schema.Type
+	key   string // the same for filters that choose the same
+	timed bool   // a field depends on now
 }
 
 // Field compares a field of an event: source, channel, actor, name, entity, conversation, case, language, currency, ratingScale, amount, rating, or properties.NAME.
 type Field struct {
 	Name string `json:"field"`
 	Test
+
+	sort fieldSort
 }
 
 // Event counts events, or looks at one of them.
@@ -182,6 +194,13 @@ type Sequence struct {
 type Score struct {
 	Measure string `json:"measure"` // recency, frequency, monetary (1 to 5), alive (0 to 1), lifetime
 	Range
+}
+
+// List asks whether somebody is in a list that was sent: what the last of list.joined and list.left says.
+type List struct {
+	Name string `json:"name"`
+
+	since schema.Instant // when the list was replaced last: what came before it does not count
 }
 
 // Bucket chooses people by lot, always the same: those whose number, 0 to 99, is at least From and below To.
@@ -260,8 +279,8 @@ func unknownMember(err error) string {
 
 var members = []string{
 	"title", "description", "owner", "zone", "archived", "where", "exclude", "all", "any", "not", "trait", "identifier", "consent", "event", "sequence", "score", "segment",
-	"bucket", "holdOut", "percent", "suppressed", "name", "op", "value", "values", "source", "unseen", "kind", "purpose", "channel", "state", "type", "channels", "field", "which", "within", "from", "to",
-	"stoppedFor", "count", "by", "sum", "atLeast", "atMost", "currency", "first", "then", "absent", "in", "same", "measure", "salt",
+	"bucket", "list", "conversation", "case", "satisfaction", "verbatim", "holdOut", "percent", "suppressed", "name", "op", "value", "values", "source", "unseen", "kind", "purpose", "channel", "state", "type", "channels", "field", "which", "within", "from", "to",
+	"stoppedFor", "count", "by", "sum", "atLeast", "atMost", "currency", "first", "then", "absent", "in", "same", "measure", "salt", "since", "basis", "note",
 }
 
 func isName(name string) bool {

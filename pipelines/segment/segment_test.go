@@ -45,8 +45,6 @@ func TestRefusals(t *testing.T) {
 		{`{"where":{"event":{"type":"order.placed","count":{"atLeast":1.5}}}}`, "is whole"},
 		{`{"where":{"trait":{"name":"city","op":"matches","value":"(a"}}}`, "cannot be read"},
 		{`{"where":{"trait":{"name":"city","op":"matches","value":"` + strings.Repeat("(a*)*", 200) + `"}}}`, "too long"},
-		{`{"where":{"trait":{"name":"health.status","op":"exists"}}}`, "special category"},
-		{`{"where":{"trait":{"name":"religion","op":"exists"}}}`, "special category"},
 		{`{"where":{"score":{"measure":"recensy","atLeast":3}}}`, "did you mean recency"},
 		{`{"where":{"bucket":{"salt":"a","from":10,"to":5}}}`, "within 0 to 100"},
 		{`{"where":{"segment":"x"},"zone":"Europe/Pari"}`, "no time zone"},
@@ -175,5 +173,50 @@ func TestNext(t *testing.T) {
 		if got.Member != c.member || next != c.next {
 			t.Errorf("%s: %v until %s, want %v until %s", c.now, got.Member, next, c.member, c.next)
 		}
+	}
+}
+
+// TestGround: what segments rest on is checked, and a list that is replaced, or another basis, is another version.
+func TestGround(t *testing.T) {
+	for _, c := range []struct{ lists, special, want string }{
+		{`{"A b":{}}`, ``, "is no word"},
+		{`{"a":{"since":"soon"}}`, ``, "is no time"},
+		{`{"a":{"sinse":"2026-01-01"}}`, ``, "did you mean"},
+		{``, `{"helth":{"basis":"research","note":"x"}}`, "did you mean health"},
+		{``, `{"health":{"basis":"explicitConsents","note":"x"}}`, "did you mean explicitConsent"},
+		{``, `{"health":{"basis":"research"}}`, "note is missing"},
+	} {
+		if _, err := ParseGround([]byte(c.lists), []byte(c.special)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: %v, want %s", c.lists, c.special, err, c.want)
+		}
+	}
+	ground, err := ParseGround([]byte(`{"partners":{"since":"2026-01-01"}}`), []byte(`{"health":{"basis":"explicitConsent","note":"form 4"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ where, want string }{
+		{`{"trait":{"name":"health.status","op":"exists"}}`, ""},
+		{`{"trait":{"name":"religion","op":"exists"}}`, "(religion)"},
+		{`{"event":{"type":"survey.answered","where":[{"field":"properties.ethnic_group","op":"exists"}]}}`, "(origin)"},
+		{`{"not":{"sequence":{"first":{"type":"order.placed","where":[{"field":"properties.syndicat","op":"exists"}]},"then":{"type":"order.placed"}}}}`, "(union)"},
+		{`{"trait":{"name":"city","op":"is","value":"a"}}`, ""},
+		{`{"list":{"name":"partners"}}`, ""},
+		{`{"list":{"name":"partner"}}`, "did you mean partners"},
+	} {
+		err := parse(t, "s", `{"where":`+c.where+`}`).Rest(ground)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.where, err, c.want)
+		}
+	}
+	version := func(g Ground) string {
+		s := parse(t, "s", `{"where":{"list":{"name":"partners"}}}`)
+		if err := s.Rest(g); err != nil {
+			t.Fatal(err)
+		}
+		return s.Version
+	}
+	later := Ground{Lists: map[string]schema.Instant{"partners": ground.Lists["partners"] + 1}}
+	if version(ground) == version(later) {
+		t.Error("a list that was replaced is the same version")
 	}
 }

@@ -70,8 +70,10 @@ func (w words) clause(n *Node, inner bool) string {
 			return w.sayf("who have refused to be contacted for %s%s", "qui ont refusé d'être contactées pour %s%s", n.Consent.Purpose, on)
 		}
 		return w.sayf("who may be contacted for %s%s", "qui peuvent être contactées pour %s%s", n.Consent.Purpose, on)
-	case n.Event != nil:
-		return w.event(n.Event)
+	case n.event() != nil:
+		return w.event(n.event())
+	case n.List != nil:
+		return w.sayf("who are in the list %s", "qui sont dans la liste %s", n.List.Name)
 	case n.Sequence != nil:
 		return w.sequence(n.Sequence)
 	case n.Score != nil:
@@ -203,10 +205,19 @@ var typeWords = map[schema.Type][2]string{
 	schema.TypeItemOrdered: {"items ordered", "articles commandés"}, schema.TypeMentionPublished: {"public mentions", "mentions publiques"}, schema.TypeCaseResolved: {"cases resolved", "dossiers résolus"},
 }
 
+var careWords = map[schema.Type][2]string{
+	kindCase: {"cases", "dossiers"}, kindConversation: {"conversations", "conversations"}, kindAnswer: {"answers about their satisfaction", "réponses sur leur satisfaction"},
+	kindText: {"texts that they wrote", "textes qu'elles ont écrits"},
+}
+
 // filter names events, such as order.placed by phone (amount is at least 100).
 func (w words) filter(f *Filter) string {
 	out := f.Type
-	if names, known := typeWords[f.kind]; known {
+	names, known := typeWords[f.kind]
+	if f.kind >= kindsOfCare {
+		names, known = careWords[f.kind], true
+	}
+	if known {
 		out = w.say(names[0], names[1])
 	}
 	if len(f.Channels) > 0 {

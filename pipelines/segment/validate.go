@@ -61,13 +61,13 @@ func (v *validator) node(where string, n *Node, depth int) {
 		return
 	}
 	set := 0
-	for _, is := range []bool{n.All != nil, n.Any != nil, n.Not != nil, n.Trait != nil, n.Identifier != nil, n.Consent != nil, n.Event != nil, n.Sequence != nil, n.Score != nil, n.Segment != "", n.Bucket != nil, n.HoldOut != nil, n.Suppressed != nil} {
+	for _, is := range []bool{n.All != nil, n.Any != nil, n.Not != nil, n.Trait != nil, n.Identifier != nil, n.Consent != nil, n.Event != nil, n.Sequence != nil, n.Score != nil, n.Segment != "", n.Bucket != nil, n.HoldOut != nil, n.Suppressed != nil, n.List != nil, n.Conversation != nil, n.Case != nil, n.Satisfaction != nil, n.Verbatim != nil} {
 		if is {
 			set++
 		}
 	}
 	if set != 1 {
-		v.fail(where, fmt.Sprintf("has %d conditions", set), "write exactly one of all, any, not, trait, identifier, consent, event, sequence, score, segment, bucket, holdOut, suppressed")
+		v.fail(where, fmt.Sprintf("has %d conditions", set), "write exactly one of all, any, not, trait, identifier, consent, event, sequence, conversation, case, satisfaction, verbatim, list, score, segment, bucket, holdOut, suppressed")
 		return
 	}
 	switch {
@@ -86,7 +86,19 @@ func (v *validator) node(where string, n *Node, depth int) {
 	case n.Consent != nil:
 		v.consent(where+".consent", n.Consent)
 	case n.Event != nil:
-		v.event(where+".event", n.Event)
+		v.event(where+".event", n.Event, 0)
+	case n.Conversation != nil:
+		v.event(where+".conversation", n.Conversation, kindConversation)
+	case n.Case != nil:
+		v.event(where+".case", n.Case, kindCase)
+	case n.Satisfaction != nil:
+		v.event(where+".satisfaction", n.Satisfaction, kindAnswer)
+	case n.Verbatim != nil:
+		v.event(where+".verbatim", n.Verbatim, kindText)
+	case n.List != nil:
+		if !isName(n.List.Name) {
+			v.fail(where+".list", fmt.Sprintf("%q is no name of a list", clip(n.List.Name)), "write {name: partners}; 'dossier segments lists' names those that there are")
+		}
 	case n.Sequence != nil:
 		v.sequence(where+".sequence", n.Sequence)
 	case n.Score != nil:
@@ -153,27 +165,9 @@ func (v *validator) trait(where string, t *Trait) {
 		v.fail(where, "has no name", "name a trait, such as city")
 		return
 	}
-	v.sensitive(where, t.Name)
 	v.test(where+" "+t.Name, &t.Test, traitOps, true)
 	if t.Source != "" && t.Op != "is" && t.Op != "in" {
 		v.fail(where+" "+t.Name, "source goes with op is or in alone", "leave source out")
-	}
-}
-
-// sensitiveWords begin the names of traits that tell of special categories of personal data (GDPR, article 9).
-var sensitiveWords = []string{
-	"health", "sante", "santé", "religion", "belief", "croyance", "ethnic", "ethnie", "race", "racial", "politic", "politique", "union_member", "syndicat", "sexual", "sexuel",
-	"biometric", "biometri", "genetic", "genetique", "génétique", "disability", "handicap", "diagnos", "maladie", "disease", "pregnan", "grossesse",
-}
-
-func (v *validator) sensitive(where, name string) {
-	for _, part := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '.' || r == '_' || r == '-' || r == ' ' }) {
-		for _, w := range sensitiveWords {
-			if strings.HasPrefix(part, w) || strings.HasPrefix(strings.ToLower(name), w) {
-				v.fail(where, fmt.Sprintf("the trait %q tells of a special category of personal data (health, religion, origin, politics, union, sex life, biometry)", clip(name)), "no segment may be made of it")
-				return
-			}
-		}
 	}
 }
 
@@ -295,15 +289,21 @@ func ParseWindow(text string) (w Window, reason string) {
 	return w, ""
 }
 
-func (v *validator) filter(where string, f *Filter) {
+func (v *validator) filter(where string, f *Filter, care schema.Type) {
 	if f == nil {
 		v.fail(where, "is missing", "say type: order.placed")
 		return
 	}
-	var ok bool
-	if f.kind, ok = schema.ParseType(f.Type); !ok {
-		v.fail(where, fmt.Sprintf("there is no event type %q%s", clip(f.Type), nearest(f.Type, typeNames())), "use one of those that deploy/events.md lists; a custom name is track.performed with a field name")
+	k := careOf(care)
+	if k == nil {
+		var ok bool
+		if f.kind, ok = schema.ParseType(f.Type); !ok {
+			v.fail(where, fmt.Sprintf("there is no event type %q%s", clip(f.Type), nearest(f.Type, typeNames())), "use one of those that deploy/events.md lists; a custom name is track.performed with a field name")
+		}
+	} else if f.kind = care; f.Type != "" {
+		v.fail(where, "type goes with event alone", "leave it out")
 	}
+	defer func() { f.key = keyOf(f) }()
 	for _, c := range f.Channels {
 		if _, ok := schema.ParseChannel(c); !ok {
 			v.fail(where, "there is no channel "+strconv.Quote(clip(c))+nearest(c, channelNames()), "use one of "+strings.Join(channelNames(), ", "))
@@ -320,6 +320,19 @@ func (v *validator) filter(where string, f *Filter) {
 		}
 		ops := fieldOps
 		switch path, is := strings.CutPrefix(field.Name, "properties."); {
+		case k != nil:
+			known := k.field(field.Name)
+			if known == nil {
+				v.fail(at, fmt.Sprintf("a %s has no field %q%s", k.name, clip(field.Name), nearest(field.Name, k.names())), "use one of "+strings.Join(k.names(), ", "))
+				return
+			}
+			if field.sort = known.sort; known.sort == oneNumber {
+				ops = amountOps
+			} else if ops = slices.Concat(textOps, otherOps); known.words != nil {
+				ops = slices.Concat([]string{"is", "isNot", "in", "notIn"}, otherOps)
+			}
+			f.timed = f.timed || known.sort == deadline
+			v.words(at+" "+field.Name, &field.Test, known.words)
 		case is:
 			if !isPath(path) {
 				v.fail(at, "has no name of a property", "write properties.NAME")
@@ -334,6 +347,31 @@ func (v *validator) filter(where string, f *Filter) {
 	}
 }
 
+// words refuses a value that a field never has: most likely it is a typing error.
+func (v *validator) words(where string, t *Test, words []string) {
+	if words == nil {
+		return
+	}
+	for _, x := range append(slices.Clone(t.Values), t.Value) {
+		if x.Set && !slices.Contains(words, x.Text) {
+			v.fail(where, fmt.Sprintf("it is never %q%s", clip(x.Text), nearest(x.Text, words)), "use one of "+strings.Join(words, ", "))
+		}
+	}
+}
+
+// keyOf is the same text for filters that choose the same.
+func keyOf(f *Filter) string {
+	text, err := json.Marshal(struct {
+		Kind     schema.Type
+		Channels []string
+		Where    []*Field
+	}{f.kind, f.Channels, f.Where})
+	if err != nil {
+		return fmt.Sprintf("%p", f) // Unreachable: it was read from JSON
+	}
+	return string(text)
+}
+
 func isPath(path string) bool {
 	if path == "" || len(path) > 200 || !utf8.ValidString(path) || strings.ContainsRune(path, 0) {
 		return false
@@ -342,8 +380,8 @@ func isPath(path string) bool {
 	return len(parts) <= 5 && !slices.Contains(parts, "")
 }
 
-func (v *validator) event(where string, e *Event) {
-	v.filter(where, &e.Filter)
+func (v *validator) event(where string, e *Event, care schema.Type) {
+	v.filter(where, &e.Filter, care)
 	if e.Which != "" && e.Which != "first" && e.Which != "last" {
 		v.fail(where, fmt.Sprintf("which is first or last, not %q", clip(e.Which)), "leave it out for all")
 	}
@@ -373,16 +411,27 @@ func (v *validator) event(where string, e *Event) {
 	if e.Count != nil {
 		v.bounds(where+".count", e.Count, false, true)
 	}
-	if e.By != "" {
+	if k := careOf(care); k != nil && e.By != "" {
+		if field := k.field(e.By); field == nil || field.sort != oneText {
+			v.fail(where+".by", fmt.Sprintf("a %s has no field %q of one text%s", k.name, clip(e.By), nearest(e.By, k.names())), "use one such as theme or channel")
+		}
+	} else if e.By != "" {
 		if path, is := strings.CutPrefix(e.By, "properties."); !(is && isPath(path)) && !slices.Contains(textFields, e.By) {
 			v.fail(where+".by", fmt.Sprintf("events have no field %q%s", clip(e.By), nearest(e.By, fieldNames)), "use one of "+strings.Join(textFields, ", ")+", properties.NAME")
 		}
+	}
+	if e.By != "" {
 		if v.err == nil && (e.Count == nil || e.Count.low == nil || *e.Count.low < million || e.Count.high != nil) {
 			v.fail(where+".by", "goes with count and atLeast alone", "write count: {atLeast: 3}")
 		}
 	}
 	if s := e.Sum; s != nil {
 		switch path, is := strings.CutPrefix(s.Field, "properties."); {
+		case careOf(care) != nil:
+			k := careOf(care)
+			if field := k.field(s.Field); field == nil || field.sort != oneNumber || s.Currency != "" {
+				v.fail(where+".sum", fmt.Sprintf("a %s has no number %q%s", k.name, clip(s.Field), nearest(s.Field, k.names())), "add up a field that is a number, without a currency")
+			}
 		case is && isPath(path), s.Field == "rating":
 			if s.Currency != "" {
 				v.fail(where+".sum", "a currency goes with amount", "leave it out")
@@ -399,8 +448,8 @@ func (v *validator) event(where string, e *Event) {
 }
 
 func (v *validator) sequence(where string, s *Sequence) {
-	v.filter(where+".first", s.First)
-	v.filter(where+".then", s.Then)
+	v.filter(where+".first", s.First, 0)
+	v.filter(where+".then", s.Then, 0)
 	s.within, s.in = v.window(where+".within", s.Within), v.window(where+".in", s.In)
 	if s.Same != "" && s.Same != "entity" && s.Same != "conversation" && s.Same != "case" {
 		v.fail(where, fmt.Sprintf("same is entity, conversation or case, not %q", clip(s.Same)), "leave it out for any")

@@ -39,11 +39,17 @@ var engine = clickhouse.Settings{"max_threads": 2, "max_memory_usage": 4 << 30, 
 
 // set is the segments in force.
 func (r *Reader) set(workspace string) (segment.Set, error) {
+	set, _, err := r.grounded(workspace)
+	return set, err
+}
+
+// grounded is the segments in force, with what they rest on.
+func (r *Reader) grounded(workspace string) (segment.Set, segment.Ground, error) {
 	parsed, err := configuration.Parse(r.Control.State().Configuration(workspace).Document, time.LoadLocation)
 	if err != nil {
-		return nil, err
+		return nil, segment.Ground{}, err
 	}
-	return parsed.Segments, nil
+	return parsed.Segments, parsed.Ground, nil
 }
 
 // List gives the segments, archived ones too, by name.
@@ -69,7 +75,7 @@ func (r *Reader) line(workspace string, s *segment.Segment) graphql.SegmentLine 
 
 // with gives the set with one definition in it, new or saved. text nil is the saved one.
 func (r *Reader) with(workspace, name string, text json.RawMessage) (segment.Set, *segment.Segment, error) {
-	set, err := r.set(workspace)
+	set, ground, err := r.grounded(workspace)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,6 +87,9 @@ func (r *Reader) with(workspace, name string, text json.RawMessage) (segment.Set
 	}
 	s, err := segment.Parse(name, text, time.LoadLocation)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.Rest(ground); err != nil {
 		return nil, nil, err
 	}
 	set[name] = s

@@ -97,16 +97,17 @@ type Segments struct {
 
 	working sync.Mutex // held by whatever writes: a step of the work, an erasure
 	settings
-	epoch    int64
-	set      segment.Set
-	live     []*segment.Segment
-	holdOuts map[string][]*segment.HoldOut // of live segments that ask for some
-	needs    segment.Needs
-	kinds    kinds
-	next     []int64 // committed
-	feed     int64   // committed offset of the change feed
-	ends     []int64 // the log's as of the start, or when facts began to be gathered anew
-	busy     bool    // the last read was a full one
+	epoch     int64
+	set       segment.Set
+	live      []*segment.Segment
+	evaluator *segment.Evaluator            // of set
+	holdOuts  map[string][]*segment.HoldOut // of live segments that ask for some
+	needs     segment.Needs
+	kinds     kinds
+	next      []int64 // committed
+	feed      int64   // committed offset of the change feed
+	ends      []int64 // the log's as of the start, or when facts began to be gathered anew
+	busy      bool    // the last read was a full one
 
 	waiting  []schema.ProfileID         // marked, in the order in which they will be weighed
 	causes   map[schema.ProfileID]cause // theirs
@@ -286,7 +287,7 @@ func (s *Segments) markOnce(b *state.Batch, id schema.ProfileID, why cause) erro
 // take takes over the segments in force: which facts are needed, and whether everybody is to be weighed anew.
 func (s *Segments) take(b *state.Batch) error {
 	s.set = s.Segments()
-	s.live = s.set.Live()
+	s.live, s.evaluator = s.set.Live(), segment.NewEvaluator(s.set)
 	s.needs = s.set.Needs()
 	now := map[string]string{}
 	s.holdOuts = map[string][]*segment.HoldOut{}

@@ -448,7 +448,7 @@ func (w *weighing) person(p *graphql.Person, person *segment.Person, why cause) 
 	if err != nil {
 		return err
 	}
-	for i, outcome := range s.set.EvaluateAll(s.live, person, w.now) {
+	for i, outcome := range s.evaluator.Evaluate(s.live, person, w.now, nil, segment.Change{}) {
 		of := s.live[i]
 		sooner(outcome.Next)
 		_, member := was[of.Name]

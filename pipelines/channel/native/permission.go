@@ -7,9 +7,10 @@ import (
 
 // The scopes that open types to tokens.
 const (
-	scopeDecide  = "decide"
-	scopeCare    = "care"
-	scopePrivacy = "privacy"
+	scopeDecide    = "decide"
+	scopeCare      = "care"
+	scopePrivacy   = "privacy"
+	scopeMarketing = "marketing"
 )
 
 // customers are the types of what a customer does: all that a client key may send.
@@ -57,6 +58,11 @@ func allowed(kind schema.Type, s *channel.Sender) *schema.Refusal {
 		}
 		return nil
 	case (kind == schema.TypeConsentRecorded || kind == schema.TypeProfileIdentified) && s.Has(scopePrivacy):
+		return nil
+	case kind == schema.TypeListJoined || kind == schema.TypeListLeft:
+		if !s.Has(scopeMarketing) {
+			return channel.ScopeMissing("sending "+kind.String()+" without a write key", scopeMarketing)
+		}
 		return nil
 	case !s.Has(scopeCare):
 		return channel.ScopeMissing("sending "+kind.String()+" without a write key", scopeCare)
