@@ -157,6 +157,17 @@ func TestRange(t *testing.T) {
 		if err != nil || got[0] != c.want {
 			t.Errorf("%+v: %v, %v; want %d", c.f, got, err, c.want)
 		}
+		for _, w := range []graphql.Wanted{{Fields: []string{"type", "text"}}, {Fields: []string{"channel"}, Total: true}} {
+			pages, err := reader.Pages(t.Context(), "main", [][]schema.PersonaID{{persona(1)}}, c.f, nil, 2, w)
+			if err != nil || int64(len(pages[0].Interactions)) != min(c.want, 2) || pages[0].More != (c.want > 2) || w.Total && pages[0].Total != c.want {
+				t.Errorf("%+v: a page of %v, %v; want %d in all", c.f, pages, err, c.want)
+			}
+		}
+		then := reader.Then(graphql.Past{KnownAt: 1 << 60, AsOf: noon})
+		pages, err := then.Pages(t.Context(), "main", [][]schema.PersonaID{{persona(1)}}, c.f, nil, 5, graphql.Wanted{Total: true})
+		if err != nil || len(pages[0].Interactions) > int(c.want) {
+			t.Errorf("%+v: a page of the past %v, %v", c.f, pages, err)
+		}
 	}
 }
 
