@@ -520,5 +520,6 @@ type Backends struct {
 	Verbatims Verbatims
 	Care      Care // nil where no role keeps cases: the inbox is empty
 	Segments  Segments
-	Erasures  Erasures // nil: nobody is erased
+	Erasures  Erasures  // nil: nobody is erased
+	Companies Companies // nil: there are none
 }

@@ -35,7 +35,7 @@ type World struct {
 
 // Backends gives the interfaces of package graphql.
 func (w *World) Backends() graphql.Backends {
-	return graphql.Backends{Profiles: profiles{w}, Matches: matches{w}, Timeline: timeline{w: w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Verbatims: verbatims{}, Decisions: decisions{w}, Care: cases{w}}
+	return graphql.Backends{Profiles: profiles{w}, Matches: matches{w}, Timeline: timeline{w: w}, Figures: figures{}, Measures: measures{w}, Values: values{}, Verbatims: verbatims{}, Decisions: decisions{w}, Care: cases{w}, Companies: companies{w}}
 }
 
 // Reads gives the number of reads since the last call, by name.

@@ -337,6 +337,9 @@ func TestMeasures(t *testing.T) {
 		t.Errorf("%d tweets are answered and %d wait, want 0 and %d", f.N, f.Open, len(tweets))
 	}
 
+	t.Run("reputation", func(t *testing.T) { reputationOf(t, i) })
+	t.Run("value", func(t *testing.T) { valueOf(t, i) })
+
 	// The rows make the figure, as CSV; Parquet has the same.
 	file := filepath.Join(t.TempDir(), "rows.csv")
 	i.must(t, "metrics", "reviewRating", "--where", "source=olist", "--rows", file)

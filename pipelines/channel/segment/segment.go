@@ -313,6 +313,7 @@ func content(item canonical.Node, call string, m *channel.Mapped) *schema.Refusa
 		if group == "" {
 			return schema.Refuse(channel.CodeNoGroupID, "a group call without groupId", "send groupId")
 		}
+		e.Entity = group
 	}
 	return nil
 }

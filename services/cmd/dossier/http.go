@@ -86,6 +86,7 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 			Care:      cases,
 			Segments:  i.segmentReader(),
 			Erasures:  persons,
+			Companies: query.Reader{Conn: i.house},
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 				Cases: cases, Rules: cases.Rules, Alone: i.alone(),

@@ -46,6 +46,7 @@ type commands struct {
 	Train        trainCommand        `cmd:"" help:"Estimate matching weights on a file, without labels."`
 	Verbatim     verbatimCommand     `cmd:"" help:"Read what customers write: language, polarity, themes, criticality."`
 	Reputation   reputationCommand   `cmd:"" help:"Find crises in what is said in public."`
+	Companies    companiesCommand    `cmd:"" help:"Show companies: their people, what these buy, their cases."`
 	Show         showCommand         `cmd:"" help:"Show the dossier of whoever owns an identifier."`
 	Why          whyCommand          `cmd:"" help:"Explain why two identifiers are one person, or why not."`
 	How          howCommand          `cmd:"" help:"Explain how a profile came together."`
