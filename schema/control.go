@@ -143,9 +143,15 @@ type ControlRegulation struct {
 	Subjects int    `json:"subjects"` // how many were named
 }
 
-// ControlRing says under which version of a workspace's key ring the log is written from here on. A process that holds an older one does not start.
+// ControlRing says under which version of a workspace's key ring the log is written from here on. A process that holds an older one does not start; the keeper
+// makes an older one, such as a restored copy, forget what was erased since.
 type ControlRing struct {
 	Version uint64 `json:"version"`
+	// Secrets commits to the secrets of classes and years up to the year Through, after so many classes and years had ended (seal.Ring.Commitment): so that a ring
+	// which lacks nothing but erasures is told from one that cannot open the log.
+	Secrets string `json:"secrets,omitempty"`
+	Through int    `json:"through,omitempty"`
+	Expired int    `json:"expired,omitempty"`
 }
 
 // ControlValue is a snapshot of package value, as its Encode wrote it: figures over all customers, and nothing of any one.

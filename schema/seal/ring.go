@@ -1,6 +1,8 @@
 package seal
 
 import (
+	"cmp"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -119,6 +121,37 @@ func (r *Ring) Classes() []string {
 	}
 	slices.Sort(classes)
 	return slices.Compact(classes)
+}
+
+// Commitment names the secrets of all classes up to a year, and tells nothing of them: rings with other ones, or with some of them expired, have another.
+func (r *Ring) Commitment(through int) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var names []secretName
+	for name := range r.secrets {
+		if name.year <= through {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b secretName) int { return cmp.Or(cmp.Compare(a.class, b.class), a.year-b.year) })
+	all := sha256.New()
+	for _, name := range names {
+		one := hmac.New(sha256.New, r.secrets[name].key[:])
+		fmt.Fprintf(one, "dossier secret commitment v1 %q %d", name.class, name.year)
+		all.Write(one.Sum(nil))
+	}
+	return hex.EncodeToString(all.Sum(nil)[:16])
+}
+
+// Raise makes the version at least as high: of a ring that has been brought up to a later one by other steps. It says whether that changed anything.
+func (r *Ring) Raise(version uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.version >= version {
+		return false
+	}
+	r.version = version
+	return true
 }
 
 // PRF is the pseudorandom function under the pseudonym key, which persona ids, event ids and identifier hashes come from.

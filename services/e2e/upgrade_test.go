@@ -141,7 +141,7 @@ func TestDowngradeRefused(t *testing.T) {
 		what, path string
 		change     func(string) string
 	}{
-		{"the data folder", "format", replace("2", "3")},
+		{"the data folder", "format", replace("3", "4")},
 		{"the embedded log", "log/broker.json", replace(`"version": 2`, `"version": 3`)},
 		{"the ring", "keys/ring", replace("file\x01", "file\x02")},
 		{"the ring's key", "keeper/ring.key", replace("key\x01", "key\x02")},

@@ -219,6 +219,21 @@ func (k *Keeper) Extend(workspace, class string, first, last int) error {
 	return k.extend([]string{workspace}, func(*seal.Ring) []string { return []string{class} }, first, last)
 }
 
+// Raise keeps a ring under a version at least as high, once all that was given up under it has been given up in the ring.
+func (k *Keeper) Raise(workspace string, version uint64) error {
+	return k.takeAway(workspace, func(ring *seal.Ring) bool { return ring.Raise(version) })
+}
+
+// RotateRingKey keeps the rings under another ring key from now on, as every write does: whoever has the former one reads nothing any more.
+func (k *Keeper) RotateRingKey() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.rings == nil {
+		return errClosed
+	}
+	return k.write(k.rings)
+}
+
 // Add makes the secrets of a retention class for all years that a workspace has from the start, as Extend does.
 func (k *Keeper) Add(workspace, class string) error {
 	k.mu.Lock()

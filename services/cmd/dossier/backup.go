@@ -75,6 +75,7 @@ type ringCommand struct {
 	Copy      ringCopy      `cmd:"" help:"Write a copy of the key ring for a safe place, and register it."`
 	List      ringList      `cmd:"" help:"List the registered copies of the key ring, and which must be replaced."`
 	Destroyed ringDestroyed `cmd:"" help:"Note that a copy was destroyed."`
+	Rotate    ringRotate    `cmd:"" help:"Keep the key ring under another ring key, and another master key if wanted, while nothing runs."`
 }
 
 func (ringCommand) Help() string {

@@ -49,7 +49,7 @@ func openFolder(dir string) (*folder, error) {
 // dataFormat is the version of the data folder as a whole. Format 1 had no file that says so. What lies in the folder has versions of its
 // own, and is brought up to date or built anew by whoever opens it; this one is for what an earlier program would misread unawares, such as
 // records of the control topic that it does not know.
-const dataFormat = 2
+const dataFormat = 3
 
 // checkFormat refuses a folder that a newer program wrote, before anything is touched, and notes the format.
 func (f *folder) checkFormat() error {

@@ -29,7 +29,7 @@ func (i *installation) openKeeper() error {
 		return err
 	}
 	if i.keeper, err = keeper.Open(i.folder.dir, master, time.Now(), rand.Reader); err != nil {
-		return err
+		return cutRotation(i.folder.dir, err)
 	}
 	i.onStop(func(context.Context) error { return i.keeper.Close() })
 	i.ring, err = i.keeper.Ring(mainWorkspace)
@@ -73,6 +73,9 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	letters := make(chan *closedLetters)
+	if err := i.bringUp(i.control.State()); err != nil {
+		return err
+	}
 	go i.findLetters(ctx, letters)
 	for {
 		changed := i.control.Changed()
@@ -95,6 +98,9 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 				return fmt.Errorf("give up the secrets of what is kept no longer: %w", err)
 			}
 			punched = len(all)
+		}
+		if err := i.keeper.Raise(mainWorkspace, state.RingVersion(mainWorkspace)); err != nil {
+			return fmt.Errorf("keep the key ring: %w", err)
 		}
 		if err := i.keepClasses(state, &configured); err != nil {
 			return err
@@ -119,6 +125,27 @@ func (i *installation) keep(ctx context.Context, done func()) error {
 			}
 		}
 	}
+}
+
+// bringUp refuses a ring that cannot open what the log was written under. One that is only older, such as a copy that was restored or put in its place by hand,
+// forgets what was erased since as any other does, and is the present one then.
+func (i *installation) bringUp(state *control.State) error {
+	told := state.RingTold(mainWorkspace)
+	if i.ring.Version() >= told.Version {
+		return nil
+	}
+	if told.Secrets == "" {
+		return oldRing(state, i.ring) // told by a version that did not say more
+	}
+	ended := state.Expired(mainWorkspace)
+	if err := i.keeper.Expire(mainWorkspace, ended[:min(told.Expired, len(ended))]); err != nil {
+		return fmt.Errorf("give up the secrets of what is kept no longer: %w", err)
+	}
+	if i.ring.Commitment(told.Through) != told.Secrets {
+		return fmt.Errorf("the key ring lacks keys that the log was written under: it has version %d and the log was written under version %d; put the latest copy of keys/ and keeper/, or the latest registered one, in its place", i.ring.Version(), told.Version)
+	}
+	i.logger.Warn("an older key ring is in place: all erasures are repeated in it", "version", i.ring.Version(), "latest", told.Version)
+	return nil
 }
 
 // keepClasses makes the secrets of the retention classes that the configuration in force names and the ring has none for. Collectors hold events of such a
@@ -161,13 +188,20 @@ func (i *installation) tellGivenUp(ctx context.Context, what string, through int
 
 // tellRing records which version of the ring the log is written under, unless the control topic has it.
 func (i *installation) tellRing(ctx context.Context) error {
-	version := i.ring.Version()
-	if i.control.State().RingVersion(mainWorkspace) >= version {
+	version, state := i.ring.Version(), i.control.State()
+	if state.RingVersion(mainWorkspace) >= version {
 		return nil
+	}
+	through, ended := time.Now().UTC().Year(), 0
+	for _, of := range state.Expired(mainWorkspace) {
+		if !i.ring.Expired(of.Class, of.Year) {
+			break // decided since the ring was written
+		}
+		ended++
 	}
 	return i.control.Append(ctx, &schema.Control{
 		ID: uuid.NewString(), Kind: schema.ControlRingChanged, Workspace: mainWorkspace, Actor: "dossier keeper",
-		Ring: &schema.ControlRing{Version: version},
+		Ring: &schema.ControlRing{Version: version, Secrets: i.ring.Commitment(through), Through: through, Expired: ended},
 	})
 }
 

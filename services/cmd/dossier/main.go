@@ -62,7 +62,7 @@ type commands struct {
 	Metrics      metricsCommand      `cmd:"" help:"Answer a metric of care: reactivity, resolution, satisfaction; or list them."`
 	Backup       backupCommand       `cmd:"" help:"Copy everything irreplaceable but the key ring, while the installation runs."`
 	Restore      restoreCommand      `cmd:"" help:"Make a new data folder of a backup and a copy of the key ring."`
-	Ring         ringCommand         `cmd:"" help:"Write, list and take off the list copies of the key ring."`
+	Ring         ringCommand         `cmd:"" help:"Write, list and take off the list copies of the key ring; rotate its keys."`
 	Partitions   partitionsCommand   `cmd:"" help:"Give the events topic another number of partitions, while nothing runs."`
 	Config       configCommand       `cmd:"" help:"Show, compare and change the configuration."`
 	Workspaces   workspacesCommand   `cmd:"" help:"List the workspaces."`

@@ -33,7 +33,7 @@ type workspace struct {
 	configurations []Change
 	erasures       []Erasure
 	traces         []Traces
-	ringVersion    uint64
+	ring           schema.ControlRing
 	values         []Value
 	readings       []Reading
 	segments       map[string][]SegmentVersion
@@ -194,7 +194,9 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 	case schema.ControlVerbatimRefitted, schema.ControlVerbatimRestated:
 		w.readings = append(w.readings, Reading{*c.Reading, c.Kind == schema.ControlVerbatimRestated, c.Actor, c.Reason, at})
 	case schema.ControlRingChanged:
-		w.ringVersion = max(w.ringVersion, c.Ring.Version)
+		if c.Ring.Version >= w.ring.Version {
+			w.ring = *c.Ring
+		}
 	case schema.ControlProfileErased:
 		for _, p := range c.Erasure.Personas {
 			id, err := schema.ParsePersonaID(p.Persona)
@@ -413,9 +415,17 @@ func (s *State) Traces(workspace string) []Traces {
 // RingVersion tells which version of a workspace's key ring the log is written under; 0 before the first was told.
 func (s *State) RingVersion(workspace string) uint64 {
 	if w := s.workspaces[workspace]; w != nil {
-		return w.ringVersion
+		return w.ring.Version
 	}
 	return 0
+}
+
+// RingTold is what was told last of a workspace's key ring; zero before the first was told.
+func (s *State) RingTold(workspace string) schema.ControlRing {
+	if w := s.workspaces[workspace]; w != nil {
+		return w.ring
+	}
+	return schema.ControlRing{}
 }
 
 // Refused says why a decision had no effect; "" if it took effect or is unknown.
