@@ -164,6 +164,11 @@ func (n *Node) event() *Event {
 	return n.Verbatim
 }
 
+// CareKinds are all of them.
+func CareKinds() []schema.Type {
+	return []schema.Type{kindCase, kindConversation, kindAnswer, kindText}
+}
+
 // CareNeeds are the kinds of care's facts that the live segments ask for, with those that they name; sorted, each once. They are passed on to CareRows.
 func (s Set) CareNeeds() []schema.Type {
 	asked := [4]bool{}

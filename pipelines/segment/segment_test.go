@@ -47,6 +47,13 @@ func TestRefusals(t *testing.T) {
 		{`{"where":{"trait":{"name":"city","op":"matches","value":"` + strings.Repeat("(a*)*", 200) + `"}}}`, "too long"},
 		{`{"where":{"score":{"measure":"recensy","atLeast":3}}}`, "did you mean recency"},
 		{`{"where":{"bucket":{"salt":"a","from":10,"to":5}}}`, "within 0 to 100"},
+		{`{"where":{"case":{"where":[{"field":"stat","op":"is","value":"open"}]}}}`, "did you mean state"},
+		{`{"where":{"case":{"where":[{"field":"state","op":"is","value":"opened"}]}}}`, "did you mean open"},
+		{`{"where":{"case":{"type":"case.opened"}}}`, "event alone"},
+		{`{"where":{"satisfaction":{"where":[{"field":"rating","op":"contains","value":"9"}]}}}`, "no operator"},
+		{`{"where":{"verbatim":{"count":{"atLeast":2},"by":"themes"}}}`, "of one text"},
+		{`{"where":{"conversation":{"sum":{"field":"channel","atLeast":2}}}}`, "no number"},
+		{`{"where":{"list":{"name":"A b"}}}`, "no name of a list"},
 		{`{"where":{"segment":"x"},"zone":"Europe/Pari"}`, "no time zone"},
 		{`{"where":` + deep + `}`, "levels"},
 		{`{"where":` + many + `}`, "256 KiB"},
@@ -106,6 +113,11 @@ func TestSentences(t *testing.T) {
 			`{"where":{"any":[{"score":{"measure":"frequency","atLeast":4}},{"event":{"type":"page.viewed","count":{"atMost":0}}}]}}`,
 			`People whose frequency class (5: buys often) is at least 4 or without pages viewed.`,
 			`Les personnes dont la classe de fréquence (5 : achète souvent) est au moins 4 ou sans pages vues.`,
+		},
+		{
+			`{"where":{"all":[{"case":{"where":[{"field":"resolved","op":"is","value":"overdue"}],"within":"7d"}},{"not":{"list":{"name":"partners"}}}]}}`,
+			`People with cases (the resolution is "overdue") within the last 7 days and of whom it is not true that they are people (who are in the list partners).`,
+			`Les personnes avec dossiers (la résolution est « en retard ») au cours des derniers 7 jours et dont il n'est pas vrai qu'il s'agit de personnes (qui sont dans la liste partners).`,
 		},
 	} {
 		s := parse(t, "s", c.text)

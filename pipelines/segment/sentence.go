@@ -2,6 +2,7 @@ package segment
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -210,6 +211,40 @@ var careWords = map[schema.Type][2]string{
 	kindText: {"texts that they wrote", "textes qu'elles ont écrits"},
 }
 
+var careFieldWords = map[string][2]string{
+	"firstReply": {"the first reply", "la première réponse"}, "resolved": {"the resolution", "la résolution"}, "state": {"its state", "l'état"}, "complaint": {"complaint", "la réclamation"},
+	"polarity": {"the tone", "le ton"}, "criticality": {"the criticality", "la criticité"}, "themes": {"one of the themes", "un des thèmes"}, "theme": {"the theme", "le thème"},
+	"negativeThemes": {"a theme spoken of badly", "un thème évoqué en mal"}, "positiveThemes": {"a theme spoken of well", "un thème évoqué en bien"}, "band": {"the NPS group", "le groupe NPS"},
+	"rating": {"the rating", "la note"}, "waiting": {"waiting for an answer", "l'attente d'une réponse"}, "contacts": {"the number of contacts", "le nombre de contacts"},
+}
+
+// valueWords are values of care's fields in French; English has the words of the definition.
+var valueWords = map[string]string{
+	"met": "tenue à temps", "late": "tenue en retard", "due": "à venir", "overdue": "en retard", "open": "ouvert", "waiting": "en attente", "answered": "répondu", "resolved": "résolu", "reopened": "rouvert",
+	"true": "oui", "false": "non", "neg": "négatif", "neu": "neutre", "pos": "positif", "none": "aucune", "low": "faible", "medium": "moyenne", "high": "élevée", "critical": "critique",
+	"detractor": "détracteur", "passive": "passif", "promoter": "promoteur",
+}
+
+// worded is a comparison with its values in the language.
+func (x *Field) worded(w words, f *Filter) *Test {
+	k := careOf(f.kind)
+	if w != "fr" || k == nil || k.field(x.Name) == nil || k.field(x.Name).words == nil {
+		return &x.Test
+	}
+	t := x.Test
+	say := func(v Value) Value {
+		if word, known := valueWords[v.Text]; known {
+			v.Text = word
+		}
+		return v
+	}
+	t.Value, t.Values = say(t.Value), slices.Clone(t.Values)
+	for i := range t.Values {
+		t.Values[i] = say(t.Values[i])
+	}
+	return &t
+}
+
 // filter names events, such as order.placed by phone (amount is at least 100).
 func (w words) filter(f *Filter) string {
 	out := f.Type
@@ -225,7 +260,11 @@ func (w words) filter(f *Filter) string {
 	}
 	var fields []string
 	for _, x := range f.Where {
-		fields = append(fields, strings.TrimPrefix(x.Name, "properties.")+" "+w.test(&x.Test))
+		name := strings.TrimPrefix(x.Name, "properties.")
+		if names, known := careFieldWords[x.Name]; known && f.kind >= kindsOfCare {
+			name = w.say(names[0], names[1])
+		}
+		fields = append(fields, name+" "+w.test(x.worded(w, f)))
 	}
 	if len(fields) > 0 {
 		out += " (" + strings.Join(fields, w.say(" and ", " et ")) + ")"

@@ -3,6 +3,7 @@ package segments
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -299,4 +300,31 @@ func (t Tables) delete(ctx context.Context, table, where string, params clickhou
 		return fmt.Errorf("delete rows of %s: %w", table, err)
 	}
 	return nil
+}
+
+// Care reads what care keeps of personas: facts of these kinds, by persona.
+func (t Tables) Care(ctx context.Context, workspace string, kinds []schema.Type, personas []schema.ProfileID) (map[schema.ProfileID][]*segment.Fact, error) {
+	out := map[schema.ProfileID][]*segment.Fact{}
+	for _, kind := range kinds {
+		q := segment.CareRows(kind, workspace)
+		q.Params["personas"] = personas
+		rows, err := t.Conn.Query(ctx, q.SQL, q.Params, nil)
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			var persona, id uuid.UUID
+			var at int64
+			var fields []string
+			if err := rows.Scan(&persona, &id, &at, &fields); err != nil {
+				return nil, errors.Join(err, rows.Close())
+			}
+			of := schema.ProfileID(persona)
+			out[of] = append(out[of], segment.CareFact(kind, schema.EventID(id), schema.Instant(at), fields))
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }

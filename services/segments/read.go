@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/identifier"
 	"github.com/dossier-cdp/dossier/pipelines/segment"
 	"github.com/dossier-cdp/dossier/schema"
@@ -76,7 +77,8 @@ func (s *Segments) follow(ctx context.Context, partition int32, at int64, out ch
 					needed = false
 				}
 				worth := e.Type == schema.TypeOrderPlaced && s.settings.Worth != ""
-				if needed || worth || s.news(id, e) {
+				said := len(s.ofCare) > 0 && care.Concerns(e.Type)
+				if needed || worth || said || s.news(id, e) {
 					why := cause{byEvent, e.OccurredAt, e.ID}
 					if at < known {
 						why = cause{byRule, now, schema.EventID{}}

@@ -285,6 +285,19 @@ func (r *Reader) Explain(ctx context.Context, workspace, name string, id schema.
 	if person.Events, err = r.facts(ctx, workspace, people[0], one.Needs()); err != nil {
 		return nil, err
 	}
+	if kinds := one.CareNeeds(); len(kinds) > 0 {
+		var personas []schema.ProfileID
+		for i := range people[0].Personas {
+			personas = append(personas, people[0].Personas[i].ID)
+		}
+		said, err := Tables{r.Conn}.Care(ctx, workspace, kinds, personas)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range personas {
+			person.Events = append(person.Events, said[id]...)
+		}
+	}
 	if r.Assess != nil {
 		worth, err := r.Assess(ctx, people)
 		if err != nil {

@@ -78,6 +78,9 @@ type Config struct {
 	Assess   func(ctx context.Context, people []*graphql.Person) ([]*segment.Worth, error)
 	Snapshot func() string
 
+	// Care gives what care made of what personas said, once care has seen the log up to these offsets: facts of these kinds, by persona. nil is that nobody keeps it.
+	Care func(ctx context.Context, next []int64, kinds []schema.Type, personas []schema.ProfileID) (map[schema.ProfileID][]*segment.Fact, error)
+
 	Tables   Rows
 	Store    *state.Store // the role's own; closed by the caller after Run
 	Public   func(p schema.PersonaEpoch) schema.ProfileID
@@ -103,6 +106,7 @@ type Segments struct {
 	evaluator *segment.Evaluator            // of set
 	holdOuts  map[string][]*segment.HoldOut // of live segments that ask for some
 	needs     segment.Needs
+	ofCare    []schema.Type // kinds of care's facts that live segments ask for
 	kinds     kinds
 	next      []int64 // committed
 	feed      int64   // committed offset of the change feed
@@ -288,7 +292,7 @@ func (s *Segments) markOnce(b *state.Batch, id schema.ProfileID, why cause) erro
 func (s *Segments) take(b *state.Batch) error {
 	s.set = s.Segments()
 	s.live, s.evaluator = s.set.Live(), segment.NewEvaluator(s.set)
-	s.needs = s.set.Needs()
+	s.needs, s.ofCare = s.set.Needs(), s.set.CareNeeds()
 	now := map[string]string{}
 	s.holdOuts = map[string][]*segment.HoldOut{}
 	for _, of := range s.live {

@@ -353,8 +353,15 @@ func (s *Segments) weigh(ctx context.Context, list []marked, now schema.Instant)
 			return err
 		}
 	}
+	said, err := s.said(ctx, holders)
+	if err != nil {
+		return err
+	}
 	for i, p := range holders {
 		person := PersonOf(p)
+		for j := range p.Personas {
+			person.Events = append(person.Events, said[p.Personas[j].ID]...)
+		}
 		person.Suppressed = s.Suppressed(p)
 		if worth != nil {
 			person.Worth = worth[i]
@@ -385,6 +392,27 @@ func (s *Segments) weigh(ctx context.Context, list []marked, now schema.Instant)
 	s.metrics.weighed.Add(float64(len(holders)))
 	s.metrics.seconds.Add(time.Since(begun).Seconds())
 	return nil
+}
+
+// said asks care for what is known of people, where a live segment asks for it.
+func (s *Segments) said(ctx context.Context, people []*graphql.Person) (out map[schema.ProfileID][]*segment.Fact, err error) {
+	if s.Care == nil || len(s.ofCare) == 0 {
+		return nil, nil
+	}
+	var personas []schema.ProfileID
+	for _, p := range people {
+		for j := range p.Personas {
+			personas = append(personas, p.Personas[j].ID)
+		}
+	}
+	if len(personas) == 0 {
+		return nil, nil
+	}
+	err = s.retry(ctx, "read what care keeps", func() (err error) {
+		out, err = s.Care(ctx, s.next, s.ofCare, personas)
+		return err
+	})
+	return out, err
 }
 
 // weighing is one step: what it writes becomes visible together.

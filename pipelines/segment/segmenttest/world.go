@@ -15,6 +15,7 @@ import (
 type World struct {
 	R      *rand.Rand
 	Now    schema.Instant
+	Since  schema.Instant // when the list partners was replaced last
 	People []*segment.Person
 	Events map[schema.ProfileID][]*schema.Event  // by persona
 	Of     map[schema.ProfileID]schema.ProfileID // persona → profile
@@ -27,6 +28,7 @@ var Paths = []string{"plan", "n", "deep.x"}
 func New(r *rand.Rand, people int) *World {
 	w := &World{R: r, Events: map[schema.ProfileID][]*schema.Event{}, Of: map[schema.ProfileID]schema.ProfileID{}}
 	w.Now = schema.InstantOf(time.Date(2026, 3, 20+r.IntN(20), r.IntN(24), r.IntN(60), 0, 0, time.UTC))
+	w.Since = w.Now - 4*86_400_000_000
 	for n := range people {
 		w.person(n)
 	}
@@ -98,11 +100,15 @@ func (w *World) event(id schema.EventID) *schema.Event {
 	e := &schema.Event{}
 	e.ID, e.Workspace, e.Source = id, "main", pick(w, "crm", "shop")
 	e.OccurredAt = w.moment()
-	e.Type = pick(w, schema.TypeOrderPlaced, schema.TypeMessageReceived, schema.TypeMessageSent, schema.TypeSurveyAnswered, schema.TypeTrackPerformed, schema.TypePageViewed)
+	e.Type = pick(w, schema.TypeOrderPlaced, schema.TypeMessageReceived, schema.TypeMessageSent, schema.TypeSurveyAnswered, schema.TypeTrackPerformed, schema.TypePageViewed,
+		schema.TypeListJoined, schema.TypeListLeft)
 	e.Channel, e.Actor = pick(w, schema.ChannelEmail, schema.ChannelPhone, schema.ChannelWeb), pick(w, schema.ActorCustomer, schema.ActorAgent)
 	e.Name, e.Entity, e.Conversation = pick(w, "", "Order Completed", "signup"), pick(w, "", "o1", "o2"), pick(w, "", "c1", "c2")
 	e.Amount, e.Currency = pick(w, "", "10", "99.99", "100", "-5", "1e2", "100.0000004"), pick(w, "EUR", "USD")
 	e.Rating, e.RatingScale = pick(w, "", "0", "6", "6.5", "10"), "0-10"
+	if e.Type == schema.TypeListJoined || e.Type == schema.TypeListLeft {
+		e.Name = "partners"
+	}
 	e.Properties = []byte(pick(w, "", `{"n":3,"plan":"gold"}`, `{"n":-2.5,"plan":"silver"}`, `{"deep":{"x":true},"n":"7"}`, `{"deep":{"x":"é'\"\\"},"plan":null}`, `{"n":[1],"plan":{"a":1}}`))
 	return e
 }
@@ -128,6 +134,9 @@ func (w *World) Segment(name string, others ...string) *segment.Segment {
 		panic(err)
 	}
 	s, err := segment.Parse(name, text, time.LoadLocation)
+	if err == nil {
+		err = s.Rest(segment.Ground{Lists: map[string]schema.Instant{"partners": w.Since, "empty": 0}})
+	}
 	if err != nil {
 		panic(fmt.Errorf("%s: %w", text, err))
 	}
@@ -146,9 +155,13 @@ func (w *World) node(depth int, others []string) object {
 		}
 		return object{"any": []object{w.node(depth-1, others), w.node(depth-1, others)}}
 	}
-	switch w.R.IntN(12) {
+	switch w.R.IntN(15) {
 	case 0, 1:
 		return object{"trait": w.trait()}
+	case 12, 13:
+		return w.care()
+	case 14:
+		return object{"list": object{"name": pick(w, "partners", "empty")}}
 	case 10:
 		return object{"holdOut": object{"name": pick(w, "spring", "winter"), "percent": pick(w, 10, 50, 99)}}
 	case 11:
@@ -262,6 +275,49 @@ func (w *World) counting() object {
 		}
 	}
 	return e
+}
+
+// care asks for what was said and what became of it.
+func (w *World) care() object {
+	e, kind := object{}, pick(w, "conversation", "case", "satisfaction", "verbatim")
+	fields := map[string][]object{
+		"conversation": {{"field": "waiting", "op": "is", "value": "true"}, {"field": "firstReply", "op": pick(w, "is", "isNot"), "value": pick(w, "met", "late", "due", "overdue")}, {"field": "inbound", "op": "atLeast", "value": 2}},
+		"case": {{"field": "state", "op": "in", "values": []string{"open", "reopened"}}, {"field": "resolved", "op": pick(w, "is", "isNot"), "value": pick(w, "met", "late", "due", "overdue")}, {"field": "complaint", "op": "is", "value": "true"},
+			{"field": "themes", "op": pick(w, "is", "isNot", "contains"), "value": pick(w, "delivery", "price")}, {"field": "criticality", "op": pick(w, "isNot", "is"), "value": "high"}},
+		"satisfaction": {{"field": "band", "op": "is", "value": pick(w, "detractor", "passive", "promoter")}, {"field": "rating", "op": pick(w, "below", "above"), "value": pick(w, 7, 8.5)}, {"field": "instrument", "op": "is", "value": "nps"}},
+		"verbatim": {{"field": "polarity", "op": pick(w, "is", "isNot"), "value": pick(w, "neg", "pos")}, {"field": "themes", "op": pick(w, "is", "notIn", "missing", "exists", "startsWith"), "value": pick(w, "delivery", "price")},
+			{"field": "negativeThemes", "op": "is", "value": pick(w, "delivery", "price")}},
+	}[kind]
+	for range w.R.IntN(3) {
+		f := object{}
+		for k, v := range pick(w, fields...) {
+			f[k] = v
+		}
+		switch f["op"] {
+		case "notIn":
+			f["values"] = []any{f["value"]}
+			delete(f, "value")
+		case "missing", "exists":
+			delete(f, "value")
+		}
+		where, _ := e["where"].([]object)
+		e["where"] = append(where, f)
+	}
+	switch w.R.IntN(4) {
+	case 0:
+		e["count"] = object{pick(w, "atLeast", "atMost"): w.R.IntN(3)}
+	case 1:
+		e["count"], e["by"] = object{"atLeast": 1 + w.R.IntN(2)}, "channel"
+	case 2:
+		e["which"] = pick(w, "first", "last")
+	}
+	if w.R.IntN(2) == 0 {
+		e["within"] = pick(w, "1d", "5d", "24h")
+	}
+	if w.R.IntN(4) == 0 {
+		e["channels"] = []string{pick(w, "email", "phone")}
+	}
+	return object{kind: e}
 }
 
 func (w *World) sequence() object {

@@ -48,6 +48,12 @@ func (i *installation) startSegments(ctx context.Context) error {
 			return i.identityPeer.WaitFor(ctx, reached{i.eventLog.Generation(), next, i.erasures.known()})
 		},
 		Assess: worth.assess, Snapshot: worth.version,
+		Care: func(ctx context.Context, next []int64, kinds []schema.Type, personas []schema.ProfileID) (map[schema.ProfileID][]*segment.Fact, error) {
+			if err := i.caresNow(ctx, reached{i.eventLog.Generation(), next, i.erasures.known()}); err != nil {
+				return nil, err
+			}
+			return segments.Tables{Conn: i.house}.Care(ctx, mainWorkspace, kinds, personas)
+		},
 		Tables: segments.Tables{Conn: i.house}, Store: store, Public: public.Public, Segments: i.audienced,
 		Suppressed: i.suppressedPerson, Suppressions: func() int { return len(i.control.State().Suppressions(mainWorkspace)) },
 		Void: i.erasures.void, Now: time.Now, Logger: i.logger, Registry: i.registry,
