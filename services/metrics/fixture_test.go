@@ -152,10 +152,13 @@ func check(t *testing.T, r *Reader, name string, q metric.Query, want string) {
 	if d.Employee {
 		return
 	}
-	first := !downloaded[name]
-	downloaded[name] = true
+	downloaded[name]++
+	first := downloaded[name] == 1
+	if downloaded[name] > 2 {
+		return // its rows were held against it, of everything and of a part
+	}
 	var listed map[string]int64
-	if first { // once by pages, and in each format
+	if first && slices.Contains(byPages, name) {
 		listed = paged(t, r, name, q)
 	}
 	for _, format := range []string{"csv", "parquet"} {
@@ -167,7 +170,7 @@ func check(t *testing.T, r *Reader, name string, q metric.Query, want string) {
 		for _, row := range rows {
 			of[row.Reason]++
 		}
-		if first && fmt.Sprint(of) != fmt.Sprint(listed) {
+		if listed != nil && fmt.Sprint(of) != fmt.Sprint(listed) {
 			t.Errorf("%s has %v rows as %s, and lists %v", name, of, format, listed)
 		}
 		listed = of
@@ -190,8 +193,11 @@ func check(t *testing.T, r *Reader, name string, q metric.Query, want string) {
 	}
 }
 
-// downloaded are the metrics whose rows were read in every way.
-var downloaded = map[string]bool{}
+// downloaded says how often the rows of a metric were held against its figure. byPages are a metric of each subject: of these they are turned page by page, too.
+var (
+	downloaded = map[string]int{}
+	byPages    = []string{"nps", "firstReply", "nextReply", "fcrNoRepeat", "resolution", "recoveryRate", "churnAfterComplaint", "themeSentiment", "verbatimSentiment", "gestureSpend", "channelPremium", "lateDeliveries"}
+)
 
 // paged lists the rows of a figure page by page, and counts them by the reason for which they do not count.
 func paged(t *testing.T, r *Reader, name string, q metric.Query) map[string]int64 {
