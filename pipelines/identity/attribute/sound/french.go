@@ -1,7 +1,7 @@
 // Package sound makes phonetic keys of words: words that sound alike, or nearly, get one key. Keys are for proposing and grading candidates,
 // never proof.
 //
-// The input is in the form of package script; blanks do not count. Letters of other scripts are kept by French and passed over by the other keys.
+// The input is in the form of package script; blanks do not count. Letters of other scripts are kept by French and passed over by FrenchSkeleton.
 // The work is linear in the length of the input, of which the first 128 bytes are read, and keys are bounded by Longest.
 package sound
 
