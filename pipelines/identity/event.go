@@ -37,6 +37,7 @@ type Reader struct {
 	publics generations[schema.PersonaEpoch, NodeID]
 	blocked map[string]map[string]bool
 	out     Persona
+	words   generations[string, string]
 
 	lean bool // see Lean
 
@@ -121,7 +122,7 @@ func (r *Reader) Read(e *schema.Event, recordedAt schema.Instant) (*Persona, []A
 	}
 	p.Of = schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Key.Epoch}
 	p.ID = r.public(p.Of)
-	p.Source, p.Trust, p.AccountKind = e.Source, e.Provenance.Trust, e.Account.Kind
+	p.Source, p.Trust, p.AccountKind = r.word(e.Source), e.Provenance.Trust, r.word(e.Account.Kind)
 	p.Standing = r.standing(e)
 	p.First, p.Recorded = e.OccurredAt, recordedAt
 
@@ -142,6 +143,16 @@ func (r *Reader) Read(e *schema.Event, recordedAt schema.Instant) (*Persona, []A
 // Lean has the reader leave out values of kinds that join nobody (Strength None) and have no limit: they bear on nobody's profile, and whoever keeps evidence for that
 // alone need not keep them.
 func (r *Reader) Lean() { r.lean = true }
+
+// word is a text that few events differ in, kept once: what stands in an event may hold on to all that the event was read from.
+func (r *Reader) word(text string) string {
+	kept, ok := r.words.get(text)
+	if !ok {
+		kept = strings.Clone(text)
+		r.words.put(kept, kept)
+	}
+	return kept
+}
 
 // kind is identifier.Of, from memory: a kind that is not in the registry is made once.
 func (r *Reader) kind(name string) *kindMemory {

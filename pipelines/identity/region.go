@@ -215,13 +215,20 @@ type slab[T any] struct {
 	n      int // that are handed out
 }
 
-const slabChunk = 64
+// The first chunk is small: who decides after every record needs few values each time.
+const (
+	slabFirst = 8
+	slabChunk = 64
+)
 
 // next gives a zero value.
 func (s *slab[T]) next() *T {
-	chunk, at := s.n/slabChunk, s.n%slabChunk
+	chunk, at, size := 0, s.n, slabFirst
+	if s.n >= slabFirst {
+		chunk, at, size = 1+(s.n-slabFirst)/slabChunk, (s.n-slabFirst)%slabChunk, slabChunk
+	}
 	if chunk == len(s.chunks) {
-		s.chunks = append(s.chunks, make([]T, slabChunk))
+		s.chunks = append(s.chunks, make([]T, size))
 	}
 	s.n++
 	out := &s.chunks[chunk][at]
