@@ -262,7 +262,11 @@ func TestForgotten(t *testing.T) {
 	i.env = append(i.env, "DESK_SECRET=hush")
 	i.up(t)
 	configuration := filepath.Join(i.dir, "hooks.yaml")
-	if err := os.WriteFile(configuration, []byte(strings.Replace(inputs[:strings.Index(inputs, "  crm:")], "kind: customer_id", "kind: user_id", 1)), 0o600); err != nil {
+	if err := os.WriteFile(configuration, []byte(strings.Replace(inputs[:strings.Index(inputs, "  crm:")], "kind: customer_id", "kind: user_id", 1)+`
+segments:
+  reachable: {where: {identifier: {kind: email}}}
+  buyers: {where: {event: {type: order.placed}}}
+`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	i.must(t, "config", "apply", configuration)
@@ -274,11 +278,23 @@ func TestForgotten(t *testing.T) {
 			t.Fatalf("the export has %s %d times", m.marker, strings.Count(text, m.marker))
 		}
 	}
-	// What a copy of the log has from before.
+	for _, name := range []string{"personas", "profiles", "timeline", "cases", "segments"} { // what they write on their way stands nowhere
+		i.must(t, "export", name, "--at", time.Now().UTC().Format(time.RFC3339))
+	}
+	if members := strings.Count(i.must(t, "export", "segments", "--at", time.Now().UTC().Format(time.RFC3339)), `"profile"`); members != 4 {
+		t.Fatalf("%d members of the segments, want two of each", members)
+	}
+	// What a copy of the log has from before. Whoever holds one store reads what the README says of it: her data stand in the engine and in the states alone.
 	i.down(t)
 	for _, m := range []marked{gone, stays} {
-		if found := m.found(t, i.data); len(found) < 3 {
+		found := m.found(t, i.data)
+		if len(found) < 3 {
 			t.Fatalf("the search finds %s in %q alone", m.marker, found)
+		}
+		for _, place := range found {
+			if !strings.HasPrefix(place, "/clickhouse/") && !strings.HasPrefix(place, "/state/") || strings.HasPrefix(place, "/state/intake") {
+				t.Errorf("%s stands in %s", m.marker, place)
+			}
 		}
 	}
 	before := t.TempDir()
