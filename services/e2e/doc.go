@@ -43,6 +43,11 @@
 //	coordination: claims, signs, notes      coordination.TestNeverTwoOwners (lost, late, twice), TestOwnerWithoutLog
 //	keeper: erasures, dead letters too      TestErased, main.TestClosedLetters
 //	erasure: any step, by kill -9           TestForgotten (20 moments under DOSSIER_PROVE=1)
+//	erasure: each step failed, failed but
+//	applied, ended behind it; clock set back main.TestErasureFaults
+//	erasure: an old key ring in place       TestOldRing
+//	rotation of the master key              keeper.TestRotateMasterFaults
+//	retention: timeline                     timeline.TestExpire
 //	audit: a chain of records               audit.TestChains
 //	keeper: ring files                      keeper.TestKilledWhileWriting, TestFaultWhileWriting, TestKilledTwice
 //	state of any role: file of the store    state.TestCrashLeavesAPrefixOfCommits, TestFullDisk
