@@ -3,11 +3,13 @@ package care
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/dossier-cdp/dossier/pipelines/reputation"
 	"github.com/dossier-cdp/dossier/schema"
 )
 
@@ -643,12 +645,6 @@ func (d *dossier) weigh() {
 				reason(name, criticality)
 			}
 		}
-		if (c.Type == schema.TypeMentionPublished || c.Type == schema.TypeReviewPublished) && c.property(propFollowers) != "" {
-			if followers, err := strconv.ParseFloat(c.property(propFollowers), 64); err == nil && followers > 0 {
-				// Followers alone say little of influence (Cha 2010), so they reach half of the scale at most.
-				r.Influence = max(r.Influence, min(.5, math.Round(math.Log10(1+followers)/12*1e6)/1e6))
-			}
-		}
 	}
 	for _, t := range d.threads {
 		for _, c := range t.contacts {
@@ -658,6 +654,7 @@ func (d *dossier) weigh() {
 	for _, m := range d.marks {
 		see(m)
 	}
+	r.Influence = d.influence()
 	switch strings.ToLower(r.Priority) {
 	case "urgent", "critical", "p1":
 		reason("priority", .8)
@@ -671,6 +668,37 @@ func (d *dossier) weigh() {
 	if r.Complaint {
 		reason("complaint", .5)
 	}
+}
+
+// influence is how far the customer's public posts in the case are carried: of several people's the furthest. Each post counts by its latest version.
+func (d *dossier) influence() float64 {
+	var posts map[schema.ProfileID]map[string]int64
+	heard := map[schema.ProfileID]bool{}
+	for _, t := range d.threads {
+		if t.row.Kind != "public" {
+			continue
+		}
+		for _, c := range t.contacts { // ascending
+			if c.Actor != schema.ActorCustomer {
+				continue
+			}
+			if c.Type == schema.TypeMentionPublished && (c.Mention != "" || c.property(propBrand) != "") {
+				if posts == nil {
+					posts = map[schema.ProfileID]map[string]int64{}
+				}
+				if posts[c.Persona] == nil {
+					posts[c.Persona] = map[string]int64{}
+				}
+				posts[c.Persona][cmp.Or(c.Entity, string(c.ID[:]))] = crowd(c.property(propAudience))[countAmplification]
+			}
+			heard[c.Persona] = true
+		}
+	}
+	most := 0.0
+	for _, of := range posts { // a maximum: the order changes nothing
+		most = max(most, reputation.Influence(slices.Collect(maps.Values(of)), len(heard)-1))
+	}
+	return math.Round(most*1e6) / 1e6
 }
 
 // merge follows case.merged: a merged case waits for nothing, and what its conversations still ask is asked of the case that it went into.

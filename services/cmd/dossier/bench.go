@@ -20,9 +20,9 @@ import (
 )
 
 type benchCommand struct {
-	Names  []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, past, idle, rebuild, replay, diff, erase, fold, foldnew, match, resolve, care, inbox, metrics, segments, or all. Those that need a store share one."`
+	Names  []string      `arg:"" name:"name" help:"ingest, endtoend, freshness, store, header, full, past, idle, rebuild, replay, diff, erase, fold, foldnew, match, resolve, care, inbox, metrics, reputation, segments, or all. Those that need a store share one."`
 	For    time.Duration `default:"20s" help:"How long to measure."`
-	Stores []int64       `name:"store" default:"1000000" help:"Events stored before header, full, past, idle, rebuild, replay, diff and erase are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations, segments a twentieth as many people. Several, from small to large, are measured one after the other, stores being filled further." placeholder:"N,…"`
+	Stores []int64       `name:"store" default:"1000000" help:"Events stored before header, full, past, idle, rebuild, replay, diff and erase are measured, and folded by fold, foldnew and care; metrics has a fifth as many conversations, reputation as many posts, segments a twentieth as many people. Several, from small to large, are measured one after the other, stores being filled further." placeholder:"N,…"`
 	Store  int64         `kong:"-"` // that of Stores that is measured
 	Only   []string      `help:"Of metrics: these alone." placeholder:"METRIC"`
 	People int           `default:"10000" help:"Customers who are invented for match and resolve; each has some three records."`
@@ -77,6 +77,7 @@ var benches = []bench{
 	{"care", (*benchCommand).care, nil},
 	{"inbox", (*benchCommand).inbox, nil},
 	{"metrics", (*benchCommand).metrics, nil},
+	{"reputation", (*benchCommand).reputation, nil},
 	{"segments", (*benchCommand).segments, nil},
 }
 
