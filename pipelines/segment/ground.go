@@ -145,7 +145,7 @@ func (s *Segment) Rest(on Ground) error {
 		case n.List != nil:
 			since, known := on.Lists[n.List.Name]
 			if !known && err == nil {
-				err = refuse(fmt.Sprintf("%s: there is no list %q%s", s.Name, n.List.Name, nearest(n.List.Name, slices.Sorted(maps.Keys(on.Lists)))), "'dossier segments list-append' makes it from a file")
+				err = refuse(fmt.Sprintf("%s: there is no list %q%s", s.Name, n.List.Name, nearest(n.List.Name, slices.Sorted(maps.Keys(on.Lists)))), "declare it in the section lists of the configuration")
 			}
 			n.List.since = since
 			rests = append(rests, fmt.Sprintf("list %s %d", n.List.Name, since))

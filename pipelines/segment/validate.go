@@ -97,7 +97,7 @@ func (v *validator) node(where string, n *Node, depth int) {
 		v.event(where+".verbatim", n.Verbatim, kindText)
 	case n.List != nil:
 		if !isName(n.List.Name) {
-			v.fail(where+".list", fmt.Sprintf("%q is no name of a list", clip(n.List.Name)), "write {name: partners}; 'dossier segments lists' names those that there are")
+			v.fail(where+".list", fmt.Sprintf("%q is no name of a list", clip(n.List.Name)), "write {name: partners}: one of the section lists of the configuration")
 		}
 	case n.Sequence != nil:
 		v.sequence(where+".sequence", n.Sequence)
