@@ -70,7 +70,7 @@ func (k *Known) root(n int) int {
 // calls drops them (DropKnown), after an error, too.
 func (k *Known) Write(ctx context.Context, conn *clickhouse.Conn, workspace, prefix string) error {
 	tables := metric.KnownTables(prefix)
-	views := [numTables]string{schema.ViewCurrentConversations, schema.ViewCurrentCases, schema.ViewCurrentSurveys, schema.ViewCurrentVerbatims}
+	views := [numTables]string{schema.ViewCurrentConversations, schema.ViewCurrentCases, schema.ViewCurrentSurveys, schema.ViewCurrentVerbatims, schema.ViewCurrentMentions}
 	for n, view := range views {
 		if err := conn.Exec(ctx, "CREATE TABLE "+tables[view]+" ENGINE = Memory EMPTY AS SELECT * FROM "+tableNames[n], nil, nil); err != nil {
 			return fmt.Errorf("make a table of what was known: %w", err)
@@ -83,9 +83,10 @@ func (k *Known) Write(ctx context.Context, conn *clickhouse.Conn, workspace, pre
 	folder := care.NewFolder(k.rules)
 	conversations, cases := newBlock(conversationsTable, conversationColumns), newBlock(casesTable, caseColumns)
 	surveys, verbatims := newBlock(surveysTable, surveyColumns), newBlock(verbatimsTable, verbatimColumns)
+	mentions := newBlock(mentionsTable, mentionColumns)
 	sent := 0
 	flush := func() error {
-		for n, b := range []*Block{conversations.done(), cases.done(), surveys.done(), verbatims.done()} {
+		for n, b := range []*Block{conversations.done(), cases.done(), surveys.done(), verbatims.done(), mentions.done()} {
 			if b.Rows == 0 {
 				continue
 			}
@@ -96,6 +97,7 @@ func (k *Known) Write(ctx context.Context, conn *clickhouse.Conn, workspace, pre
 		}
 		conversations, cases = newBlock(conversationsTable, conversationColumns), newBlock(casesTable, caseColumns)
 		surveys, verbatims = newBlock(surveysTable, surveyColumns), newBlock(verbatimsTable, verbatimColumns)
+		mentions = newBlock(mentionsTable, mentionColumns)
 		return nil
 	}
 	var contacts []*care.Contact
@@ -114,7 +116,8 @@ func (k *Known) Write(ctx context.Context, conn *clickhouse.Conn, workspace, pre
 		put(cases, workspace, rows.Cases, func(r *care.Case) schema.EventID { return r.ID })
 		put(surveys, workspace, rows.Surveys, func(r *care.Survey) schema.EventID { return r.ID })
 		put(verbatims, workspace, rows.Verbatims, func(r *care.Verbatim) schema.EventID { return r.ID })
-		if conversations.rows+cases.rows+surveys.rows+verbatims.rows < refoldRows {
+		put(mentions, workspace, rows.Mentions, func(r *care.Mention) schema.EventID { return r.ID })
+		if conversations.rows+cases.rows+surveys.rows+verbatims.rows+mentions.rows < refoldRows {
 			continue
 		}
 		if err := flush(); err != nil {

@@ -5,7 +5,8 @@ import "strings"
 // What is read of a past that was known at an instant stands in tables of its own, which hold what the tables would have held then: Query.Tables is how their names
 // begin, and whoever sets it has made them. Rows of the timeline say themselves when they were recorded.
 var knownTables = map[string]string{
-	"current_conversations": "conversations", "current_cases": "cases", "current_surveys": "surveys", "current_verbatims": "verbatims", "persona_map": "personas",
+	"current_conversations": "conversations", "current_cases": "cases", "current_surveys": "surveys", "current_verbatims": "verbatims",
+	"current_mentions": "mentions", "persona_map": "personas",
 }
 
 // KnownTables names the tables that hold what was known at an instant, by the name of what each stands for.
