@@ -111,6 +111,22 @@ SELECT 'main', 1, generateUUIDv4(), generateUUIDv4(), generateUUIDv4(), '2026-02
 	// 80 acts over 7,000; 60 times applause over 7,000, 15 replies over 6,000, 5 reposts over 3,000, 40 clicks over 3,000.
 	check(t, r, "engagementByReach", crowd, "1.1429 n=5 people=5 over=7000 applause=0.8571 conversation=0.25 amplification=0.1667 clicks=1.3333 -no_denominator:7")
 
+	// Five posts, each shown 1,000 times, by authors whom 500 follow: 100 times applause, 5 replies, no repost and 10 clicks.
+	for _, applause := range []int{10, 20, 30, 0, 40} {
+		post(1, "shown", "twitter", "neutral", "", map[string]int{"impressions": 1000, "followers": 500, "applause": applause, "conversation": 1, "amplification": 0, "clicks": 2})
+	}
+	shown := february
+	shown.Where = map[metric.Dimension][]string{metric.Brand: {"shown"}}
+	check(t, r, "engagementByImpressions", shown, "2.1 n=5 people=5 over=5000 applause=2 conversation=0.1 amplification=0 clicks=0.2")
+	check(t, r, "engagementByFollowers", shown, "4.2 n=5 people=5 over=2500 applause=4 conversation=0.2 amplification=0 clicks=0.4")
+
+	// Eight are asked whether they know the brand, six do.
+	for p, mark := range []int{1, 1, 0, 1, 1, 0, 1, 1} {
+		next++
+		table(t, conn, schema.TableSurveys, fmt.Sprintf("id=r%d; event=r%d; persona=p%d; type=survey.answered; instrument=notoriety; rating=%d; scale_low=0; scale_high=1; answered_at=02-12 10:00; channel=web; source=s", next, next, 7000+p, mark))
+	}
+	check(t, r, "notoriety", february, "75 n=8 people=8")
+
 	// Kano, by people: 7 would be delighted by delivery in an hour (1, 3), 1 takes it as it comes (3, 3), 1 contradicts themselves (1, 1), 1 does not want it (5, 1), 1 answered one question.
 	answer := func(p int, theme, question string, mark int) {
 		next++
@@ -136,6 +152,11 @@ SELECT 'main', 1, generateUUIDv4(), generateUUIDv4(), generateUUIDv4(), '2026-02
 		"50 n=14 people=7 attractive=7 one_dimensional=0 must_be=6 indifferent=1 reverse=1 questionable=1 -questionable:1 -reverse:1 -unpaired:1\n"+
 			"express: 85.7143 n=7 people=7 attractive=6 one_dimensional=0 must_be=0 indifferent=1 reverse=1 questionable=1 -questionable:1 -reverse:1 -unpaired:1\n"+
 			"invoice: 0 n=6 people=6 attractive=0 one_dimensional=0 must_be=6 indifferent=0 reverse=0 questionable=0\nsecret: hidden n=1 people=1")
+	// Six would be annoyed without the invoice, of fourteen answers.
+	check(t, r, "kanoWorse", by(february, metric.Theme),
+		"42.8571 n=14 people=7 attractive=7 one_dimensional=0 must_be=6 indifferent=1 reverse=1 questionable=1 -questionable:1 -reverse:1 -unpaired:1\n"+
+			"express: 0 n=7 people=7 attractive=6 one_dimensional=0 must_be=0 indifferent=1 reverse=1 questionable=1 -questionable:1 -reverse:1 -unpaired:1\n"+
+			"invoice: 100 n=6 people=6 attractive=0 one_dimensional=0 must_be=6 indifferent=0 reverse=0 questionable=0\nsecret: hidden n=1 people=1")
 	a, err := r.Figure(t.Context(), "kanoBetter", metric.Query{Workspace: "main", Now: now, By: []metric.Dimension{metric.Theme}})
 	if err != nil {
 		t.Fatal(err)
