@@ -522,4 +522,6 @@ type Backends struct {
 	Segments  Segments
 	Erasures  Erasures  // nil: nobody is erased
 	Companies Companies // nil: there are none
+	Replays   Replays   // nil: no shadows here
+	Letters   Letters   // nil: dead letters are not read here
 }

@@ -132,8 +132,10 @@ func query(ctx context.Context, rows int) error {
 // mutationScopes says which scope each root field of Mutation needs. A field that is missing here is refused.
 var mutationScopes = map[string]string{
 	"link": scopeDecide, "decideMatch": scopeDecide, "separate": scopeDecide, "release": scopeDecide, "recordConsent": scopeCare, "correctVerbatim": scopeCare, "applyConfiguration": scopeAdmin, "saveSegment": scopeMarketing,
-	"erase":      scopePrivacy,
-	"recordCase": scopeCare, "assignCase": scopeCare, "planNextStep": scopeCare, "resolveCase": scopeCare, "reopenCase": scopeCare, "addTask": scopeCare,
+	"erase":       scopePrivacy,
+	"startReplay": scopeAdmin, "pauseReplay": scopeAdmin, "resumeReplay": scopeAdmin, "promoteReplay": scopeAdmin, "undoPromotion": scopeAdmin, "discardReplay": scopeAdmin,
+	"resolveDeadLetters": scopeAdmin,
+	"recordCase":         scopeCare, "assignCase": scopeCare, "planNextStep": scopeCare, "resolveCase": scopeCare, "reopenCase": scopeCare, "addTask": scopeCare,
 	"completeTask": scopeCare, "addNote": scopeCare, "promise": scopeCare, "moderateContent": scopeCare, "grantGesture": scopeCare,
 }
 

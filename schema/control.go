@@ -30,6 +30,7 @@ const (
 	ControlHoldLifted           ControlKind = "hold.lifted"
 	ControlSuppressed           ControlKind = "profile.suppressed"
 	ControlUnsuppressed         ControlKind = "profile.unsuppressed"
+	ControlProjectionsPromoted  ControlKind = "projections.promoted"
 )
 
 // Control is one record of the control topic: a decision about the installation, with who took it and why. It holds no personal
@@ -57,6 +58,7 @@ type Control struct {
 	Hold          *ControlHold          `json:"hold,omitempty"`
 	Suppression   *ControlSuppression   `json:"suppression,omitempty"`
 	Regulation    *ControlRegulation    `json:"regulation,omitempty"` // of erasures and suppressions that were asked for as one
+	Promotion     *ControlPromotion     `json:"promotion,omitempty"`  // with Configuration, whose document is in force from here on
 }
 
 // ControlAccess is a write key or a token. A revocation carries the id alone.
@@ -78,6 +80,16 @@ type ControlConfiguration struct {
 	Document json.RawMessage `json:"document"`
 	Hash     string          `json:"hash"`
 	Base     string          `json:"base"`
+}
+
+// ControlPromotion has every reader turn from one set of projections to another that was built beside it, under the configuration of the same record. It is
+// refused when it is folded if the configuration or the set in force is not the one that it was based on.
+type ControlPromotion struct {
+	Place  string  `json:"place"`            // of the set that is live from here on: the folder and the tables of a shadow; "" is the first set's
+	Former string  `json:"former"`           // of the set that was live
+	Shadow string  `json:"shadow"`           // what the set was called as a shadow
+	Follow []int64 `json:"follow,omitempty"` // positions of the earlier configurations whose rules of care still measure what began under them
+	Own    bool    `json:"own,omitempty"`    // the document's own rules of care come after those
 }
 
 // ControlInstallation says whose the log is: the first one in the topic counts. So an installation finds out at its start that it was

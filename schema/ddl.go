@@ -20,6 +20,13 @@ const (
 	EndTimelineInstant   Instant = 9_214_646_400_000_000  // 2262-01-01T00:00:00Z, exclusive
 )
 
+// ProjectionTables are the tables that roles fill from the log.
+func ProjectionTables() []string {
+	return []string{
+		TableEvents, TablePersonaProfile, TableConversations, TableCases, TableSurveys, TableAlerts, TableVerbatims, TablePeople, TableSegmentChanges,
+	}
+}
+
 // Migrations lists the ClickHouse DDL in the order in which it is applied. A step that was released is never edited; its number
 // is its place in the list. Every statement works on a server and on the embedded engine alike, and may be repeated.
 //

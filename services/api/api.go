@@ -22,7 +22,8 @@ import (
 type Config struct {
 	Backends graphql.Backends
 	Access   access.Access
-	Registry *prometheus.Registry  // shown at /metrics; nil: a registry of its own
+	Registry *prometheus.Registry  // of the API's own figures; nil: one of its own
+	Shown    prometheus.Gatherer   // what /metrics shows; nil: Registry
 	Ready    func() (bool, string) // whether all answers are right, else what is waited for; nil: always
 	Logger   *slog.Logger          // nil: slog.Default()
 	Timeout  time.Duration         // of one operation; 0: 10 seconds
@@ -56,6 +57,9 @@ func New(c Config) *API {
 	if c.Registry == nil {
 		c.Registry = prometheus.NewRegistry()
 	}
+	if c.Shown == nil {
+		c.Shown = c.Registry
+	}
 	if c.Ready == nil {
 		c.Ready = func() (bool, string) { return true, "" }
 	}
@@ -82,14 +86,14 @@ func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/graphql", a.graphql)
 	mux.HandleFunc("GET /{$}", explorer)
-	mux.Handle("/", Operations(a.Registry, a.Ready))
+	mux.Handle("/", Operations(a.Shown, a.Ready))
 	return mux
 }
 
 // Operations answers /healthz, /readyz and /metrics, and 404 elsewhere: what every process answers, whatever its roles.
-func Operations(registry *prometheus.Registry, ready func() (bool, string)) http.Handler {
+func Operations(shown prometheus.Gatherer, ready func() (bool, string)) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(shown, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { line(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if ok, reason := ready(); !ok {

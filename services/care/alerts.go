@@ -98,7 +98,7 @@ func readSorted(b []byte) (schema.Instant, error) {
 
 // schedule notes when a cluster is looked at next.
 func (w *rewriting) schedule(k *cluster, cases []care.Case) error {
-	if w.c.Decided == nil {
+	if w.c.Decided == nil && !w.c.Silent {
 		return nil
 	}
 	next, is, err := w.c.nextLook(cases, schema.InstantOf(w.c.Now()))

@@ -75,8 +75,10 @@ type Config struct {
 	// Void says whether an event is void by an erasure; nil is never.
 	Void func(c *schema.Clear) bool
 
-	// Decided is the topic decisions, where alerts are recorded; nil raises none. Sender sends them to webhooks, Secrets resolves these' secret:NAME.
+	// Decided is the topic decisions, where alerts are recorded; nil raises none. Silent, then, notes all the same when each could come due: whoever goes on with the
+	// state and has Decided raises what was not. Sender sends them to webhooks, Secrets resolves these' secret:NAME.
 	Decided Decided
+	Silent  bool
 	Sender  Sender
 	Secrets func(names []string) ([]string, error)
 

@@ -210,6 +210,10 @@ type ProfilesTopic struct {
 	Workspace string
 	Producer  Producer
 	Now       func() time.Time
+
+	// Promotion is the position of the decision that had this state take the place of another; 0 is none. What the topic was told before is of that
+	// other one, so the cursor is another and everything is told anew.
+	Promotion int64
 }
 
 type profilesRecord struct {
@@ -222,7 +226,12 @@ type profilesRecord struct {
 }
 
 // Name is the cursor's name.
-func (t *ProfilesTopic) Name() string { return schema.TopicProfiles }
+func (t *ProfilesTopic) Name() string {
+	if t.Promotion != 0 {
+		return fmt.Sprintf("%s since %d", schema.TopicProfiles, t.Promotion)
+	}
+	return schema.TopicProfiles
+}
 
 // Changed publishes one record for each change.
 func (t *ProfilesTopic) Changed(ctx context.Context, version uint64, changes []Change) error {

@@ -16,11 +16,13 @@ import (
 // Plan is what a shadow is made of. It is kept in the shadow's folder (shadow.json) and never changes, but for Paused.
 type Plan struct {
 	Name          string          `json:"name"`
+	Place         string          `json:"-"`       // where it has its folder and tables, which holds the plan; "" is the first projections'
 	Created       string          `json:"created"` // RFC 3339
 	Actor         string          `json:"actor"`
 	Configuration json.RawMessage `json:"configuration,omitempty"` // the whole document that it runs under
-	Changes       int             `json:"changes"`                 // how many configurations the workspace had had by then: what began under them is measured by them
-	Own           bool            `json:"own,omitempty"`           // the document is not the one that was in force
+	Base          string          `json:"base"`                    // hash of the document that was in force by then; "" before the first one
+	Follow        []int64         `json:"follow,omitempty"`        // positions of the configurations whose rules of care measure what began under them
+	Own           bool            `json:"own,omitempty"`           // the document is not the one that was in force: its rules of care hold for everything
 
 	// Which events it is made of; what is empty filters nothing.
 	From    string   `json:"from,omitempty"`
@@ -28,7 +30,8 @@ type Plan struct {
 	Types   []string `json:"types,omitempty"`
 	Sources []string `json:"sources,omitempty"`
 
-	Paused bool `json:"paused,omitempty"`
+	Key    string `json:"key,omitempty"` // of who asked for it
+	Paused bool   `json:"paused,omitempty"`
 }
 
 const planName = "shadow.json"

@@ -300,6 +300,24 @@ func (s *Segments) took(b *state.Batch, c *Change) error {
 	return errors.Join(err, s.markOnce(b, id, cause{byRule, at, schema.EventID{}}))
 }
 
+// adopt has memberships, draws and history be those of the topic, in the place of those of a silent life. Facts, rows and times stay: they are of the same events.
+func (s *Segments) adopt(ctx context.Context) error {
+	b := s.Store.NewBatch()
+	for _, kind := range []byte{'m', 'o', 'a'} {
+		if err := b.DeleteRange([]byte{kind}, []byte{kind + 1}); err != nil {
+			return errors.Join(err, b.Discard())
+		}
+	}
+	if err := b.Commit(); err != nil {
+		return err
+	}
+	if err := s.retry(ctx, "empty the history of segments", func() error { return s.Tables.emptyHistory(ctx, s.Workspace) }); err != nil {
+		return err
+	}
+	s.Sweep = ""
+	return s.recall(ctx)
+}
+
 // recall reads memberships from the topic, for a state that is made from nothing. The history in ClickHouse is written anew.
 func (s *Segments) recall(ctx context.Context) error {
 	b := s.Store.NewBatch()

@@ -262,6 +262,10 @@ func (s struckRows) expire(_ context.Context, _ string, below uint64) error {
 	})
 }
 
+func (s struckRows) emptyHistory(context.Context, string) error {
+	return s.around("empty history", func() { clear(s.history) })
+}
+
 func (s struckRows) forget(_ context.Context, _ string, profiles, gone []schema.ProfileID, below uint64) error {
 	return s.around("forget", func() {
 		for _, id := range profiles {

@@ -173,6 +173,7 @@ type Rows interface {
 	put(ctx context.Context, workspace string, version uint64, rows []*row) error
 	record(ctx context.Context, changes []*Change) error
 	empty(ctx context.Context, workspace string) error
+	emptyHistory(ctx context.Context, workspace string) error
 	forget(ctx context.Context, workspace string, profiles, gone []schema.ProfileID, below uint64) error
 	expire(ctx context.Context, workspace string, below uint64) error
 }
@@ -273,6 +274,11 @@ func (t Tables) record(ctx context.Context, changes []*Change) error {
 // empty deletes all rows of people of a workspace.
 func (t Tables) empty(ctx context.Context, workspace string) error {
 	return t.delete(ctx, schema.TablePeople, " WHERE workspace = {workspace:String}", clickhouse.Params{"workspace": workspace})
+}
+
+// emptyHistory deletes the whole history of a workspace.
+func (t Tables) emptyHistory(ctx context.Context, workspace string) error {
+	return t.delete(ctx, schema.TableSegmentChanges, " WHERE workspace = {workspace:String}", clickhouse.Params{"workspace": workspace})
 }
 
 // forget deletes rows of people below a version, and the history of profiles, for good: when it returns no part holds them.

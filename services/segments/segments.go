@@ -81,6 +81,10 @@ type Config struct {
 	// Care gives what care made of what personas said, once care has seen the log up to these offsets: facts of these kinds, by persona. nil is that nobody keeps it.
 	Care func(ctx context.Context, next []int64, kinds []schema.Type, personas []schema.ProfileID) (map[schema.ProfileID][]*segment.Fact, error)
 
+	// Silent decides without telling: what it comes to is its own, as of a shadow. When the state goes on without it, memberships are those of the topic, and
+	// everybody is weighed again, so that what really differs is decided, and nothing twice.
+	Silent bool
+
 	Tables   Rows
 	Store    *state.Store // the role's own; closed by the caller after Run
 	Public   func(p schema.PersonaEpoch) schema.ProfileID
@@ -220,7 +224,7 @@ func (s *Segments) open(ctx context.Context) error {
 	}
 	s.settings = stored
 	if !found {
-		s.settings = settings{Table: table, Sweep: "-", Live: map[string]string{}, Types: map[schema.Type]schema.Instant{}}
+		s.settings = settings{Silent: s.Config.Silent, Table: table, Sweep: "-", Live: map[string]string{}, Types: map[schema.Type]schema.Instant{}}
 		if err := s.recall(ctx); err != nil {
 			return fmt.Errorf("read the memberships of the topic decisions: %w", err)
 		}
@@ -230,11 +234,17 @@ func (s *Segments) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if found {
+	switch {
+	case found && s.settings.Silent && !s.Config.Silent:
+		if err := s.adopt(ctx); err != nil {
+			return fmt.Errorf("take the memberships of the topic decisions over: %w", err)
+		}
+	case found:
 		if err := s.follows(ctx); err != nil {
 			return fmt.Errorf("read what was decided meanwhile: %w", err)
 		}
 	}
+	s.settings.Silent = s.Config.Silent // stored with what follows: until then a crash has it adopted again
 	known := s.Clock
 	s.Clock = max(s.Clock, newest, uint64(s.epoch)<<32)
 	b := s.Store.NewBatch()

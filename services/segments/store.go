@@ -41,6 +41,7 @@ type settings struct {
 	Sweep        string                         `json:"sweep"`                  // the last profile that the sweep under way has marked; "-" is none under way
 	Worth        string                         `json:"worth"`                  // the value snapshot that the rows tell of
 	Suppressions int                            `json:"suppressions,omitempty"` // how many decisions to suppress the rows tell of
+	Silent       bool                           `json:"silent,omitempty"`       // memberships are our own, not the topic's
 	Gather       bool                           `json:"gather"`                 // facts are gathered anew, and not everybody was weighed by them yet
 	Sequence     uint64                         `json:"sequence"`               // of the last change
 	Clock        uint64                         `json:"clock"`                  // of the last rows

@@ -554,7 +554,7 @@ func (s *server) configurationLog(w http.ResponseWriter, r *http.Request, t acce
 // Paths are the patterns under which Handler is to be mounted.
 func Paths() []string {
 	return []string{
-		"/v1/export/", "/v1/replay", "/v1/replay/", "/v1/shadows", "/v1/shadows/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/deadletterstats", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
+		"/v1/export/", "/v1/replay", "/v1/replay/", "/v1/shadows", "/v1/shadows/", "/v1/promotion/", "/v1/digest", "/v1/wait", "/v1/deadletters", "/v1/deadletters/", "/v1/deadletterstats", "/v1/doctor", "/v1/workspaces", "/v1/keys", "/v1/keys/",
 		"/v1/tokens", "/v1/tokens/", "/v1/configuration", "/v1/configuration/",
 		"/v1/backup", "/v1/backup/", "/v1/ring/", "/v1/value/", "/v1/verbatim/",
 		"/v1/erasures", "/v1/erasures/", "/v1/holds", "/v1/holds/", "/v1/suppressions", "/v1/retention", "/v1/access", "/v1/rectifications", "/v1/audit", "/v1/audit/", "/regulations", "/regulations/", "/v1/regulations", "/v1/regulations/",

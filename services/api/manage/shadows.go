@@ -18,10 +18,22 @@ type Shadows interface {
 	Shadow(ctx context.Context, name string) (Shadow, error)
 	Pause(ctx context.Context, name string, paused bool) (Shadow, error)
 	Discard(ctx context.Context, name string) error
+	// Promote has a shadow take the place of the live projections, and Undo what was live before; each says what is live then.
+	Promote(ctx context.Context, actor, name, reason string) (Promotion, error)
+	Undo(ctx context.Context, actor, reason string) (Promotion, error)
 	// Exports are those of the shadow, by the names that the live ones have.
 	Exports(name string) (map[string]Export, error)
 	// Diff says what is other than live. samples bounds how many of each kind are listed; figures also compares all metrics.
 	Diff(ctx context.Context, name string, samples int, figures bool) (ShadowDiff, error)
+}
+
+// Promotion is what is live since the last one.
+type Promotion struct {
+	Shadow   string `json:"shadow"`   // what it was called as a shadow; "" is what was live before
+	Position int64  `json:"position"` // of the decision in the control topic
+	At       string `json:"at"`
+	Hash     string `json:"hash"`     // of the configuration in force
+	Undoable bool   `json:"undoable"` // what was live before is kept, as the shadow previous
 }
 
 // ShadowDiff is what is other in a shadow than live. It holds ids, names and counts, and no value of anybody.
@@ -56,6 +68,7 @@ type ShadowQuestion struct {
 	To            string          `json:"to,omitempty"`
 	Types         []string        `json:"types,omitempty"`
 	Sources       []string        `json:"sources,omitempty"`
+	Key           string          `json:"key,omitempty"` // the same key and name again is the same shadow
 }
 
 // The states of a shadow.
@@ -127,6 +140,29 @@ func (s *server) shadowPaths(mux *http.ServeMux) {
 			return err
 		}
 		return writeJSON(w, diff)
+	}))
+	promoted := func(f func(r *http.Request, t access.Token, reason string) (Promotion, error)) http.Handler {
+		return s.needs(admin, func(w http.ResponseWriter, r *http.Request, t access.Token) error {
+			var q struct {
+				Reason string `json:"reason"`
+			}
+			if r.ContentLength != 0 {
+				if err := readJSON(r, &q); err != nil {
+					return err
+				}
+			}
+			out, err := f(r, t, q.Reason)
+			if err != nil {
+				return err
+			}
+			return writeJSON(w, out)
+		})
+	}
+	mux.Handle("POST /v1/shadows/{name}/promote", promoted(func(r *http.Request, t access.Token, reason string) (Promotion, error) {
+		return s.Shadows.Promote(r.Context(), t.Actor, r.PathValue("name"), reason)
+	}))
+	mux.Handle("POST /v1/promotion/undo", promoted(func(r *http.Request, t access.Token, reason string) (Promotion, error) {
+		return s.Shadows.Undo(r.Context(), t.Actor, reason)
 	}))
 	mux.Handle("DELETE /v1/shadows/{name}", s.needs(admin, func(w http.ResponseWriter, r *http.Request, _ access.Token) error {
 		if err := s.Shadows.Discard(r.Context(), r.PathValue("name")); err != nil {

@@ -30,7 +30,7 @@ func (i *installation) startCare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := state.Open(i.folder.path("state", "care"), state.Options{CacheBytes: 16 << 20, MemTableBytes: 32 << 20, Logger: i.logger})
+	store, err := state.Open(i.state("care"), state.Options{CacheBytes: 16 << 20, MemTableBytes: 32 << 20, Logger: i.logger})
 	if err != nil {
 		return err
 	}
@@ -42,11 +42,11 @@ func (i *installation) startCare(ctx context.Context) error {
 		Tables: care.ClickHouse{Conn: i.house}, Store: store, Public: public.Public, Rules: func() *rules.Rules { return i.configuration.current.Load().Care },
 		Reputation: func() *reputation.Settings { return i.configuration.current.Load().Reputation },
 		Decided:    decided, Sender: webhook.New(), Secrets: i.folder.hookSecrets,
-		Texts: texts, Void: i.erasures.void, MemoryBytes: careMemory(), Logger: i.logger, Registry: i.registry,
+		Texts: texts, Silent: i.shadow != nil, Void: i.erasures.void, MemoryBytes: careMemory(), Logger: i.logger, Registry: i.registry,
 	})
 	i.onRest(i.care.Rest)
 	i.careErased = &eraser{
-		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
+		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger, seeded: i.seeded,
 		erase: func(ctx context.Context, e control.Erasure) error {
 			texts.Forget()
 			return i.care.Erase(ctx, care.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})

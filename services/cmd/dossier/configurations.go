@@ -39,7 +39,7 @@ func (c *configurations) refresh() error {
 	if err != nil {
 		return fmt.Errorf("the configuration in force cannot be read by this version of dossier: %w", err)
 	}
-	parsed.Care = succeeding(c.control.State().Changes(mainWorkspace), parsed.Care)
+	parsed.Care = succeeding(c.control.State().Enacted(mainWorkspace), parsed.Care)
 	c.current.Store(parsed)
 	c.tell()
 	return nil
@@ -56,8 +56,8 @@ func (c *configurations) pin() error {
 		return fmt.Errorf("the configuration of the shadow cannot be read by this version of dossier: %w", err)
 	}
 	if !c.pinned.Own {
-		changes := c.control.State().Changes(mainWorkspace)
-		parsed.Care = succeeding(changes[:min(c.pinned.Changes, len(changes))], parsed.Care)
+		changes := slices.DeleteFunc(c.control.State().Changes(mainWorkspace), func(one control.Change) bool { return !slices.Contains(c.pinned.Follow, one.Position) })
+		parsed.Care = succeeding(changes, parsed.Care)
 	}
 	c.current.Store(parsed)
 	return nil

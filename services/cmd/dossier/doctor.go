@@ -18,6 +18,10 @@ import (
 // doctor checks the installation from within: a line each, with what to do.
 func (i *installation) doctor(ctx context.Context) []manage.Check {
 	var out []manage.Check
+	p := i.projections()
+	if p == nil {
+		return []manage.Check{{Name: "projections", Detail: "they are being switched", Hint: "ask again in a moment"}}
+	}
 	check := func(name, detail string, err error, hint string) {
 		c := manage.Check{Name: name, OK: err == nil, Detail: detail}
 		if err != nil {
@@ -34,16 +38,16 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 	if i.embedded != nil && i.embedded.Truncations() > 0 {
 		check("log-damage", "", fmt.Errorf("the log was cut %d times", i.embedded.Truncations()), "restore the log from a backup: acknowledged events are missing")
 	}
-	version, err := i.house.Version()
+	version, err := p.house.Version()
 	check("clickhouse", "version "+version, err, "see the log of 'dossier up'")
-	rows, err := i.tables(ctx)
+	rows, err := p.tables(ctx)
 	check("tables", fmt.Sprintf("%d events in the timeline", rows), err, "start the role timeline again: it makes the tables and fills them from the log")
 	count, err := i.topics(ctx)
 	check("topics", fmt.Sprintf("%d", count), err, "start a keeper or 'dossier up' again: it makes what is missing; what was deleted must be restored")
 	if i.engine != nil && i.engine.Restarts() > 3 {
 		check("engine", "", fmt.Errorf("the engine was restarted %d times", i.engine.Restarts()), "look for its last words in the log of 'dossier up'; memory may be short")
 	}
-	who, err := i.identityPeer.Status(ctx)
+	who, err := p.identityPeer.Status(ctx)
 	if err == nil && !who.Ready {
 		err = errors.New(who.Reason)
 	}
@@ -54,19 +58,19 @@ func (i *installation) doctor(ctx context.Context) []manage.Check {
 		return 0
 	})
 	check("identity", fmt.Sprintf("%d events behind", lag), farBehind(lag, err), "wait until it has read the log; if the number does not fall, see deploy/runbook/dossier-lag.md")
-	written, err := i.timelinePeer.Status(ctx)
+	written, err := p.timelinePeer.Status(ctx)
 	if err == nil && !written.Ready {
 		err = errors.New(written.Reason)
 	}
 	lag = behind(ends, at(written.Visible))
 	check("timeline", fmt.Sprintf("%d events behind", lag), farBehind(lag, err), "wait until it has caught up; if the number does not fall, see deploy/runbook/dossier-lag.md")
-	cared, err := i.carePeer.Status(ctx)
+	cared, err := p.carePeer.Status(ctx)
 	if err == nil && !cared.Ready {
 		err = errors.New("care: its state is being opened")
 	}
 	lag = behind(ends, at(cared.Visible))
 	check("care", fmt.Sprintf("%d events behind", lag), farBehind(lag, err), "start a process with the role care, or wait until it has caught up; see deploy/runbook/dossier-lag.md")
-	decided, err := i.segmentsPeer.Status(ctx)
+	decided, err := p.segmentsPeer.Status(ctx)
 	if err == nil && !decided.Ready {
 		err = errors.New("segments: its state is being opened")
 	}

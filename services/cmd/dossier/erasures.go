@@ -117,6 +117,7 @@ type eraser struct {
 	logger   *slog.Logger
 	done     atomic.Int64 // how many of the control topic's erasures are honoured
 	purger   *purger      // nil: the role keeps no files
+	seeded   int64        // how many were honoured by the role that had the same stores just before
 }
 
 // run erases as erasures come, and purges what it has erased from, until ctx ends.
@@ -138,7 +139,7 @@ func (r *eraser) run(ctx context.Context) error {
 }
 
 func (r *eraser) eraseAll(ctx context.Context) error {
-	r.done.Store(0)
+	r.done.Store(r.seeded)
 	for {
 		changed := r.erasures.control.Changed()
 		all := r.erasures.control.State().Erasures(r.erasures.workspace)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/dossier-cdp/dossier/graphql"
 	rules "github.com/dossier-cdp/dossier/pipelines/care"
 	"github.com/dossier-cdp/dossier/pipelines/configuration"
@@ -27,10 +29,22 @@ import (
 // serve answers HTTP: health and figures, and what the roles of this process answer.
 func (i *installation) serve() {
 	mux := http.NewServeMux()
-	if i.roles.has(apiRole) {
-		i.serveAPI(mux)
+	operations := api.Operations(i.registry, i.whyNotReady)
+	if i.switches() {
+		front, paths := i.live.Load().front()
+		i.crossing.unlock(front)
+		for _, path := range paths {
+			mux.Handle(path, i.crossing)
+		}
+		mux.Handle("GET /healthz", operations) // which must answer at any time
+		mux.Handle("GET /readyz", operations)
+	} else if i.roles.has(apiRole) {
+		front, paths := i.front()
+		for _, path := range paths {
+			mux.Handle(path, front)
+		}
 	} else {
-		mux.Handle("/", api.Operations(i.registry, i.whyNotReady))
+		mux.Handle("/", operations)
 	}
 	if i.roles.has(collectorRole) {
 		for _, path := range collector.Paths() {
@@ -63,8 +77,13 @@ func (i *installation) serve() {
 	})
 }
 
-// serveAPI answers GraphQL, the explorer and the management paths.
-func (i *installation) serveAPI(mux *http.ServeMux) {
+// front answers GraphQL, the explorer and the management paths over these projections, and says at which paths.
+func (i *installation) front() (handler http.Handler, paths []string) {
+	mux, root := http.NewServeMux(), i.root()
+	answer := func(path string, h http.Handler) {
+		mux.Handle(path, h)
+		paths = append(paths, path)
+	}
 	values := &backend.Values{Control: i.control}
 	worth := &care.Worth{Conn: i.house, Latest: values.Latest, Purchases: query.Reader{Conn: i.house}.Purchases, Now: time.Now}
 	cases := care.Reader{
@@ -74,6 +93,10 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 	measures.Known = i.newPasts()
 	measures.Reputation = func(string) *reputation.Settings { return i.configuration.current.Load().Reputation }
 	persons := i.rights()
+	var shown prometheus.Gatherer // nil: what is registered here
+	if i.base != nil {
+		shown = prometheus.Gatherers{i.base.registry, i.registry}
+	}
 	front := api.New(api.Config{
 		Backends: graphql.Backends{
 			Profiles:  i.identityPeer,
@@ -87,32 +110,34 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 			Segments:  i.segmentReader(),
 			Erasures:  persons,
 			Companies: query.Reader{Conn: i.house},
+			Replays:   replays{i.shadows},
+			Letters:   refusedInputs{letterReader{i}},
 			Decisions: &backend.Decisions{
 				Collector: i.collector, Control: i.control, People: i.identityPeer, House: i.house, Visible: i.visible, Check: checkConfiguration, Now: time.Now,
 				Cases: cases, Rules: cases.Rules, Alone: i.alone(),
 			},
 		},
-		Access: i.control, Registry: i.registry, Ready: i.whyNotReady, Logger: i.logger, MaxCost: i.limits.MaxQueryCost, Audit: i.audit,
+		Access: i.control, Registry: i.registry, Shown: shown, Ready: root.whyNotReady, Logger: i.logger, MaxCost: i.limits.MaxQueryCost, Audit: i.audit,
 	})
 	answers := i.tracer.Handler("graphql query", front.Handler())
-	mux.HandleFunc("/graphql", func(w http.ResponseWriter, r *http.Request) {
-		i.asked.Add(1)
+	answer("/graphql", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		root.asked.Add(1)
 		answers.ServeHTTP(w, r)
-	})
-	mux.Handle("/", front.Handler())
+	}))
+	answer("/", front.Handler())
 	views := sql.Handler(sql.Config{Access: i.control, House: i.house, Logger: i.logger, Audit: i.audit})
-	mux.Handle(sql.Path, views)
-	mux.Handle(sql.Path+"/", views)
-	mux.Handle(segments.MembersPath, segments.Handler(i.segmentReader(), i.segmentsNow, i.control, i.logger))
-	mux.Handle(destinationsPath, destinationsHandler{i})
-	mux.Handle(destinationsPath+"/", destinationsHandler{i})
-	mux.Handle(graphql.MetricRowsPath, metrics.Handler(measures, i.control, i.logger))
+	answer(sql.Path, views)
+	answer(sql.Path+"/", views)
+	answer(segments.MembersPath, segments.Handler(i.segmentReader(), i.segmentsNow, i.control, i.logger))
+	answer(destinationsPath, destinationsHandler{i})
+	answer(destinationsPath+"/", destinationsHandler{i})
+	answer(graphql.MetricRowsPath, metrics.Handler(measures, i.control, i.logger))
 	management := manage.Handler(manage.Config{
-		Control: i.control, Exports: i.exports(), Replay: i.replayEvents, Shadows: i.shadows, DeadLetters: letterReader{i}, Wait: i.visible, Doctor: i.doctor,
+		Control: i.control, Exports: i.exports(), Replay: i.replayEvents, Shadows: i.shadows, DeadLetters: letterReader{i}, Wait: i.visible, Doctor: root.doctor,
 		CheckConfiguration:   checkConfiguration,
 		DefaultConfiguration: configuration.Default(),
 		Backup:               &backup.Origin{Store: i.store, Logs: i.archivedLogs, Now: time.Now},
-		RingCopies:           i.ringCopies(),
+		RingCopies:           root.ringCopies(),
 		Customers:            i.customers,
 		Texts:                &manage.Texts{Shipped: i.newTexts().Shipped, Corrected: i.corrected},
 		Rights:               persons,
@@ -120,8 +145,9 @@ func (i *installation) serveAPI(mux *http.ServeMux) {
 		AuditLog:             i.readAudit,
 	})
 	for _, path := range manage.Paths() {
-		mux.Handle(path, management)
+		answer(path, management)
 	}
+	return mux, paths
 }
 
 // unreadBodies bounds the time in which a body arrives that its handler does not read, such as one with a wrong key: before it

@@ -31,10 +31,10 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 		}
 	}
 	i.identity, err = identity.Open(ctx, identity.Config{
-		Workspace: mainWorkspace, Folder: i.folder.path("state", "identity"), Feed: i.reads(), Log: i.eventLog,
+		Workspace: mainWorkspace, Folder: i.state("identity"), Feed: i.reads(), Log: i.eventLog,
 		Hash: identity.NewHasher(i.ring.PRF()), Settings: i.configuration.settings(), Erasures: known,
 		Sinks: []identity.Sink{
-			&identity.ProfilesTopic{Workspace: mainWorkspace, Producer: i.changeFeed(), Now: time.Now},
+			&identity.ProfilesTopic{Workspace: mainWorkspace, Producer: i.changeFeed(), Now: time.Now, Promotion: i.promoted},
 			i.people,
 		},
 		StandBy: i.coordination != nil, Store: state.Options{CacheBytes: identityCache(), Logger: i.logger}, Logger: i.logger, Trace: i.tracer.Fold("identity fold"),
@@ -48,7 +48,7 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 	i.group.Go(func() error { return i.identity.Run(i.run) })
 
 	i.identityErased = &eraser{
-		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
+		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger, seeded: i.seeded,
 		erase: func(ctx context.Context, e control.Erasure) error {
 			return i.identity.Erase(ctx, identity.Erasure{Of: e.PersonaEpoch, CutOff: e.CutOff})
 		},

@@ -113,8 +113,15 @@ type installation struct {
 	collector      *collector.Collector
 	presence       atomic.Pointer[coordination.Presence] // nil while this process may be overlooked by an erasure
 
-	shadow  *shadow // what these projections are beside; nil: they are the live ones
-	shadows *shadows
+	shadow   *shadow // what these projections are beside; nil: they are the live ones
+	shadows  *shadows
+	stateDir string                       // holds the states of the roles
+	base     *installation                // what these projections stand on; nil: they are part of it
+	live     atomic.Pointer[installation] // the projections that are read, where they may be switched; nil: they are part of this
+	promoted int64                        // position of the decision that made these projections the live ones; 0 is none
+	seeded   int64                        // how many erasures these projections have honoured when they are opened; of those that stand alone, what they are opened with
+	leaving  atomic.Bool                  // they are closed on purpose
+	crossing *crossing                    // to the live projections; nil: always open
 
 	// Identity and timeline, wherever they run.
 	identityPeer identityPeer
@@ -139,7 +146,7 @@ func (i *installation) onRest(f func()) { i.atRest = append(i.atRest, f) }
 // start brings everything up, in the order in which each stands on the others, and returns when all of it serves. After an
 // error stop must still be called.
 func (i *installation) start(ctx context.Context) error {
-	i.registry, i.writtenLetters = prometheus.NewRegistry(), deadletter.NewCounter()
+	i.registry, i.writtenLetters, i.stateDir = prometheus.NewRegistry(), deadletter.NewCounter(), i.folder.path("state")
 	running, cancel := context.WithCancel(context.Background())
 	i.cancel = cancel
 	i.group, i.run = errgroup.WithContext(running)
@@ -167,16 +174,19 @@ func (i *installation) start(ctx context.Context) error {
 	if err := i.startControl(ctx); err != nil {
 		return err
 	}
+	i.shadows = newShadows(i)
 	if err := i.startRoles(ctx); err != nil {
 		return err
 	}
 	i.registerMetrics()
-	i.shadows = newShadows(i)
 	i.onStop(i.shadows.stop)
 	i.onRest(i.shadows.rest)
 	i.group.Go(func() error { return i.rest(i.run) })
 	i.serve()
 	i.group.Go(i.shadows.resume)
+	if i.crossing != nil {
+		i.group.Go(i.shadows.followLive)
+	}
 	return i.ready(ctx)
 }
 
@@ -258,6 +268,9 @@ func (i *installation) startRoles(ctx context.Context) error {
 	if i.roles.has(archiveRole) {
 		i.startArchiving()
 	}
+	if i.switches() {
+		return i.startSwitching(ctx)
+	}
 	if i.roles.has(identityRole) {
 		if err := i.startIdentity(ctx); err != nil {
 			return err
@@ -288,10 +301,7 @@ func (i *installation) startRoles(ctx context.Context) error {
 		i.startCollector()
 	}
 	if i.roles.has(collectorRole) {
-		if err := i.checkHooks(i.configuration.current.Load()); err != nil {
-			return err
-		}
-		if err := i.startIntake(); err != nil {
+		if err := i.startTaking(); err != nil {
 			return err
 		}
 	}
@@ -310,21 +320,33 @@ func (i *installation) openEvent(value []byte, e *schema.Event) error {
 	return err
 }
 
+// startTaking takes what comes by other ways than the paths of the tracking API.
+func (i *installation) startTaking() error {
+	if err := i.checkHooks(i.configuration.current.Load()); err != nil {
+		return err
+	}
+	return i.startIntake()
+}
+
 // whyNotReady says what this process still waits for.
 func (i *installation) whyNotReady() (bool, string) {
+	p := i.projections()
+	if p == nil {
+		return false, "the projections are being switched"
+	}
 	if i.roles.has(identityRole) {
-		if ok, reason, _ := i.identity.Ready(); !ok {
+		if ok, reason, _ := p.identity.Ready(); !ok {
 			return false, reason
 		}
 	}
 	if i.roles.has(timelineRole) {
 		// Who stands by is as ready as can be.
-		if _, ok := i.timeline.Visible(); !ok && (i.coordination == nil || i.timelineWrites() == nil) {
+		if _, ok := p.timeline.Visible(); !ok && (i.coordination == nil || i.timelineWrites() == nil) {
 			return false, "timeline: the index is being rebuilt"
 		}
 	}
 	if i.roles.has(careRole) {
-		if _, ok := i.care.Visible(); !ok && (i.coordination == nil || i.careWrites() == nil) {
+		if _, ok := p.care.Visible(); !ok && (i.coordination == nil || i.careWrites() == nil) {
 			return false, "care: its state is being opened"
 		}
 	}
@@ -358,6 +380,9 @@ func (i *installation) ready(ctx context.Context) error {
 
 // pendingErasures is how many erasures some role of this process has not honoured yet.
 func (i *installation) pendingErasures() (n int64) {
+	if i = i.projections(); i == nil {
+		return 0
+	}
 	if i.identityErased != nil {
 		n = max(n, i.identityErased.pending())
 	}

@@ -59,22 +59,30 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 		state = 1
 	}
 	gauge(ready, state)
-	i.held.Range(func(name, held any) bool {
+	p := i.projections()
+	holds := func(name, held any) bool {
 		if held.(lease).Valid() {
 			gauge(leaseHeld, 1, name.(string))
 		}
 		return true
-	})
+	}
+	i.held.Range(holds)
+	if p != nil && p != i {
+		p.held.Range(holds)
+	}
 	if free, size, err := diskSpace(i.folder.dir); err == nil {
 		gauge(diskFree, float64(free))
 		gauge(diskSize, float64(size))
 	}
+	if p == nil {
+		return
+	}
 	if i.roles.has(identityRole, timelineRole, careRole, segmentsRole) {
-		gauge(erasing, float64(i.pendingErasures()))
-		g.lag(gauge)
+		gauge(erasing, float64(p.pendingErasures()))
+		gauges{p}.lag(gauge)
 	}
 	if i.roles.has(identityRole) {
-		gauge(mapBehind, float64(figures{i}.MapBehind()))
+		gauge(mapBehind, float64(figures{p}.MapBehind()))
 	}
 }
 
@@ -153,7 +161,7 @@ func (i *installation) registerMetrics() {
 	if i.archiver != nil {
 		i.registry.MustRegister(i.archiver.Metrics())
 	}
-	if i.identity != nil {
+	if i.identity != nil { // else the live projections show theirs themselves
 		i.registry.MustRegister(i.identity.Metrics())
 	}
 }

@@ -25,6 +25,7 @@ type replayCommand struct {
 	Diff    replayDiffCommand    `cmd:"" help:"Say what is other in a shadow than live."`
 	Pause   replayPauseCommand   `cmd:"" help:"Hold a shadow."`
 	Resume  replayResumeCommand  `cmd:"" help:"Let a shadow go on."`
+	Promote replayPromoteCommand `cmd:"" help:"Have a shadow take the place of the live projections."`
 	Discard replayDiscardCommand `cmd:"" help:"Remove a shadow."`
 }
 

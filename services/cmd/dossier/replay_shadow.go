@@ -38,8 +38,8 @@ func (replayStartCommand) Help() string {
 Builds a whole set of projections beside the live one from archive and log (who is who, timeline, conversations and cases, segments), under other rules
 or another model if they are given, and follows the log. Nothing live changes, and nobody is told: no alert, no change feed, no decision. It takes about
 as much disk as the live projections, holds itself back while live events wait, and carries on after a stop or a crash. Compare it with
-'dossier replay diff SHADOW', 'dossier digest --shadow SHADOW' and 'dossier export … --shadow SHADOW', then 'dossier replay discard SHADOW'. A shadow cannot take the place of the
-live projections: apply its rules with 'dossier config apply'. Needs a token with the scope admin, and 'dossier up'.`
+'dossier replay diff SHADOW', 'dossier digest --shadow SHADOW' and 'dossier export … --shadow SHADOW', then 'dossier replay promote SHADOW' or
+'dossier replay discard SHADOW'. Needs a token with the scope admin, and 'dossier up'.`
 }
 
 // document is the configuration that the shadow is to run under; nil is the one in force.
@@ -231,6 +231,54 @@ func (replayResumeCommand) Help() string {
 }
 
 func (c *replayResumeCommand) Run(ctx context.Context) error { return c.act(ctx, "resume") }
+
+type replayPromoteCommand struct {
+	target
+	Shadow string `arg:"" optional:"" help:"The name of the shadow."`
+	Undo   bool   `help:"Go back to what was live before the last promotion."`
+	Reason string `help:"Why; kept with the decision."`
+	JSON   bool   `help:"Print JSON."`
+}
+
+func (replayPromoteCommand) Help() string {
+	return `Example: dossier replay promote next --reason 'shared mailboxes join nobody any more'
+         dossier replay promote --undo
+
+Every reader (GraphQL, SQL, exports, segments, care, destinations) turns to the shadow at one point of the log, all or none; its configuration is in force from then on.
+Events are taken all the while, questions wait for a moment. Nothing that was decided or sent is repeated: what differs is decided. What was live is kept
+as the shadow 'previous', which follows the log, until it is discarded; until then a promotion can be undone. Cut, or killed, the same command carries on.
+Needs a token with the scope admin, and 'dossier up'.`
+}
+
+func (c *replayPromoteCommand) Run(ctx context.Context) error {
+	if (c.Shadow == "") == !c.Undo {
+		return &exit{exitMisused, errors.New("name a shadow, or give --undo")}
+	}
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	path := "/v1/promotion/undo"
+	if !c.Undo {
+		path = "/v1/shadows/" + url.PathEscape(c.Shadow) + "/promote"
+	}
+	var done manage.Promotion
+	if err := api.call(ctx, http.MethodPost, path, map[string]string{"reason": c.Reason}, &done); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(done)
+	}
+	what := "the shadow " + done.Shadow + " is live"
+	if done.Shadow == "" {
+		what = "what was live before is live again"
+	}
+	fmt.Printf("%s since %s, position %d of the control topic\n", what, done.At, done.Position)
+	if done.Undoable && done.Shadow != "" {
+		fmt.Fprintln(os.Stderr, "undo it with 'dossier replay promote --undo', or let go of what was live before with 'dossier replay discard previous'")
+	}
+	return nil
+}
 
 type replayDiscardCommand struct{ oneShadow }
 

@@ -57,6 +57,11 @@ func (i *installation) giveBack(ctx context.Context) {
 	for _, letGo := range i.atRest {
 		letGo()
 	}
+	if p := i.projections(); p != nil && p != i {
+		for _, letGo := range p.atRest {
+			letGo()
+		}
+	}
 	runtime.GC() // the first of two: a pool outlives one
 	debug.FreeOSMemory()
 	pages.Trim()

@@ -30,7 +30,7 @@ func segmentsLease(workspace string) string { return "segments/" + workspace }
 
 // startSegments decides who is in which segment whenever this process holds the lease.
 func (i *installation) startSegments(ctx context.Context) error {
-	store, err := state.Open(i.folder.path("state", "segments"), state.Options{CacheBytes: 8 << 20, Logger: i.logger})
+	store, err := state.Open(i.state("segments"), state.Options{CacheBytes: 8 << 20, Logger: i.logger})
 	if err != nil {
 		return err
 	}
@@ -56,14 +56,16 @@ func (i *installation) startSegments(ctx context.Context) error {
 		},
 		Tables: segments.Tables{Conn: i.house}, Store: store, Public: public.Public, Segments: i.audienced,
 		Suppressed: i.suppressedPerson, Suppressions: func() int { return len(i.control.State().Suppressions(mainWorkspace)) },
-		Void: i.erasures.void, Now: time.Now, Logger: i.logger, Registry: i.registry,
+		Void: i.erasures.void, Silent: i.shadow != nil, Now: time.Now, Logger: i.logger, Registry: i.registry,
 	})
-	if err := i.newDestinations(store, decisions, producer); err != nil {
-		return err
+	if i.shadow == nil { // which sends nothing to anybody
+		if err := i.newDestinations(store, decisions, producer); err != nil {
+			return err
+		}
 	}
 	i.onRest(i.segments.Rest)
 	i.segmentsErased = &eraser{
-		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
+		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger, seeded: i.seeded,
 		erase:  func(ctx context.Context, e control.Erasure) error { return i.segments.Erase(ctx, e.PersonaEpoch) },
 		expire: i.expireSegments,
 		purger: i.newPurger("segments", store.Name, purgeBoth(store, i.house, schema.TablePeople, schema.TableSegmentChanges)),
@@ -159,7 +161,9 @@ func (i *installation) keepSegments(ctx context.Context, l lease) error {
 	defer i.segmentsLead.Store(nil)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return i.segments.Run(ctx, l.Epoch()) })
-	group.Go(func() error { return i.destinations.Run(ctx) })
+	if i.destinations != nil {
+		group.Go(func() error { return i.destinations.Run(ctx) })
+	}
 	group.Go(func() error {
 		if err := i.segmentsErased.run(ctx); err != nil {
 			return fmt.Errorf("erase from segments: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +18,6 @@ import (
 	"github.com/dossier-cdp/dossier/services/archive"
 	"github.com/dossier-cdp/dossier/services/collector/deadletter"
 	"github.com/dossier-cdp/dossier/services/identity"
-	"github.com/dossier-cdp/dossier/services/internal/clickhouse"
 	"github.com/dossier-cdp/dossier/services/internal/eventlog"
 	"github.com/dossier-cdp/dossier/services/replay"
 )
@@ -25,8 +25,7 @@ import (
 // A shadow is a whole set of projections beside the live one, by the same code: an installation of the roles identity, timeline, care and segments
 // over the same log, control topic and key ring, with
 //
-//   - a folder of its own, DIR/shadows/NAME, which holds the states of the roles and shadow.json, what it is made of (replay.Plan);
-//   - a database of its own, DATABASE_shadow_NAME, with all tables;
+//   - a place of its own (live.go): a folder, which holds the states of the roles and shadow.json, what it is made of (replay.Plan), and a database with all tables;
 //   - a configuration of its own, which no later change touches;
 //   - a feed of its own (replay.Feed), which leaves out what the plan does not want, and holds the roles back while live events wait.
 //
@@ -71,9 +70,6 @@ func (i *installation) changeFeed() identity.Producer {
 // shadowFeedBytes is how much of what was opened last a shadow keeps for its roles.
 const shadowFeedBytes = 16 << 20
 
-// database names the tables of a shadow.
-func (i *installation) database(name string) string { return i.house.Database() + "_shadow_" + name }
-
 // openShadow starts the roles of a shadow.
 func (i *installation) openShadow(ctx context.Context, plan replay.Plan) (*shadow, error) {
 	s := &shadow{plan: plan, gate: &replay.Gate{Live: i.liveness()}}
@@ -86,8 +82,8 @@ func (i *installation) openShadow(ctx context.Context, plan replay.Plan) (*shado
 		return nil, err
 	}
 	s.own = &installation{
-		shadow: s, folder: &folder{dir: i.folder.path("shadows", plan.Name)}, connections: i.connections, logger: i.logger.With("shadow", plan.Name),
-		roles: shadowRoles(), leases: alone{}, registry: prometheus.NewRegistry(), writtenLetters: deadletter.NewCounter(),
+		base: i, shadow: s, folder: i.folder, stateDir: filepath.Join(i.placeFolder(plan.Place), "state"), connections: i.connections, logger: i.logger.With("shadow", plan.Name),
+		roles: shadowRoles(), leases: alone{}, registry: prometheus.NewRegistry(), writtenLetters: deadletter.NewCounter(), houseAt: i.houseAt,
 		client: i.client, store: i.store, controlLog: i.controlLog, generations: i.generations, control: i.control, ring: i.ring, erasures: i.erasures,
 		configuration: &configurations{control: i.control, pinned: &s.plan},
 	}
@@ -103,21 +99,10 @@ func (s *shadow) open(ctx context.Context, live *installation) (err error) {
 	running, cancel := context.WithCancel(live.run)
 	i.cancel = cancel
 	i.group, i.run = errgroup.WithContext(running)
-	if err := i.folder.dropExports(); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(i.folder.path("state"), 0o700); err != nil {
+	if err := os.MkdirAll(i.stateDir, 0o700); err != nil {
 		return err
 	}
 	if err := i.configuration.refresh(); err != nil {
-		return err
-	}
-	at := live.houseAt
-	at.Database = live.database(s.plan.Name)
-	if i.house, err = clickhouse.Open(ctx, at); err != nil {
-		return err
-	}
-	if err := i.house.Migrate(ctx, schema.Migrations()); err != nil {
 		return err
 	}
 	// A log of its own: the live roles' keeps open what they read.
@@ -125,17 +110,7 @@ func (s *shadow) open(ctx context.Context, live *installation) (err error) {
 		return err
 	}
 	i.feed = eventlog.NewFeed(i.eventLog, i.openEvent, shadowFeedBytes)
-	if err := i.startIdentity(ctx); err != nil {
-		return err
-	}
-	if err := i.startTimeline(); err != nil {
-		return err
-	}
-	if err := i.startCare(ctx); err != nil {
-		return err
-	}
-	i.findPeers()
-	return i.startSegments(ctx)
+	return i.openRoles(ctx)
 }
 
 // measure notes how far the shadow is, every second, and why it stopped.
@@ -169,17 +144,11 @@ func (s *shadow) end(ctx context.Context) error {
 	}
 	i.cancel()
 	s.working.Wait()
-	var failures []error
-	if err := i.group.Wait(); err != nil && !errors.Is(err, context.Canceled) && s.failed.Load() == nil {
-		failures = append(failures, err)
+	err := i.closeSet(ctx)
+	if failed := s.failed.Load(); failed != nil && errors.Is(err, *failed) {
+		return nil // which was told
 	}
-	for n := len(i.undo) - 1; n >= 0; n-- {
-		failures = append(failures, i.undo[n](ctx))
-	}
-	if i.house != nil {
-		failures = append(failures, i.house.Close())
-	}
-	return errors.Join(failures...)
+	return err
 }
 
 // done is how many records every role has behind it.
@@ -202,7 +171,7 @@ func (s *shadow) done() int64 {
 // line tells how the shadow is doing.
 func (s *shadow) line(ctx context.Context) (manage.Shadow, error) {
 	out := manage.Shadow{Plan: s.plan, State: manage.ShadowReplaying, Hash: s.own.configuration.current.Load().Hash, Done: s.done(), Rate: s.meter.Rate()}
-	out.Configuration = nil // it may be long; Hash names it
+	out.Configuration, out.Follow, out.Key = nil, nil, "" // it may be long; Hash names it
 	out.Paused = s.gate.Paused()
 	ends, err := s.own.eventLog.Ends(ctx)
 	if err != nil {
@@ -261,8 +230,9 @@ func (i *installation) watch(ctx context.Context, w *liveWatch, any func() bool)
 		if since.IsZero() {
 			since = now
 		}
+		p := i.projections()
 		ends, err := i.eventLog.Ends(ctx)
-		if err != nil {
+		if err != nil || p == nil {
 			continue // the live roles tell
 		}
 		total := int64(0)
@@ -273,7 +243,7 @@ func (i *installation) watch(ctx context.Context, w *liveWatch, any func() bool)
 			w.busy.Store(now.UnixMilli())
 		}
 		last = total
-		visible, opened := i.timeline.Visible()
+		visible, opened := p.timeline.Visible()
 		if seen(visible, probe) && opened {
 			probe, since = ends, now
 			if seen(visible, ends) {

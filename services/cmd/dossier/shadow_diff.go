@@ -29,9 +29,13 @@ func (s *shadows) Diff(ctx context.Context, name string, samples int, figures bo
 	if err != nil {
 		return out, err
 	}
-	live := s.i.exports()
+	before := s.i.projections()
+	if before == nil {
+		return out, errExchanged{}
+	}
+	live := before.exports()
 	// Both wait for this before either is read, so that what came before it is on both sides.
-	if err := errors.Join(s.i.visible(ctx), one.own.visible(ctx)); err != nil {
+	if err := errors.Join(before.visible(ctx), one.own.visible(ctx)); err != nil {
 		return out, err
 	}
 	out = manage.ShadowDiff{Shadow: name, Live: s.i.configuration.current.Load().Hash, Hash: one.own.configuration.current.Load().Hash}
@@ -51,13 +55,13 @@ func (s *shadows) Diff(ctx context.Context, name string, samples int, figures bo
 	}
 	for _, list := range [][]replay.Shift{out.People.Merges, out.People.Splits} {
 		for n := range list {
-			if list[n].Cause, err = s.cause(ctx, one, &list[n]); err != nil {
+			if list[n].Cause, err = cause(ctx, before, one, &list[n]); err != nil {
 				return out, err
 			}
 		}
 	}
 	if figures {
-		out.Figures, err = s.figures(ctx, one)
+		out.Figures, err = otherFigures(ctx, before, one)
 	}
 	return out, err
 }
@@ -83,11 +87,11 @@ func beside(ctx context.Context, live, shadow manage.Export, compare func(before
 }
 
 // cause says what joins the personas of a sample in the shadow, or joined them live and does no more. It names kinds and rules, and no value.
-func (s *shadows) cause(ctx context.Context, one *shadow, of *replay.Shift) (string, error) {
+func cause(ctx context.Context, live *installation, one *shadow, of *replay.Shift) (string, error) {
 	if len(of.After) == 1 { // merged: two profiles of before
 		was := map[string]string{} // a persona of each profile
 		for _, m := range of.After[0].Personas {
-			p, err := s.i.identityPeer.Owners(ctx, mainWorkspace, graphql.Identifier{Kind: "persona", Value: m})
+			p, err := live.identityPeer.Owners(ctx, mainWorkspace, graphql.Identifier{Kind: "persona", Value: m})
 			if err != nil {
 				return "", err
 			}
@@ -109,7 +113,7 @@ func (s *shadows) cause(ctx context.Context, one *shadow, of *replay.Shift) (str
 		return "", nil
 	}
 	a, b := of.After[0].Personas[0], of.After[1].Personas[0]
-	was, err := because(ctx, s.i.identityPeer, "was joined by ", a, b)
+	was, err := because(ctx, live.identityPeer, "was joined by ", a, b)
 	if err != nil {
 		return "", err
 	}
@@ -152,14 +156,14 @@ func because(ctx context.Context, who identityPeer, joined, a, b string) (string
 	return "kept apart by " + strings.Join(names, ", "), nil
 }
 
-// figures are the metrics of all time that are other.
-func (s *shadows) figures(ctx context.Context, one *shadow) ([]manage.ShadowFigure, error) {
+// otherFigures are the metrics of all time that are other.
+func otherFigures(ctx context.Context, now *installation, one *shadow) ([]manage.ShadowFigure, error) {
 	hash := func(string) string { return "" }
-	live, shadow := metrics.New(s.i.house, hash, time.Now), metrics.New(one.own.house, hash, time.Now)
-	now := schema.InstantOf(time.Now())
+	live, shadow := metrics.New(now.house, hash, time.Now), metrics.New(one.own.house, hash, time.Now)
+	at := schema.InstantOf(time.Now())
 	out := []manage.ShadowFigure{}
 	for _, d := range metric.Catalogue() {
-		q := metric.Query{Workspace: mainWorkspace, Now: now}
+		q := metric.Query{Workspace: mainWorkspace, Now: at}
 		before, err := live.Figure(ctx, d.Name, q)
 		if err != nil {
 			return nil, fmt.Errorf("read the metric %s: %w", d.Name, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -23,15 +24,35 @@ type shadows struct {
 	i    *installation
 	live liveWatch
 
-	changing sync.Mutex // held while one is begun or discarded
-	mu       sync.Mutex // guards all
+	changing sync.Mutex // held while one is begun, promoted or discarded
+	mu       sync.Mutex // guards what follows
 	all      map[string]*shadow
+	known    map[string]string // name → place, of those too that are not open: whoever is erased must be erased in them
 }
 
 // mostShadows is how many there may be at once: each takes as much memory and disk as the live projections.
 const mostShadows = 2
 
-func newShadows(i *installation) *shadows { return &shadows{i: i, all: map[string]*shadow{}} }
+func newShadows(i *installation) *shadows {
+	s := &shadows{i: i, all: map[string]*shadow{}, known: map[string]string{}}
+	if !i.switches() {
+		return s
+	}
+	places, err := s.places()
+	if err != nil {
+		i.logger.Error("the shadows cannot be listed", "error", err)
+	}
+	for _, place := range places {
+		if place == i.control.State().Live(mainWorkspace).Place {
+			continue
+		}
+		plan, found, err := replay.LoadPlan(i.placeFolder(place))
+		if name := plan.Name; found || err != nil {
+			s.known[cmp.Or(name, place)] = place
+		}
+	}
+	return s
+}
 
 var errNoShadows = &schema.Refusal{
 	Code: "shadows_unavailable", Reason: "a shadow needs all roles in one process", Hint: "run everything with 'dossier up', on --kafka and --clickhouse where they are elsewhere",
@@ -39,7 +60,7 @@ var errNoShadows = &schema.Refusal{
 
 // possible refuses where the roles are in processes of their own.
 func (s *shadows) possible() error {
-	if s.i.coordination != nil || !s.i.roles.has(apiRole) {
+	if !s.i.switches() {
 		return errNoShadows
 	}
 	return nil
@@ -87,36 +108,58 @@ func (s *shadows) resume() error {
 		i.watch(i.run, &s.live, s.any)
 		return nil
 	})
-	entries, err := os.ReadDir(i.folder.path("shadows"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	places, err := s.places()
+	if err != nil {
 		i.logger.Error("the shadows cannot be listed", "error", err)
 	}
-	for _, entry := range entries {
-		if err := s.reopen(i.run, entry.Name()); err != nil && i.run.Err() == nil {
-			i.logger.Error("a shadow cannot be carried on with: discard it", "shadow", entry.Name(), "error", err)
+	for _, place := range places {
+		if err := s.reopen(i.run, place); err != nil && i.run.Err() == nil {
+			i.logger.Error("a shadow cannot be carried on with: discard it", "shadow", place, "error", err)
 		}
 	}
 	return nil
 }
 
-// reopen opens one that there was, or removes what is left of one that is discarded or was never begun.
-func (s *shadows) reopen(ctx context.Context, name string) error {
+// places are where projections are, or what is left of some.
+func (s *shadows) places() ([]string, error) {
+	places := []string{""}
+	entries, err := os.ReadDir(s.i.folder.path("shadows"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return places, err
+	}
+	for _, entry := range entries {
+		places = append(places, entry.Name())
+	}
+	return places, nil
+}
+
+// reopen opens one that there was, or removes what is left of one that is discarded or was never begun. What is live is none.
+func (s *shadows) reopen(ctx context.Context, place string) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	plan, found, err := replay.LoadPlan(s.i.folder.path("shadows", name))
+	if place == s.i.control.State().Live(mainWorkspace).Place {
+		return replay.ForgetPlan(s.i.placeFolder(place))
+	}
+	plan, found, err := replay.LoadPlan(s.i.placeFolder(place))
 	if err != nil {
 		return err
 	}
 	if !found {
-		return s.remove(ctx, name)
+		return s.remove(ctx, place)
 	}
+	plan.Place = place
+	return s.open(ctx, plan)
+}
+
+// open opens one and has it known. Call it with changing held.
+func (s *shadows) open(ctx context.Context, plan replay.Plan) error {
 	one, err := s.i.openShadow(ctx, plan)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all[name] = one
+	s.all[plan.Name], s.known[plan.Name] = one, plan.Place
 	return nil
 }
 
@@ -128,10 +171,14 @@ func (s *shadows) Start(ctx context.Context, actor string, q manage.ShadowQuesti
 	if err := replay.CheckName(q.Name); err != nil {
 		return manage.Shadow{}, err
 	}
+	if q.Name == previousShadow {
+		return manage.Shadow{}, schema.Refuse("shadow_name", "the name "+previousShadow+" is for the projections that were live before a promotion", "choose another one")
+	}
 	inForce := s.i.control.State().Configuration(mainWorkspace)
 	plan := replay.Plan{
-		Name: q.Name, Created: schema.InstantOf(time.Now()).String(), Actor: actor, Configuration: inForce.Document,
-		Changes: len(s.i.control.State().Changes(mainWorkspace)), From: q.From, To: q.To, Types: q.Types, Sources: q.Sources,
+		Name: q.Name, Created: schema.InstantOf(time.Now()).String(), Actor: actor, Configuration: inForce.Document, Base: inForce.Hash,
+		Follow: s.enacted(), From: q.From, To: q.To, Types: q.Types, Sources: q.Sources,
+		Key: q.Key,
 	}
 	if len(plan.Configuration) == 0 {
 		plan.Configuration = json.RawMessage(configuration.Default())
@@ -141,40 +188,74 @@ func (s *shadows) Start(ctx context.Context, actor string, q manage.ShadowQuesti
 		if err != nil {
 			return manage.Shadow{}, err
 		}
-		plan.Configuration, plan.Own = document, hash != inForce.Hash
+		if plan.Configuration, plan.Own = document, hash != inForce.Hash; plan.Own {
+			plan.Follow = nil
+		}
 	}
 	if _, err := plan.Filter(); err != nil {
 		return manage.Shadow{}, err
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	if _, err := s.find(q.Name); err == nil {
+	if _, known := s.placeOf(q.Name); known {
+		if one, err := s.find(q.Name); err == nil && q.Key != "" && one.plan.Key == q.Key {
+			return one.line(ctx)
+		}
 		return manage.Shadow{}, &schema.Refusal{Code: "shadow_exists", Reason: "there is a shadow of this name", Hint: "discard it, or choose another name"}
 	}
-	if len(s.list()) >= mostShadows {
+	if len(s.names()) >= mostShadows {
 		return manage.Shadow{}, &schema.Refusal{Code: "shadows_many", Reason: fmt.Sprintf("there are %d shadows already", mostShadows), Hint: "discard one"}
 	}
 	if err := s.roomFor(); err != nil {
 		return manage.Shadow{}, err
 	}
-	if err := s.remove(ctx, q.Name); err != nil { // what one of this name has left
+	plan.Place = s.freePlace(q.Name)
+	if err := s.remove(ctx, plan.Place); err != nil { // what one has left there
 		return manage.Shadow{}, err
 	}
-	folder := s.i.folder.path("shadows", q.Name)
+	folder := s.i.placeFolder(plan.Place)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return manage.Shadow{}, err
 	}
 	if err := plan.Save(folder); err != nil {
 		return manage.Shadow{}, err
 	}
-	one, err := s.i.openShadow(ctx, plan)
-	if err != nil {
-		return manage.Shadow{}, errors.Join(err, replay.ForgetPlan(folder), s.remove(context.WithoutCancel(ctx), q.Name))
+
+	if err := s.open(ctx, plan); err != nil {
+		return manage.Shadow{}, errors.Join(err, replay.ForgetPlan(folder), s.remove(context.WithoutCancel(ctx), plan.Place))
 	}
+	return s.Shadow(ctx, q.Name)
+}
+
+// placeOf finds where a shadow is, open or not.
+func (s *shadows) placeOf(name string) (place string, known bool) {
 	s.mu.Lock()
-	s.all[q.Name] = one
-	s.mu.Unlock()
-	return one.line(ctx)
+	defer s.mu.Unlock()
+	place, known = s.known[name]
+	return place, known
+}
+
+// enacted are the configurations whose rules of care count now.
+func (s *shadows) enacted() (positions []int64) {
+	for _, change := range s.i.control.State().Enacted(mainWorkspace) {
+		positions = append(positions, change.Position)
+	}
+	return positions
+}
+
+// freePlace is a place for a shadow of a name. The live projections may have that of a shadow that was called so.
+func (s *shadows) freePlace(name string) string {
+	taken := map[string]bool{s.i.control.State().Live(mainWorkspace).Place: true}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, place := range s.known {
+		taken[place] = true
+	}
+	place := name
+	for n := 2; taken[place]; n++ {
+		place = fmt.Sprintf("%s_%d", name, n)
+	}
+	return place
 }
 
 // roomFor refuses a shadow for which the disk has no room: it takes about what the live projections take.
@@ -228,7 +309,7 @@ func (s *shadows) Pause(ctx context.Context, name string, paused bool) (manage.S
 	defer s.changing.Unlock()
 	plan := one.plan
 	plan.Paused = paused
-	if err := plan.Save(one.own.folder.dir); err != nil {
+	if err := plan.Save(s.i.placeFolder(plan.Place)); err != nil {
 		return manage.Shadow{}, err
 	}
 	if one.failed.Load() != nil && !paused {
@@ -248,35 +329,90 @@ func (s *shadows) Pause(ctx context.Context, name string, paused bool) (manage.S
 
 // Discard ends a shadow and removes all of it. What a crash leaves of it is removed at the next start.
 func (s *shadows) Discard(ctx context.Context, name string) error {
-	one, err := s.find(name)
-	if err != nil {
+	if err := s.possible(); err != nil {
 		return err
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
+	place, known := s.placeOf(name)
+	if !known {
+		_, err := s.find(name)
+		return err
+	}
+	one, err := s.find(name)
+	if err != nil {
+		one = nil // it could not be opened
+	}
 	// From here on it is none any more.
-	if err := replay.ForgetPlan(one.own.folder.dir); err != nil {
+	if err := replay.ForgetPlan(s.i.placeFolder(place)); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	delete(s.all, name)
 	s.mu.Unlock()
 	ctx = context.WithoutCancel(ctx)
-	if err := one.close(ctx); err != nil {
-		s.i.logger.Warn("a discarded shadow was closed with an error", "shadow", name, "error", err)
+	if one != nil {
+		if err := one.close(ctx); err != nil {
+			s.i.logger.Warn("a discarded shadow was closed with an error", "shadow", name, "error", err)
+		}
 	}
-	return s.remove(ctx, name)
+	if err := s.remove(ctx, place); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	delete(s.known, name)
+	s.mu.Unlock()
+	return nil
 }
 
-// remove removes tables and folder of what is no shadow any more.
-func (s *shadows) remove(ctx context.Context, name string) error {
-	if err := replay.CheckName(name); err != nil {
+// remove removes tables and states of a place where no projections are any more.
+func (s *shadows) remove(ctx context.Context, place string) error {
+	if place == "" {
+		return s.removeFirst(ctx)
+	}
+	if err := replay.CheckName(place); err != nil {
 		return nil // no folder of ours
 	}
-	if err := s.i.house.Exec(ctx, "DROP DATABASE IF EXISTS "+clickhouse.QuoteName(s.i.database(name))+" SYNC", nil, nil); err != nil {
-		return fmt.Errorf("remove the tables of the shadow %s: %w", name, err)
+	if err := s.i.house.Exec(ctx, "DROP DATABASE IF EXISTS "+clickhouse.QuoteName(s.i.placeDatabase(place))+" SYNC", nil, nil); err != nil {
+		return fmt.Errorf("remove the tables of the shadow %s: %w", place, err)
 	}
-	return os.RemoveAll(s.i.folder.path("shadows", name))
+	return os.RemoveAll(s.i.placeFolder(place))
+}
+
+// removeFirst removes what the first projections have left. Their database is the installation's, which may not be ours to drop: its tables are emptied,
+// and its migrations stay.
+func (s *shadows) removeFirst(ctx context.Context) error {
+	var tables []string
+	rows, err := s.i.house.Query(ctx, "SELECT name FROM system.tables WHERE database = currentDatabase() AND name IN {names:Array(String)} AND total_rows > 0 ORDER BY name",
+		clickhouse.Params{"names": schema.ProjectionTables()}, nil)
+	if err != nil {
+		return fmt.Errorf("list the tables of the first projections: %w", err)
+	}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		tables = append(tables, name)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("list the tables of the first projections: %w", err)
+	}
+	for _, table := range tables {
+		if err := s.i.house.Exec(ctx, "TRUNCATE TABLE "+clickhouse.QuoteName(table)+" SYNC", nil, nil); err != nil {
+			return fmt.Errorf("empty the table %s of the first projections: %w", table, err)
+		}
+	}
+	if len(tables) > 0 {
+		if _, err := s.i.house.Purge(ctx, tables...); err != nil { // no former part stays either
+			return err
+		}
+	}
+	var failures []error
+	for _, role := range shadowRoles() {
+		failures = append(failures, os.RemoveAll(s.i.folder.path("state", string(role))))
+	}
+	return errors.Join(failures...)
 }
 
 // Exports are the projections of a shadow.
@@ -315,8 +451,7 @@ func (s *shadows) rest() {
 
 // names of all that hold something of people.
 func (s *shadows) names() (names []string) {
-	for _, one := range s.list() {
-		names = append(names, one.plan.Name)
-	}
-	return names
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.known))
 }

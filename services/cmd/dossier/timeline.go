@@ -20,7 +20,7 @@ func timelineLease(workspace string) string { return "timeline/" + workspace }
 
 // startTimeline writes the events table whenever this process holds the lease, and keeps its index up with the writer's while it does not.
 func (i *installation) startTimeline() error {
-	store, err := state.Open(i.folder.path("state", "timeline"), state.Options{CacheBytes: 32 << 20, Logger: i.logger})
+	store, err := state.Open(i.state("timeline"), state.Options{CacheBytes: 32 << 20, Logger: i.logger})
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (i *installation) startTimeline() error {
 	})
 	i.onRest(i.timeline.Rest)
 	i.timelineErased = &eraser{
-		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger,
+		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger, seeded: i.seeded,
 		erase: func(ctx context.Context, e control.Erasure) error {
 			return i.timeline.Erase(ctx, mainWorkspace, timeline.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
 		},

@@ -103,7 +103,7 @@ func (c *upCommand) demo(ctx context.Context, i *installation) error {
 		if err != nil {
 			return fmt.Errorf("load the demo workspace: %w", err)
 		}
-		if err := i.visible(ctx); err != nil {
+		if err := i.projections().visible(ctx); err != nil {
 			return fmt.Errorf("wait for the demo workspace: %w", err)
 		}
 		if err := os.WriteFile(done, nil, 0o600); err != nil {

@@ -31,6 +31,8 @@ type workspace struct {
 	name           string
 	configuration  Configuration
 	configurations []Change
+	enacted        []Change // those whose rules of care count
+	live           Live
 	erasures       []Erasure
 	traces         []Traces
 	ring           schema.ControlRing
@@ -52,6 +54,15 @@ type Change struct {
 	At                            schema.Instant // RecordedAt
 	Position                      int64
 	Document                      json.RawMessage
+}
+
+// Live says which set of projections readers read.
+type Live struct {
+	Place    string // folder and tables; "" is the first set's
+	Former   string // the set before; the same as Place before the first promotion
+	Shadow   string // what the set was called as a shadow; "" is the first set
+	Position int64  // of the decision in the control topic; 0 is none
+	At       schema.Instant
 }
 
 // Erasure closes an epoch of a persona, or ends a retention class and year for everybody.
@@ -104,6 +115,7 @@ func (s *State) clone() *State {
 	for name, w := range s.workspaces {
 		copied := *w
 		copied.configurations = slices.Clone(w.configurations)
+		copied.enacted = slices.Clone(w.enacted)
 		copied.erasures = slices.Clone(w.erasures)
 		copied.traces = slices.Clone(w.traces)
 		copied.values = slices.Clone(w.values)
@@ -184,11 +196,11 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 			s.refused[c.ID] = "stale base"
 			return
 		}
-		w.configuration = Configuration{Hash: c.Configuration.Hash, Document: c.Configuration.Document}
-		w.configurations = append(w.configurations, Change{
-			ID: c.ID, Hash: c.Configuration.Hash, Base: c.Configuration.Base, Actor: c.Actor, Reason: c.Reason, At: at, Position: offset, Document: c.Configuration.Document,
-		})
-		w.foldSegments(c, at)
+		w.enacted = append(w.enacted, w.configure(c, at, offset))
+	case schema.ControlProjectionsPromoted:
+		if why := w.promote(c, at, offset); why != "" {
+			s.refused[c.ID] = why
+		}
 	case schema.ControlValueTaken:
 		w.values = append(w.values, Value{*c.Value, c.Actor, c.Reason, at})
 	case schema.ControlVerbatimRefitted, schema.ControlVerbatimRestated:
@@ -218,6 +230,43 @@ func (s *State) apply(c *schema.Control, at schema.Instant, offset int64) {
 	default:
 		w.rights.apply(c, at)
 	}
+}
+
+// configure puts a document in force.
+func (w *workspace) configure(c *schema.Control, at schema.Instant, offset int64) Change {
+	w.configuration = Configuration{Hash: c.Configuration.Hash, Document: c.Configuration.Document}
+	change := Change{
+		ID: c.ID, Hash: c.Configuration.Hash, Base: c.Configuration.Base, Actor: c.Actor, Reason: c.Reason, At: at, Position: offset, Document: c.Configuration.Document,
+	}
+	w.configurations = append(w.configurations, change)
+	w.foldSegments(c, at)
+	return change
+}
+
+// promote makes another set of projections the live one, with its configuration; why says what forbids it.
+func (w *workspace) promote(c *schema.Control, at schema.Instant, offset int64) (why string) {
+	switch {
+	case c.Promotion.Former != w.live.Place:
+		return "another set of projections is live by now"
+	case c.Promotion.Place == w.live.Place:
+		return "it is live already"
+	case c.Configuration.Base != w.configuration.Hash:
+		return "stale base"
+	}
+	var enacted []Change
+	for _, change := range w.configurations {
+		if slices.Contains(c.Promotion.Follow, change.Position) {
+			enacted = append(enacted, change)
+		}
+	}
+	if c.Configuration.Hash != w.configuration.Hash {
+		if change := w.configure(c, at, offset); c.Promotion.Own {
+			enacted = append(enacted, change)
+		}
+	}
+	w.enacted = enacted
+	w.live = Live{Place: c.Promotion.Place, Former: c.Promotion.Former, Shadow: c.Promotion.Shadow, Position: offset, At: at}
+	return ""
 }
 
 // foldSegments notes which segments a configuration changes.
@@ -283,6 +332,8 @@ func valid(c *schema.Control) bool {
 		return c.Hold != nil && c.Hold.ID != ""
 	case schema.ControlSuppressed, schema.ControlUnsuppressed:
 		return c.Suppression != nil
+	case schema.ControlProjectionsPromoted:
+		return c.Promotion != nil && c.Configuration != nil
 	}
 	return false
 }
@@ -358,6 +409,22 @@ func (s *State) Changes(workspace string) []Change {
 		return slices.Clone(w.configurations)
 	}
 	return nil
+}
+
+// Enacted lists the configurations whose rules of care count, oldest first: the history, but for what a promotion of projections that were made without it left out.
+func (s *State) Enacted(workspace string) []Change {
+	if w := s.workspaces[workspace]; w != nil {
+		return slices.Clone(w.enacted)
+	}
+	return nil
+}
+
+// Live says which set of projections is live.
+func (s *State) Live(workspace string) Live {
+	if w := s.workspaces[workspace]; w != nil {
+		return w.live
+	}
+	return Live{}
 }
 
 // Values lists the value snapshots of a workspace, oldest first.
