@@ -19,20 +19,23 @@ type Erasure struct {
 	CutOff schema.Instant
 }
 
-// Erase makes state and tables forget what an erasure voids. Void must know of it before; then nothing of it can come after. When it returns,
-// no row, old or new, holds anything of it. It may be repeated, and must be after an error.
-func (c *Care) Erase(ctx context.Context, e Erasure) (err error) {
+// Erase makes state and tables forget what erasures void. Void must know of them before; then nothing of it can come after. When it returns,
+// no row, old or new, holds anything of it. It may be repeated, and must be after an error. Several erasures together cost the engine about as much as one.
+func (c *Care) Erase(ctx context.Context, erasures ...Erasure) (err error) {
 	if !c.opened.Load() {
 		return schema.Classify(schema.Transient, errors.New("erase: the state of care is not open yet"))
 	}
 	c.working.Lock()
 	defer c.working.Unlock()
-	var clusters []clusterID
-	if err := c.clustersOf(e.Persona, func(k clusterID) { clusters = append(clusters, k) }); err != nil {
-		return fmt.Errorf("erase: find the conversations: %w", err)
+	clusters, of := map[clusterID]bool{}, map[schema.PersonaID][]Erasure{}
+	for _, e := range erasures {
+		of[e.Persona] = append(of[e.Persona], e)
+		if err := c.clustersOf(e.Persona, func(k clusterID) { clusters[k] = true }); err != nil {
+			return fmt.Errorf("erase: find the conversations: %w", err)
+		}
 	}
-	return c.without(ctx, "erase", clusters, func(contact *care.Contact) bool {
-		return contact.Of.Persona == e.Persona && (contact.Of.Epoch <= e.Epoch || contact.At <= e.CutOff)
+	return c.without(ctx, "erase", inOrder(clusters), func(contact *care.Contact) bool {
+		return slices.ContainsFunc(of[contact.Of.Persona], func(e Erasure) bool { return contact.Of.Epoch <= e.Epoch || contact.At <= e.CutOff })
 	})
 }
 
@@ -56,8 +59,11 @@ func (c *Care) Expire(ctx context.Context, events []schema.Clear) error {
 			return fmt.Errorf("expire: find the conversations: %w", err)
 		}
 	}
-	order := slices.SortedFunc(maps.Keys(clusters), func(a, b clusterID) int { return bytes.Compare(a[:], b[:]) })
-	return c.without(ctx, "expire", order, func(contact *care.Contact) bool { return void[contact.ID] })
+	return c.without(ctx, "expire", inOrder(clusters), func(contact *care.Contact) bool { return void[contact.ID] })
+}
+
+func inOrder(clusters map[clusterID]bool) []clusterID {
+	return slices.SortedFunc(maps.Keys(clusters), func(a, b clusterID) int { return bytes.Compare(a[:], b[:]) })
 }
 
 // clustersOf finds the conversations that a persona has contacts in.

@@ -105,8 +105,8 @@ func TestShadow(t *testing.T) {
 	})
 	t.Run("rules", func(t *testing.T) {
 		rules := filepath.Join(t.TempDir(), "rules.yaml")
-		segment := filepath.Join(t.TempDir(), "writers.yaml")
-		written(t, segment, "title: People who have written\nwhere:\n  event: {type: message.received, count: {atLeast: 1}}\n")
+		segment := filepath.Join(t.TempDir(), "everybody.yaml")
+		written(t, segment, "title: Everybody\nwhere:\n  any:\n  - event: {type: message.received, count: {atLeast: 1}}\n  - event: {type: message.sent, count: {atLeast: 1}}\n  - event: {type: order.placed, count: {atLeast: 1}}\n")
 		i.must(t, "segments", "save", segment, "--reason", "test")
 		written(t, rules, "identity:\n  kinds:\n    - {kind: crm_id, strength: core}\n    - {kind: email, strength: none}\n    - {kind: name_and_birth, strength: none}\n")
 		live := i.digest(t)
@@ -172,8 +172,8 @@ func TestShadow(t *testing.T) {
 	})
 }
 
-// writers gives who is in the segment, and how often somebody entered or left it, once that is settled.
-func (i *installation) writers(t *testing.T, want int) (changes int) {
+// inSegment waits until so many are in the segment everybody, and are told to be, and gives how many changes of it are told.
+func (i *installation) inSegment(t *testing.T, want int) (changes int) {
 	t.Helper()
 	var answer struct {
 		Segment struct {
@@ -186,7 +186,7 @@ func (i *installation) writers(t *testing.T, want int) (changes int) {
 	}
 	for begun := time.Now(); ; time.Sleep(200 * time.Millisecond) {
 		answer.Segment.Changes = nil
-		if faults := i.ask(t, i.APIToken, `{ segment(name: "writers") { count changes(first: 500) { profile entered } } }`, nil, &answer); len(faults) > 0 {
+		if faults := i.ask(t, i.APIToken, `{ segment(name: "everybody") { count changes(first: 500) { profile entered } } }`, nil, &answer); len(faults) > 0 {
 			t.Fatal(faults)
 		}
 		in := map[string]int{}
@@ -217,7 +217,7 @@ func (i *installation) writers(t *testing.T, want int) (changes int) {
 func (i *installation) promoted(t *testing.T) {
 	t.Helper()
 	before, after := i.digest(t), i.must(t, "digest", "--shadow", "stricter")
-	first := i.writers(t, 150)
+	first := i.inSegment(t, 150)
 	// Two at once, while events come and questions are asked: nobody is turned away.
 	stop := make(chan struct{})
 	var asking, promoting sync.WaitGroup
@@ -279,7 +279,7 @@ func (i *installation) promoted(t *testing.T) {
 	if got["profiles"] != 300 || got["timeline"] != 1500+sent {
 		t.Fatalf("promoted, there are %v; %d events were sent meanwhile", got, sent)
 	}
-	if n := i.writers(t, 300); n != first+150 {
+	if n := i.inSegment(t, 300); n != first+150 {
 		t.Errorf("%d changes of the segment are told, want %d and the 150 that differ", n, first)
 	}
 	if o := i.dossier(t, "config", "show"); !strings.Contains(o.stdout, "none") {
@@ -289,7 +289,7 @@ func (i *installation) promoted(t *testing.T) {
 	if got := counts(t, i.digest(t)); got["profiles"] != 150 || got["timeline"] != 1500+sent {
 		t.Fatalf("undone, there are %v", got)
 	}
-	i.writers(t, 150)
+	i.inSegment(t, 150)
 	before, after = i.digest(t), i.must(t, "digest", "--shadow", "stricter")
 
 	steps := []string{"closed", "decided"}

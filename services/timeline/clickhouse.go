@@ -73,7 +73,7 @@ func (c ClickHouse) Since(ctx context.Context, next []int64, yield func(Indexed)
 
 // erased takes the cut-off as a number: a mutation keeps its text, and cannot read a DateTime64 parameter from it again.
 const erased = ` WHERE workspace = {workspace:String}
-  AND (persona IN {closed:Array(UUID)} OR persona = {current:UUID} AND occurred_at <= fromUnixTimestamp64Micro({cutoff:Int64}, 'UTC'))`
+  AND (persona IN {closed:Array(UUID)} OR persona IN {current:Array(UUID)} AND occurred_at <= fromUnixTimestamp64Micro({cutoff:Int64}, 'UTC'))`
 
 func erasedParams(v Voided) clickhouse.Params {
 	return clickhouse.Params{

@@ -247,7 +247,7 @@ func (f *fakeTable) Index(ctx context.Context, yield func(Indexed) error) error 
 }
 
 func (f *fakeTable) erased(r fakeRow, v Voided) bool {
-	return slices.Contains(v.Closed, r.persona) || r.persona == v.Current && r.OccurredAt <= v.CutOff
+	return slices.Contains(v.Closed, r.persona) || slices.Contains(v.Current, r.persona) && r.OccurredAt <= v.CutOff
 }
 
 // fakePublic is the persona with the epoch in its last byte.

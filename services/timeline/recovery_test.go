@@ -145,7 +145,7 @@ func TestEraseInEngine(t *testing.T) {
 	for i := 1; victim == nil || victim.OccurredAt < schema.FirstTimelineInstant; i++ {
 		victim = w.feed.partitions[0][i].Event
 	}
-	e := Erasure{PersonaEpoch: schema.PersonaEpoch{Persona: victim.Persona}, CutOff: 1}
+	e := Erasure{Personas: []schema.PersonaEpoch{{Persona: victim.Persona}}, CutOff: 1}
 	var once, twice uint64
 	for _, mutations := range []*uint64{&once, &twice} { // it may be repeated, as every start does: then it rewrites nothing
 		if err := role.Erase(t.Context(), "main", e); err != nil {

@@ -40,17 +40,17 @@ type Indexed struct {
 	Position   schema.Position
 }
 
-// Erasure voids the events of a persona that are of its closed epoch, of an earlier one, or that occurred at or before the cut-off.
+// Erasure voids the events of personas that are of their closed epochs, of earlier ones, or that occurred at or before the cut-off.
 type Erasure struct {
-	schema.PersonaEpoch
-	CutOff schema.Instant
+	Personas []schema.PersonaEpoch
+	CutOff   schema.Instant
 }
 
 // Voided is an erasure in terms of the table.
 type Voided struct {
 	Workspace string
 	Closed    []schema.ProfileID // public ids of the closed epochs
-	Current   schema.ProfileID   // public id of the epoch after them: only its rows up to the cut-off are void
+	Current   []schema.ProfileID // public ids of the epochs after them: only their rows up to the cut-off are void
 	CutOff    schema.Instant
 }
 

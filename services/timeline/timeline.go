@@ -392,9 +392,12 @@ func (t *Timeline) Erase(ctx context.Context, workspace string, e Erasure) error
 	if err := t.betweenFlights(ctx, func() error { return nil }); err != nil {
 		return fmt.Errorf("erase: wait for the writes under way: %w", err)
 	}
-	void := Voided{Workspace: workspace, CutOff: e.CutOff, Current: t.Public(workspace, schema.PersonaEpoch{Persona: e.Persona, Epoch: e.Epoch + 1})}
-	for epoch := range e.Epoch + 1 {
-		void.Closed = append(void.Closed, t.Public(workspace, schema.PersonaEpoch{Persona: e.Persona, Epoch: epoch}))
+	void := Voided{Workspace: workspace, CutOff: e.CutOff}
+	for _, of := range e.Personas {
+		void.Current = append(void.Current, t.Public(workspace, schema.PersonaEpoch{Persona: of.Persona, Epoch: of.Epoch + 1}))
+		for epoch := range of.Epoch + 1 {
+			void.Closed = append(void.Closed, t.Public(workspace, schema.PersonaEpoch{Persona: of.Persona, Epoch: epoch}))
+		}
 	}
 	var rows []Indexed
 	err := t.Table.Erased(ctx, void, func(row Indexed) error {

@@ -439,9 +439,9 @@ func TestErase(t *testing.T) {
 			}
 		}
 		w.live(t)
-		e := Erasure{PersonaEpoch: schema.PersonaEpoch{Persona: victim}, CutOff: schema.InstantOf(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC))}
+		e := Erasure{Personas: []schema.PersonaEpoch{{Persona: victim}}, CutOff: schema.InstantOf(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC))}
 		w.void = func(c *schema.Clear) bool {
-			return c.Persona == victim && (c.Key.Epoch <= e.Epoch || c.OccurredAt <= e.CutOff)
+			return c.Persona == victim && (c.Key.Epoch <= e.Personas[0].Epoch || c.OccurredAt <= e.CutOff)
 		}
 		// Every event of the persona comes again in the old epoch and in the next one.
 		want := map[schema.EventID]bool{}

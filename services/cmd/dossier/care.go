@@ -47,9 +47,13 @@ func (i *installation) startCare(ctx context.Context) error {
 	i.onRest(i.care.Rest)
 	i.careErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger, seeded: i.seeded,
-		erase: func(ctx context.Context, e control.Erasure) error {
+		erase: func(ctx context.Context, some []control.Erasure) error {
 			texts.Forget()
-			return i.care.Erase(ctx, care.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
+			erased := make([]care.Erasure, len(some))
+			for n := range some {
+				erased[n] = care.Erasure{PersonaEpoch: some[n].PersonaEpoch, CutOff: some[n].CutOff}
+			}
+			return i.care.Erase(ctx, erased...)
 		},
 		expire: func(ctx context.Context, of []schema.ExpiredYear) error {
 			texts.Forget()

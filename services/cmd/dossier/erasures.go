@@ -110,8 +110,8 @@ func (e *erasures) void(c *schema.Clear) bool {
 type eraser struct {
 	erasures *erasures
 	ring     *seal.Ring
-	forget   func() // drops what was opened before the keys went
-	erase    func(ctx context.Context, e control.Erasure) error
+	forget   func()                                                   // drops what was opened before the keys went
+	erase    func(ctx context.Context, some []control.Erasure) error  // of one cut-off, such as all of one decision: together they cost about as much as one
 	expire   func(ctx context.Context, of []schema.ExpiredYear) error // takes out what these classes and years held
 	after    func(ctx context.Context, all []control.Erasure) error   // once for several erasures, behind the last; nil: nothing
 	logger   *slog.Logger
@@ -119,6 +119,9 @@ type eraser struct {
 	purger   *purger      // nil: the role keeps no files
 	seeded   int64        // how many were honoured by the role that had the same stores just before
 }
+
+// mostErased bounds how many personas are erased together.
+const mostErased = 200
 
 // run erases as erasures come, and purges what it has erased from, until ctx ends.
 func (r *eraser) run(ctx context.Context) error {
@@ -157,18 +160,23 @@ func (r *eraser) eraseAll(ctx context.Context) error {
 			if err := r.expireAll(ctx, expired); err != nil {
 				return ended(ctx, err)
 			}
-			for n, e := range all[done:] {
-				if e.Expired == nil {
-					if err := persist(ctx, r.logger, 50*time.Millisecond, func() error { return r.erase(ctx, e) }); err != nil {
+			for at := done; at < len(all); {
+				next := at + 1
+				for all[at].Expired == nil && next < len(all) && next-at < mostErased && all[next].Expired == nil && all[next].CutOff == all[at].CutOff {
+					next++
+				}
+				if some := all[at:next]; all[at].Expired == nil {
+					if err := persist(ctx, r.logger, 50*time.Millisecond, func() error { return r.erase(ctx, some) }); err != nil {
 						return ended(ctx, err)
 					}
 				}
-				if r.after != nil && n == len(all)-done-1 {
+				if r.after != nil && next == len(all) {
 					if err := persist(ctx, r.logger, 50*time.Millisecond, func() error { return r.after(ctx, all[done:]) }); err != nil {
 						return ended(ctx, err)
 					}
 				}
-				r.done.Add(1)
+				r.done.Add(int64(next - at))
+				at = next
 			}
 			if r.purger != nil {
 				r.purger.wake()

@@ -109,6 +109,15 @@ type erasedStore struct {
 	rows, files map[schema.PersonaID]bool
 }
 
+func (s *erasedStore) eraseSome(ctx context.Context, some []control.Erasure) error {
+	for _, e := range some {
+		if err := s.erase(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *erasedStore) erase(_ context.Context, e control.Erasure) error {
 	return s.do("erase", func() error {
 		s.mu.Lock()
@@ -193,7 +202,7 @@ func erasureFault(t *testing.T, step, kind string, steps []string) {
 			}
 			known := newErasures(c, mainWorkspace)
 			e := &eraser{
-				erasures: known, ring: ring, forget: func() {}, logger: slog.New(slog.DiscardHandler), erase: store.erase,
+				erasures: known, ring: ring, forget: func() {}, logger: slog.New(slog.DiscardHandler), erase: store.eraseSome,
 				after: func(context.Context, []control.Erasure) error { return strike.do("after", func() error { return nil }) },
 				purger: &purger{
 					control: c, workspace: mainWorkspace, role: "timeline", purge: store.purge, logger: slog.New(slog.DiscardHandler), again: make(chan struct{}, 1),

@@ -49,8 +49,13 @@ func (i *installation) startIdentity(ctx context.Context) (err error) {
 
 	i.identityErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger, seeded: i.seeded,
-		erase: func(ctx context.Context, e control.Erasure) error {
-			return i.identity.Erase(ctx, identity.Erasure{Of: e.PersonaEpoch, CutOff: e.CutOff})
+		erase: func(ctx context.Context, some []control.Erasure) error {
+			for _, e := range some {
+				if err := i.identity.Erase(ctx, identity.Erasure{Of: e.PersonaEpoch, CutOff: e.CutOff}); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		expire: func(ctx context.Context, _ []schema.ExpiredYear) error {
 			if err := i.reconfigureIdentity(); err != nil {

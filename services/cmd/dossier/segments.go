@@ -66,7 +66,14 @@ func (i *installation) startSegments(ctx context.Context) error {
 	i.onRest(i.segments.Rest)
 	i.segmentsErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger, seeded: i.seeded,
-		erase:  func(ctx context.Context, e control.Erasure) error { return i.segments.Erase(ctx, e.PersonaEpoch) },
+		erase: func(ctx context.Context, some []control.Erasure) error {
+			for _, e := range some {
+				if err := i.segments.Erase(ctx, e.PersonaEpoch); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 		expire: i.expireSegments,
 		purger: i.newPurger("segments", store.Name, purgeBoth(store, i.house, schema.TablePeople, schema.TableSegmentChanges)),
 	}

@@ -34,8 +34,12 @@ func (i *installation) startTimeline() error {
 	i.onRest(i.timeline.Rest)
 	i.timelineErased = &eraser{
 		erasures: i.erasures, ring: i.ring, forget: i.feed.Forget, logger: i.logger, seeded: i.seeded,
-		erase: func(ctx context.Context, e control.Erasure) error {
-			return i.timeline.Erase(ctx, mainWorkspace, timeline.Erasure{PersonaEpoch: e.PersonaEpoch, CutOff: e.CutOff})
+		erase: func(ctx context.Context, some []control.Erasure) error {
+			personas := make([]schema.PersonaEpoch, len(some))
+			for n := range some {
+				personas[n] = some[n].PersonaEpoch
+			}
+			return i.timeline.Erase(ctx, mainWorkspace, timeline.Erasure{Personas: personas, CutOff: some[0].CutOff})
 		},
 		expire: func(ctx context.Context, of []schema.ExpiredYear) error {
 			return i.timeline.Expire(ctx, mainWorkspace, of)
