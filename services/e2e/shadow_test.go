@@ -146,7 +146,9 @@ func TestShadow(t *testing.T) {
 		if text := i.must(t, "replay", "diff", "stricter"); strings.Contains(text, "exemple.fr") || !strings.Contains(text, "150 split") {
 			t.Errorf("the difference reads %s", text)
 		}
-		i.promoted(t)
+		if proving() { // seven starts more
+			i.promoted(t)
+		}
 		i.must(t, "replay", "discard", "stricter")
 	})
 	t.Run("misused", func(t *testing.T) {
@@ -292,11 +294,7 @@ func (i *installation) promoted(t *testing.T) {
 	i.inSegment(t, 150)
 	before, after = i.digest(t), i.must(t, "digest", "--shadow", "stricter")
 
-	steps := []string{"closed", "decided"}
-	if proving() {
-		steps = []string{"noted", "shut", "closed", "decided", "opened", "live", "kept"}
-	}
-	for _, step := range steps {
+	for _, step := range []string{"noted", "shut", "closed", "decided", "opened", "live", "kept"} {
 		line := "step=" + step
 		seen := strings.Count(i.log.String(), line)
 		cut := make(chan outcome)

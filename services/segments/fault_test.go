@@ -299,9 +299,17 @@ type play struct {
 	fs      *vfs.MemFS
 	survive int // of what was not synced, in percent, at a crash
 	lives   int64
+	silent  bool
 	void    map[schema.PersonaID]bool
 	people  []schema.ProfileID
 	home    map[schema.ProfileID]schema.ProfileID
+}
+
+// dropping takes what a silent life decides.
+type dropping struct{}
+
+func (dropping) Produce(context.Context, string, int32, []kafka.Message, time.Time) (int64, error) {
+	return 0, nil
 }
 
 func newPlay(t *testing.T, r *rand.Rand, survive int) (*play, []*schema.Event) {
@@ -347,6 +355,9 @@ func (p *play) live(f *faults, then func(r *running) error) (dead bool) {
 	c.Profiles, c.Decisions = struckTopic{c.Profiles, "profiles", f}, struckTopic{c.Decisions, "decisions", f}
 	c.Known = func(context.Context, []int64) error { return f.around("known", func() error { return nil }) }
 	c.Void = func(of *schema.Clear) bool { return p.void[of.Persona] }
+	if c.Silent = p.silent; p.silent {
+		c.Producer = dropping{}
+	}
 	role := New(c)
 	ctx, cancel := context.WithCancel(p.t.Context())
 	defer cancel()
@@ -623,6 +634,53 @@ func TestTurns(t *testing.T) {
 			}
 			p.live(&faults{}, nil)
 			p.same()
+		})
+	}
+}
+
+// TestPromoted: a silent state that takes the place of the live one, and the other way round, at any time and through crashes, decides nothing that was decided before, and
+// misses nothing: what is told, the history and the table of people are those of the set of events.
+func TestPromoted(t *testing.T) {
+	for world := range 8 {
+		t.Run(fmt.Sprint(world), func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(uint64(world), 44))
+			p, events := newPlay(t, r, 100*(world%2))
+			other, otherRows := vfs.NewCrashableMem(), newMemoryRows()
+			turn := func() { p.fs, other, p.rows, otherRows = other, p.fs, otherRows, p.rows }
+			for len(events) > 0 {
+				n := min(len(events), 1+r.IntN(6))
+				p.grow(r, events[:n])
+				events = events[n:]
+				if r.IntN(3) > 0 { // the silent one is behind when it is asked to go on
+					turn()
+					p.silent = true
+					p.live(&faults{}, nil)
+					p.silent = false
+					turn()
+				}
+				p.live(&faults{}, nil)
+				decided := p.same()
+				if r.IntN(2) == 0 {
+					continue
+				}
+				turn()
+				at, what := r.IntN(3), []string{"empty history", "record", "put", "decisions read", "produce"}[r.IntN(5)]
+				for crashing := world > 3; ; crashing = false {
+					crashed := p.live(&faults{at: func(call int, w string) fault {
+						if crashing && w == what && call == at {
+							return crashedAfter
+						}
+						return none
+					}}, nil)
+					if !crashed {
+						break
+					}
+				}
+				if now := p.same(); now != decided {
+					t.Fatalf("a promotion between alike states decided %d changes", now-decided)
+				}
+			}
 		})
 	}
 }

@@ -80,19 +80,20 @@ func (errExchanged) Error() string {
 	return "the projections were exchanged while this was being answered: ask again"
 }
 
-// shut has requests wait, and returns when nobody is inside. Who takes longer than patience is cut.
-func (c *crossing) shut(patience time.Duration) {
+// shut has requests wait, and returns when nobody is inside. Who takes longer than patience is cut; who stays for ten times as long all the same has it open
+// again, and shut is false.
+func (c *crossing) shut(patience time.Duration) bool {
 	c.mu.Lock()
 	c.open = false
 	c.opened = make(chan struct{})
 	c.mu.Unlock()
-	late := time.After(patience)
+	late, never := time.After(patience), time.After(10*patience)
 	for {
 		c.mu.Lock()
 		n, left := len(c.inside), c.left
 		c.mu.Unlock()
 		if n == 0 {
-			return
+			return true
 		}
 		select {
 		case <-left:
@@ -103,6 +104,9 @@ func (c *crossing) shut(patience time.Duration) {
 			}
 			c.mu.Unlock()
 			late = nil
+		case <-never:
+			c.unlock(nil)
+			return false
 		}
 	}
 }

@@ -44,8 +44,7 @@ func (s *shadows) Promote(ctx context.Context, actor, name, reason string) (out 
 	if err := s.possible(); err != nil {
 		return out, err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
+	defer s.change(ctx)()
 	live := s.i.control.State().Live(mainWorkspace)
 	if _, known := s.placeOf(name); !known && live.Shadow == name && name != "" {
 		return s.promotion(), nil
@@ -68,7 +67,6 @@ func (s *shadows) Promote(ctx context.Context, actor, name, reason string) (out 
 		return out, fmt.Errorf("note what was live: %w", err)
 	}
 	s.i.logger.Info("a shadow is promoted", "shadow", name, "step", "noted")
-	stepOut(ctx)
 	if err := s.exchange(context.WithoutCancel(ctx), one, record, former); err != nil {
 		return out, err
 	}
@@ -205,7 +203,9 @@ func (s *shadows) exchange(ctx context.Context, one *shadow, record *schema.Cont
 	step := func(name string) {
 		i.logger.Info("a shadow is promoted", "shadow", one.plan.Name, "step", name, "ms", time.Since(begun).Milliseconds())
 	}
-	i.crossing.shut(crossingPatience)
+	if !i.crossing.shut(crossingPatience) {
+		return schema.Refuse("projections_busy", "a question that was asked before does not end", "ask again; what was live is live")
+	}
 	step("shut")
 	if err := s.erasedIn(one); err != nil { // decided in the last moment
 		i.crossing.unlock(nil)

@@ -66,6 +66,13 @@ func (s *shadows) possible() error {
 	return nil
 }
 
+// change waits for whatever else is done about shadows, and gives what ends it. A promotion waits for requests, which must therefore not wait for it.
+func (s *shadows) change(ctx context.Context) (done func()) {
+	stepOut(ctx)
+	s.changing.Lock()
+	return s.changing.Unlock
+}
+
 func (s *shadows) any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,8 +202,7 @@ func (s *shadows) Start(ctx context.Context, actor string, q manage.ShadowQuesti
 	if _, err := plan.Filter(); err != nil {
 		return manage.Shadow{}, err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
+	defer s.change(ctx)()
 	if _, known := s.placeOf(q.Name); known {
 		if one, err := s.find(q.Name); err == nil && q.Key != "" && one.plan.Key == q.Key {
 			return one.line(ctx)
@@ -301,12 +307,11 @@ func (s *shadows) Shadow(ctx context.Context, name string) (manage.Shadow, error
 
 // Pause holds a shadow, or lets it go on: also one that has failed, which is opened anew.
 func (s *shadows) Pause(ctx context.Context, name string, paused bool) (manage.Shadow, error) {
+	defer s.change(ctx)()
 	one, err := s.find(name)
 	if err != nil {
 		return manage.Shadow{}, err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
 	plan := one.plan
 	plan.Paused = paused
 	if err := plan.Save(s.i.placeFolder(plan.Place)); err != nil {
@@ -332,8 +337,7 @@ func (s *shadows) Discard(ctx context.Context, name string) error {
 	if err := s.possible(); err != nil {
 		return err
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
+	defer s.change(ctx)()
 	place, known := s.placeOf(name)
 	if !known {
 		_, err := s.find(name)
