@@ -218,7 +218,6 @@ func (i *installation) inSegment(t *testing.T, want int) (changes int) {
 // asked. It ends as it began.
 func (i *installation) promoted(t *testing.T) {
 	t.Helper()
-	before, after := i.digest(t), i.must(t, "digest", "--shadow", "stricter")
 	first := i.inSegment(t, 150)
 	// Two at once, while events come and questions are asked: nobody is turned away.
 	stop := make(chan struct{})
@@ -292,7 +291,7 @@ func (i *installation) promoted(t *testing.T) {
 		t.Fatalf("undone, there are %v", got)
 	}
 	i.inSegment(t, 150)
-	before, after = i.digest(t), i.must(t, "digest", "--shadow", "stricter")
+	before, after := i.digest(t), i.must(t, "digest", "--shadow", "stricter")
 
 	for _, step := range []string{"noted", "shut", "closed", "decided", "opened", "live", "kept"} {
 		line := "step=" + step
